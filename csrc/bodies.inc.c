@@ -1,0 +1,24 @@
+/* bodies.inc.c: every operation for one type and one instruction set, and the table that names them. */
+#include "elementary.inc.c"
+#include "gather.inc.c"
+#include "activations.inc.c"
+#include "losses.inc.c"
+#include "sums.inc.c"
+#include "optimizers.inc.c"
+
+const kernels_t PASTE(kernels_, ISA, , NAME()) = {
+    .gather_rows = NAME(gather_rows),
+    .gather_columns = NAME(gather_columns),
+    .scatter_rows = NAME(scatter_rows),
+    .activation_forward = NAME(activation_forward),
+    .activation_backward = NAME(activation_backward),
+    .cross_entropy = NAME(cross_entropy),
+    .binary_cross_entropy = NAME(binary_cross_entropy),
+    .squared_error = NAME(squared_error),
+    .row_sums = NAME(row_sums),
+    .sum = NAME(sum),
+    .sum_of_squares = NAME(sum_of_squares),
+    .sgd_step = NAME(sgd_step),
+    .adam_step = NAME(adam_step),
+    .velocity_step = NAME(velocity_step),
+};

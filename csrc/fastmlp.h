@@ -1,0 +1,113 @@
+/* fastmlp.h: what the Cython side sees of the C core.
+ *
+ * Design. Activations are feature-major: (features, samples), samples contiguous, `stride` elements
+ * from one feature to the next, stride a multiple of LANES. Elementwise kernels run over whole groups
+ * of LANES samples, so that they have no remainder loop; what they compute beyond the last sample is
+ * never read. Sums over samples take exactly n_samples, in LANES partial sums and one fixed tree,
+ * on every instruction set: the bits do not depend on the width of the vectors.
+ *
+ * Every kernel exists once per instruction set and type; kernels_t is the table of one such pair.
+ * Arguments come in the order outputs, inputs, sizes, scalars. No kernel allocates.
+ */
+#ifndef FASTMLP_H
+#define FASTMLP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LANES = 16 };
+
+typedef enum { DTYPE_F32, DTYPE_F64 } dtype_t;
+typedef enum { SOURCE_U8, SOURCE_F32, SOURCE_F64 } source_type_t;
+typedef enum { ISA_PORTABLE, ISA_NEON, ISA_AVX2, ISA_AVX512, N_ISAS } isa_t;
+typedef enum {
+    ACTIVATION_IDENTITY,
+    ACTIVATION_RELU,
+    ACTIVATION_TANH,
+    ACTIVATION_LOGISTIC,
+    ACTIVATION_SOFTMAX
+} activation_t;
+typedef enum { LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR } loss_t;
+typedef enum { SOLVER_SGD, SOLVER_ADAM } solver_t;
+
+/* A matrix that belongs to the user: (rows, n_columns), any strides (in bytes), never written. */
+typedef struct {
+    const char *data;
+    source_type_t type;
+    int64_t n_columns;
+    ptrdiff_t row_stride, column_stride;
+} source_t;
+
+/* x -> (x - center) * scale, a pair for each column; center NULL: x as it is. float64 sources are
+ * prepared in double before they are rounded, hence the second pair. */
+typedef struct {
+    const void *center, *scale;
+    const double *center_f64, *scale_f64;
+} preparation_t;
+
+/* What a solver needs for one step; the rates change from step to step. */
+typedef struct {
+    solver_t solver;
+    int nesterov;
+    double learning_rate, momentum;
+    double beta_1, beta_2, epsilon;
+    double l2; /* the gradient of a weight w gains l2 * w; biases are not penalised */
+} optimizer_t;
+
+typedef struct {
+    /* out (n_rows, stride), batch-major: the chosen rows of the source, converted and prepared. */
+    void (*gather_rows)(void *out, const source_t *source, const int64_t *rows,
+                        const preparation_t *preparation, int64_t n_rows, int64_t stride);
+    /* out (n_columns, stride), feature-major: the same, transposed. */
+    void (*gather_columns)(void *out, const source_t *source, const int64_t *rows,
+                           const preparation_t *preparation, int64_t n_rows, int64_t stride);
+    /* out (n_samples, n_rows), batch-major, contiguous, = x^T for x (n_rows, stride). */
+    void (*scatter_rows)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride);
+
+    /* z (n_rows, stride) <- activation(z + bias); bias (n_rows) may be NULL. Overwrites: z. */
+    void (*activation_forward)(void *z, const void *bias, int64_t n_rows, int64_t n_samples,
+                               int64_t stride, activation_t kind);
+    /* d (n_rows, stride) <- d * activation'(z), from y = activation(z). Overwrites: d. */
+    void (*activation_backward)(void *d, const void *y, int64_t n_rows, int64_t n_samples,
+                                int64_t stride, activation_t kind);
+
+    /* The losses: losses (n_samples, padded) of each sample, and the gradient of
+     * weight * sum(losses) with respect to x, d_x (n_rows, stride), zero beyond the last sample.
+     * The first two take x before softmax and logistic sigmoid, the third takes the outputs. */
+    void (*cross_entropy)(void *d_x, void *losses, const void *x, const int32_t *labels,
+                          int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+    void (*binary_cross_entropy)(void *d_x, void *losses, const void *x, const void *targets,
+                                 int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+    void (*squared_error)(void *d_x, void *losses, const void *x, const void *targets,
+                          int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+
+    /* out (n_rows) = the sum of each row of x (n_rows, stride) over the samples, added to out if accumulate. */
+    void (*row_sums)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride,
+                     int accumulate);
+    double (*sum)(const void *x, int64_t n);            /* in double, in order */
+    double (*sum_of_squares)(const void *x, int64_t n); /* LANES partial sums in double */
+
+    /* One step for n parameters w with gradient g and the solver's moments. Overwrites: w, moments. */
+    void (*sgd_step)(void *w, void *velocity, const void *g, int64_t n, const optimizer_t *optimizer);
+    void (*adam_step)(void *w, void *moment_1, void *moment_2, const void *g, int64_t n,
+                      const optimizer_t *optimizer);
+    /* The rest of a momentum step whose product already made velocity = momentum * velocity - rate * g:
+     * velocity -= decay * w; w += velocity. Overwrites: w, velocity. */
+    void (*velocity_step)(void *w, void *velocity, int64_t n, double decay);
+} kernels_t;
+
+/* cpu.c */
+isa_t fastmlp_best_isa(void);
+const char *fastmlp_isa_name(isa_t isa);
+int fastmlp_isa_available(isa_t isa);
+const kernels_t *fastmlp_kernels(isa_t isa, dtype_t dtype); /* NULL where it is not available */
+const char *fastmlp_compiler(void);
+uint64_t fastmlp_flush_denormals(void); /* returns what fastmlp_restore_denormals takes */
+void fastmlp_restore_denormals(uint64_t state);
+double fastmlp_seconds(void); /* a monotonic clock */
+
+/* random.c */
+void fastmlp_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+void fastmlp_shuffle(int64_t *order, int64_t n, uint64_t seed, uint64_t epoch);
+
+#endif

@@ -1,0 +1,108 @@
+/* gather.inc.c: rows of the user's matrix into the batch, converted and standardised on the way, so
+ * that 60,000 uint8 images stay 47 MB; and results back out. */
+
+/* One element as the type it is prepared in: double for float64, the compute type for the others.
+ * memcpy, because a user's array may be unaligned. `type` is a constant wherever this is inlined. */
+INLINE REAL NAME(load)(const char *at, int64_t column, const preparation_t *preparation,
+                       const source_type_t type)
+{
+    REAL x;
+    if (type == SOURCE_F64) {
+        double wide;
+        memcpy(&wide, at, sizeof wide);
+        if (preparation->center)
+            wide = (wide - preparation->center_f64[column]) * preparation->scale_f64[column];
+        return (REAL)wide;
+    }
+    if (type == SOURCE_F32) {
+        float narrow;
+        memcpy(&narrow, at, sizeof narrow);
+        x = (REAL)narrow;
+    } else {
+        x = (REAL) * (const uint8_t *)at;
+    }
+    if (preparation->center)
+        x = (x - ((const REAL *)preparation->center)[column]) * ((const REAL *)preparation->scale)[column];
+    return x;
+}
+
+INLINE void NAME(gather_rows_of)(REAL *restrict out, const source_t *source, const int64_t *rows,
+                                 const preparation_t preparation, int64_t n_rows, int64_t stride,
+                                 const source_type_t type, const ptrdiff_t column_stride)
+{
+    const int64_t n_columns = source->n_columns;
+    for (int64_t i = 0; i < n_rows; i++) {
+        const char *row = source->data + rows[i] * source->row_stride;
+        REAL *out_row = out + i * stride;
+        if (preparation.center) /* decided outside the inner loop, which then vectorises */
+            for (int64_t j = 0; j < n_columns; j++)
+                out_row[j] = NAME(load)(row + j * column_stride, j, &preparation, type);
+        else
+            for (int64_t j = 0; j < n_columns; j++)
+                out_row[j] = NAME(load)(row + j * column_stride, j, &(preparation_t){0}, type);
+    }
+}
+
+KERNEL void NAME(gather_rows)(void *out, const source_t *source, const int64_t *rows,
+                              const preparation_t *preparation, int64_t n_rows, int64_t stride)
+{
+    const ptrdiff_t step = source->column_stride;
+    switch (source->type) { /* the common strides are constants, for loops of plain vector loads */
+    case SOURCE_U8:
+        if (step == 1)
+            NAME(gather_rows_of)(out, source, rows, *preparation, n_rows, stride, SOURCE_U8, 1);
+        else
+            NAME(gather_rows_of)(out, source, rows, *preparation, n_rows, stride, SOURCE_U8, step);
+        break;
+    case SOURCE_F32:
+        if (step == sizeof(float))
+            NAME(gather_rows_of)(out, source, rows, *preparation, n_rows, stride, SOURCE_F32, sizeof(float));
+        else
+            NAME(gather_rows_of)(out, source, rows, *preparation, n_rows, stride, SOURCE_F32, step);
+        break;
+    case SOURCE_F64:
+        if (step == sizeof(double))
+            NAME(gather_rows_of)(out, source, rows, *preparation, n_rows, stride, SOURCE_F64, sizeof(double));
+        else
+            NAME(gather_rows_of)(out, source, rows, *preparation, n_rows, stride, SOURCE_F64, step);
+        break;
+    }
+}
+
+INLINE void NAME(gather_columns_of)(REAL *restrict out, const source_t *source, const int64_t *rows,
+                                    const preparation_t *preparation, int64_t n_rows, int64_t stride,
+                                    const source_type_t type)
+{
+    for (int64_t j = 0; j < source->n_columns; j++) {
+        const char *column = source->data + j * source->column_stride;
+        for (int64_t i = 0; i < n_rows; i++)
+            out[j * stride + i] = NAME(load)(column + rows[i] * source->row_stride, j, preparation, type);
+        for (int64_t i = n_rows; i < whole_lanes(n_rows); i++)
+            out[j * stride + i] = 0;
+    }
+}
+
+KERNEL void NAME(gather_columns)(void *out, const source_t *source, const int64_t *rows,
+                                 const preparation_t *preparation, int64_t n_rows, int64_t stride)
+{
+    switch (source->type) {
+    case SOURCE_U8:
+        NAME(gather_columns_of)(out, source, rows, preparation, n_rows, stride, SOURCE_U8);
+        break;
+    case SOURCE_F32:
+        NAME(gather_columns_of)(out, source, rows, preparation, n_rows, stride, SOURCE_F32);
+        break;
+    case SOURCE_F64:
+        NAME(gather_columns_of)(out, source, rows, preparation, n_rows, stride, SOURCE_F64);
+        break;
+    }
+}
+
+KERNEL void NAME(scatter_rows)(void *out_, const void *x_, int64_t n_rows, int64_t n_samples, int64_t stride)
+{
+    REAL *restrict out = out_;
+    const REAL *restrict x = x_;
+    for (int64_t i = 0; i < n_samples; i++)
+        for (int64_t j = 0; j < n_rows; j++)
+            out[i * n_rows + j] = x[j * stride + i];
+}

@@ -1,0 +1,42 @@
+/* walk.h: what one training step passes to the three matrix operations, whoever implements them. */
+#ifndef FASTMLP_WALK_H
+#define FASTMLP_WALK_H
+
+#include "fastmlp.h"
+
+/* A dense layer: outputs = activation(weight inputs + bias). Every pointer is into memory that the
+ * plan laid out before the first step. */
+typedef struct {
+    int64_t n_in, n_out;
+    activation_t activation;       /* this layer's */
+    activation_t input_activation; /* that of the layer which made the inputs; identity for the data */
+    void *weight, *bias;           /* (n_out, n_in) row-major; (n_out) */
+    void *d_weight, *d_bias;       /* their gradients, the same shapes */
+    void *moment_weight[2], *moment_bias[2]; /* the solver's; unused ones are NULL */
+    const void *inputs;                      /* (n_in, stride), or (n_samples, n_in) if batch-major */
+    int inputs_batch_major;                  /* the data are: a gather copies rows, not columns */
+    void *outputs;                           /* (n_out, stride) */
+    void *d_outputs;                         /* (n_out, stride), before this layer's activation */
+    void *d_inputs;                          /* (n_in, stride), before input_activation; may be NULL */
+} layer_t;
+
+/* One batch. */
+typedef struct {
+    dtype_t dtype;
+    const kernels_t *kernels;
+    int64_t n_samples, stride;
+    int accumulate; /* linear_update adds to the gradient and leaves the weights alone */
+    optimizer_t optimizer;
+} step_t;
+
+/* The three matrix operations, each with what belongs to it: an implementation fills this table. */
+typedef struct {
+    /* outputs = activation(weight inputs + bias) */
+    void (*linear_forward)(const layer_t *layer, const step_t *step);
+    /* d_inputs = (weight^T d_outputs) * input_activation'(inputs) */
+    void (*linear_backward)(const layer_t *layer, const step_t *step);
+    /* d_weight = d_outputs inputs^T and d_bias = its sum over samples, then the solver's step */
+    void (*linear_update)(const layer_t *layer, const step_t *step);
+} operations_t;
+
+#endif

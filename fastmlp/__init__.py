@@ -1,0 +1,41 @@
+"""fastmlp: the fast multilayer perceptron for CPUs.
+
+``fastmlp.fit(X, y)`` trains a model in one line; `MLPClassifier` and `MLPRegressor` are its scikit-learn
+face, `Network` and `Trainer` spell out layers and training.
+"""
+
+from importlib.util import find_spec as _find_spec
+
+if _find_spec("fastmlp.engine.core") is None:
+    raise ImportError(
+        "fastmlp's compiled engine is missing here, because Python imported the source checkout itself: "
+        "run `pip install -e .` in it, or start Python in another folder to use an installed fastmlp."
+    )
+
+from fastmlp import callbacks, datasets, layers, losses, optimizers, schedules
+from fastmlp.config import __version__, show_config
+from fastmlp.estimators import MLPClassifier, MLPRegressor, load
+from fastmlp.network import Network
+from fastmlp.recipe import fit
+from fastmlp.storage import FormatError
+from fastmlp.trainer import DivergenceWarning, History, Trainer
+
+__all__ = [
+    "DivergenceWarning",
+    "FormatError",
+    "History",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "Trainer",
+    "__version__",
+    "callbacks",
+    "datasets",
+    "fit",
+    "layers",
+    "load",
+    "losses",
+    "optimizers",
+    "schedules",
+    "show_config",
+]

@@ -1,0 +1,275 @@
+"""What MLPClassifier and MLPRegressor share: parameters, fitting, fitted attributes."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn import config_context
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp import activations, schedules
+from fastmlp import preparation as preparations
+from fastmlp.callbacks import PrintEpoch
+from fastmlp.initializers import GlorotUniform
+from fastmlp.layers import Dense
+from fastmlp.network import DTYPES, ENGINES, INPUT_DTYPES, Network
+from fastmlp.optimizers import SGD, Adam
+from fastmlp.preparation import Preparation
+from fastmlp.saving import SavingMixin
+from fastmlp.trainer import Trainer
+
+# Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
+_HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
+
+
+class BaseMLP(SavingMixin, BaseEstimator):
+    """Base of the estimators; subclasses learn, encode and prepare targets."""
+
+    _parameter_constraints: dict = {  # noqa: RUF012  scikit-learn's way to declare them
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(_HIDDEN_ACTIVATIONS), "array-like"],
+        "solver": [StrOptions({"sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(schedules.BY_NAME)), schedules.Schedule],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "dtype": [StrOptions({"auto", *DTYPES})],
+        "engine": [StrOptions(set(ENGINES))],
+        "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
+        "callbacks": ["array-like"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        dtype="auto",
+        engine="auto",
+        prepare=None,
+        callbacks=(),
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.dtype = dtype
+        self.engine = engine
+        self.prepare = prepare
+        self.callbacks = callbacks
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, X_val=None, y_val=None):
+        """Fit to X and y, from new parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            uint8, float32 and float64 are read in place, in any strides; other types are converted.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, label indicators or real targets.
+        X_val, y_val : array-like, optional
+            Validation data, scored after every epoch into ``validation_scores_``.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._fit(X, y, X_val, y_val, progress=False)
+
+    def _fit_checked(self, X, y, X_val, y_val, progress):
+        """Check the parameters, then `_fit`: what `fit` does, with a progress bar."""
+        self._validate_params()
+        return self._fit(X, y, X_val, y_val, progress)
+
+    def _fit(self, X, y, X_val, y_val, progress):
+        """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
+        X, y = self._validate(X, y, reset=True)
+        targets = self._learn_targets(y)
+        self._build(X, targets)
+        if self.batch_size != "auto" and self.batch_size > len(X):
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=3
+            )
+        validation = (None, None)
+        if X_val is not None and y_val is not None:
+            X_val, y_val = self._validate(X_val, y_val, reset=False)
+            validation = X_val, self._encode(y_val)
+        elif X_val is not None or y_val is not None:
+            raise ValueError("X_val and y_val must be given together.")
+        self._trainer.progress = progress
+        self._train(X, targets, *validation, epochs=self.max_iter)
+        planned = self._trainer.schedule.runs_to_the_end
+        history = self._trainer.history
+        if self.n_iter_ == self.max_iter and not planned and not history.converged and not history.diverged:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
+                "hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _partial_fit(self, X, y):
+        """Train for one epoch on these data, going on from where the estimator is."""
+        first = not hasattr(self, "_trainer")
+        X, y = self._validate(X, y, reset=first)
+        if first:
+            self._learn_targets(y)
+        targets = self._encode(y)
+        if first:
+            self._build(X, targets)
+            self._trainer.tol = None
+        self._train(X, targets, None, None, epochs=1)
+        return self
+
+    def _train(self, X, targets, X_val, targets_val, epochs):
+        trainer = self._trainer
+        with config_context(assume_finite=True):  # they were checked as they came in
+            try:
+                trainer.fit(X, targets, X_val, targets_val, epochs=epochs)
+            except KeyboardInterrupt:
+                warnings.warn("Training interrupted by user.", stacklevel=4)
+        history = trainer.history
+        self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
+        self.loss_curve_ = history.loss
+        self.loss_ = history.loss[-1] if history.loss else np.nan
+        self.best_loss_ = min(history.loss, default=np.nan)
+        self.validation_loss_curve_ = history.val_loss or None
+        self.validation_scores_ = history.val_score or None
+
+    def _build(self, X, targets):
+        """Make the network and its trainer for data of this kind."""
+        random_state = check_random_state(self.random_state)
+        dtype = self.dtype
+        if dtype == "auto":
+            dtype = "float64" if X.dtype == np.float64 else "float32"
+        self.preparation_ = self.target_preparation_ = None
+        if self.prepare is not None:
+            kind = preparations.kind_for(X) if self.prepare == "auto" else self.prepare
+            self.preparation_ = Preparation.fit(X, kind)
+            self.target_preparation_ = self._prepare_targets(targets)
+        hidden = self._hidden_layers()
+        # scikit-learn halves the spread of the initial weights for logistic hidden units.
+        logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
+        self.network_ = Network(
+            [*hidden, Dense(self.n_outputs_, self.out_activation_)],
+            X.shape[1],
+            dtype=dtype,
+            engine=self.engine,
+            initializer=GlorotUniform(2.0 if logistic else 6.0),
+            preparation=self.preparation_,
+            random_state=random_state,
+        )
+        self.n_layers_ = len(hidden) + 2
+        self._trainer = Trainer(
+            self.network_,
+            self._loss_name,
+            optimizer=self._optimizer(),
+            schedule=schedules.InverseScaling(self.power_t) if self.learning_rate == "invscaling" else self.learning_rate,
+            batch_size=min(200, len(X)) if self.batch_size == "auto" else self.batch_size,
+            alpha=self.alpha,
+            shuffle=self.shuffle,
+            random_state=random_state,
+            n_iter_no_change=self.n_iter_no_change,
+            target_preparation=self.target_preparation_,
+            callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
+            progress=False,
+        )
+        if not self._trainer.schedule.runs_to_the_end:
+            self._trainer.tol = self.tol
+
+    def _hidden_layers(self) -> list[Dense]:
+        sizes = self.hidden_layer_sizes
+        sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
+        if any(not isinstance(size, Integral) or size < 1 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        names = [self.activation] * len(sizes) if isinstance(self.activation, str) else list(self.activation)
+        if len(names) != len(sizes):
+            raise ValueError(f"activation={names!r} must name one activation, or one for each of {len(sizes)} hidden layers.")
+        return [Dense(int(size), activations.canonical(name)) for size, name in zip(sizes, names, strict=True)]
+
+    def _optimizer(self):
+        if self.solver == "sgd":
+            return SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
+        return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+
+    def _validate(self, X, y, reset):
+        X, y = validate_data(
+            self, X, y, dtype=list(INPUT_DTYPES), multi_output=True, y_numeric=self._y_numeric, reset=reset
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _outputs(self, X) -> np.ndarray:
+        """Return the network's outputs for X, (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=list(INPUT_DTYPES), reset=False)
+        with config_context(assume_finite=True):
+            return self.network_.predict(X)
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights of each layer, (n_in, n_out), after the preparation: views of the parameters."""
+        return self._fitted("coefs_").coefs_
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of each layer, (n_out,): views of the parameters."""
+        return self._fitted("intercepts_").intercepts_
+
+    def _fitted(self, attribute):
+        if "network_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r} before it is fitted")
+        return self.network_

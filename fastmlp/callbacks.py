@@ -1,0 +1,67 @@
+"""Callbacks: anything that can be called with an `EpochEnd`; one that returns True stops the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """What a callback is told after each epoch.
+
+    Attributes
+    ----------
+    epoch, n_epochs : int
+        The epoch that ended, counted from 1 over the trainer's life, and the last one planned.
+    loss : float
+        Mean training loss, penalty included, each batch's before its update.
+    val_loss, val_score : float or None
+        Of the validation data, if there are any: accuracy for classes, R^2 for numbers.
+    learning_rate : float
+        Of the epoch's last step.
+    seconds : float
+        Spent on the epoch's training, validation left out.
+    samples_per_second : float
+    network : fastmlp.Network
+        As it stands; to be read, not changed.
+    """
+
+    epoch: int
+    n_epochs: int
+    loss: float
+    val_loss: float | None
+    val_score: float | None
+    learning_rate: float
+    seconds: float
+    samples_per_second: float
+    network: Any
+
+
+Callback = Callable[[EpochEnd], bool | None]
+
+
+@dataclass(frozen=True)
+class PrintEpoch:
+    """Print one line per epoch, as scikit-learn's ``verbose`` does, with the validation score behind it."""
+
+    def __call__(self, event: EpochEnd) -> None:
+        """Print the line."""
+        line = f"Iteration {event.epoch}, loss = {event.loss:.8f}"
+        if event.val_score is not None:
+            line += f", validation score = {event.val_score:.6f}"
+        print(line)
+
+
+@dataclass(frozen=True)
+class StopAtScore:
+    """Stop once the validation score has reached ``score``."""
+
+    score: float
+
+    def __call__(self, event: EpochEnd) -> bool:
+        """Return whether to stop; raises ValueError if the fit has no validation data."""
+        if event.val_score is None:
+            raise ValueError("StopAtScore needs validation data: give X_val and y_val to fit.")
+        return event.val_score >= self.score

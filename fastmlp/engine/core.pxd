@@ -1,0 +1,12 @@
+"""What native.pyx and kernels.pyx share of the C core; core.pyx has the docstrings."""
+
+from libc.stdint cimport uint64_t
+
+from fastmlp.engine.csrc cimport dtype_t, kernels_t, preparation_t, source_t
+
+cdef const kernels_t *find_kernels(str name, dtype_t dtype) except NULL
+cdef object borrow(source_t *source, array)
+cdef object fill_preparation(preparation_t *out, preparation, dtype)
+cdef double seconds() noexcept nogil  # of a monotonic clock
+cdef uint64_t flush_denormals() noexcept nogil
+cdef void restore_denormals(uint64_t state) noexcept nogil

@@ -1,0 +1,122 @@
+"""The C core as Cython and Python see it: instruction sets, the codes of names, borrowed arrays.
+
+This module alone is linked with csrc/; native.pyx and kernels.pyx reach the C core through it.
+"""
+
+import os
+
+import numpy as np
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from fastmlp.engine.csrc cimport *
+
+ACTIVATION_CODES = {
+    "identity": ACTIVATION_IDENTITY,
+    "relu": ACTIVATION_RELU,
+    "tanh": ACTIVATION_TANH,
+    "logistic": ACTIVATION_LOGISTIC,
+    "softmax": ACTIVATION_SOFTMAX,
+}
+LOSS_CODES = {
+    "cross_entropy": LOSS_CROSS_ENTROPY,
+    "binary_cross_entropy": LOSS_BINARY_CROSS_ENTROPY,
+    "squared_error": LOSS_SQUARED_ERROR,
+}
+SOLVER_CODES = {"sgd": SOLVER_SGD, "adam": SOLVER_ADAM}
+
+
+def instruction_sets():
+    """Return the names of the instruction sets that this machine can run, the best one last."""
+    return [fastmlp_isa_name(<isa_t>isa).decode() for isa in range(N_ISAS)
+            if fastmlp_isa_available(<isa_t>isa)]
+
+
+def instruction_set():
+    """Return the instruction set in use: the best one, or the one that FASTMLP_ISA names."""
+    available = instruction_sets()
+    name = os.environ.get("FASTMLP_ISA") or available[len(available) - 1]
+    if name not in available:
+        raise ValueError(f"FASTMLP_ISA={name!r} is not available here; this machine has {available}.")
+    return name
+
+
+def compiler():
+    """Return the name and version of the compiler that built the C core."""
+    return fastmlp_compiler().decode()
+
+
+def philox4x32(const uint32_t[::1] counter, const uint32_t[::1] key):
+    """Return the four random words of one counter, uint32 (4,), under a key, uint32 (2,)."""
+    if counter.shape[0] != 4 or key.shape[0] != 2:
+        raise ValueError("Philox4x32 takes a counter of 4 words and a key of 2.")
+    words = np.empty(4, dtype=np.uint32)
+    cdef uint32_t[::1] out = words
+    fastmlp_philox4x32(&out[0], &counter[0], &key[0])
+    return words
+
+
+def shuffle(int64_t[::1] order, uint64_t seed, uint64_t epoch):
+    """Shuffle in place, by the random stream of this seed and epoch."""
+    if order.shape[0]:
+        fastmlp_shuffle(&order[0], order.shape[0], seed, epoch)
+
+
+cdef double seconds() noexcept nogil:
+    return fastmlp_seconds()
+
+
+cdef uint64_t flush_denormals() noexcept nogil:
+    return fastmlp_flush_denormals()
+
+
+cdef void restore_denormals(uint64_t state) noexcept nogil:
+    fastmlp_restore_denormals(state)
+
+
+cdef const kernels_t *find_kernels(str name, dtype_t dtype) except NULL:
+    for isa in range(N_ISAS):
+        if fastmlp_isa_name(<isa_t>isa).decode() == name and fastmlp_isa_available(<isa_t>isa):
+            return fastmlp_kernels(<isa_t>isa, dtype)
+    raise ValueError(f"the instruction set {name!r} is not available here.")
+
+
+cdef object borrow(source_t *source, array):
+    """Point ``source`` at a (rows, columns) array; the caller keeps the returned view alive."""
+    cdef const uint8_t[:, :] u8
+    cdef const float[:, :] f32
+    cdef const double[:, :] f64
+    source.n_columns = array.shape[1]
+    source.row_stride, source.column_stride = array.strides
+    if array.dtype == np.uint8:
+        u8 = array
+        source.type, source.data = SOURCE_U8, <const char *>&u8[0, 0]
+        return u8
+    if array.dtype == np.float32:
+        f32 = array
+        source.type, source.data = SOURCE_F32, <const char *>&f32[0, 0]
+        return f32
+    if array.dtype == np.float64:
+        f64 = array
+        source.type, source.data = SOURCE_F64, <const char *>&f64[0, 0]
+        return f64
+    raise TypeError(f"the engine reads uint8, float32 and float64 in native byte order, not {array.dtype}.")
+
+
+cdef object fill_preparation(preparation_t *out, preparation, dtype):
+    """Point ``out`` at (center, scale), a number per column each; the caller keeps what is returned alive."""
+    cdef const double[::1] wide
+    cdef const uint8_t[::1] narrow
+    out.center = out.scale = NULL
+    if preparation is None:
+        return None
+    alive = []
+    for i, part in enumerate(preparation):
+        wide = np.ascontiguousarray(part, dtype=np.float64)
+        narrow = np.asarray(wide).astype(dtype).view(np.uint8)
+        if i == 0:
+            out.center_f64, out.center = &wide[0], <const void *>&narrow[0]
+        else:
+            out.scale_f64, out.scale = &wide[0], <const void *>&narrow[0]
+        alive += [wide, narrow]
+    return alive

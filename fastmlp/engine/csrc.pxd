@@ -1,0 +1,97 @@
+"""Declarations of the C core, csrc/fastmlp.h and csrc/walk.h, where each name is explained."""
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+
+cdef extern from "fastmlp.h" nogil:
+    enum: LANES
+    ctypedef enum dtype_t: DTYPE_F32, DTYPE_F64
+    ctypedef enum source_type_t: SOURCE_U8, SOURCE_F32, SOURCE_F64
+    ctypedef enum isa_t: N_ISAS
+    ctypedef enum activation_t:
+        ACTIVATION_IDENTITY
+        ACTIVATION_RELU
+        ACTIVATION_TANH
+        ACTIVATION_LOGISTIC
+        ACTIVATION_SOFTMAX
+    ctypedef enum loss_t: LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR
+    ctypedef enum solver_t: SOLVER_SGD, SOLVER_ADAM
+
+    ctypedef struct source_t:
+        const char *data
+        source_type_t type
+        int64_t n_columns
+        ptrdiff_t row_stride, column_stride
+
+    ctypedef struct preparation_t:
+        const void *center
+        const void *scale
+        const double *center_f64
+        const double *scale_f64
+
+    ctypedef struct optimizer_t:
+        solver_t solver
+        bint nesterov
+        double learning_rate, momentum, beta_1, beta_2, epsilon, l2
+
+    ctypedef struct kernels_t:
+        void (*gather_rows)(void *, const source_t *, const int64_t *, const preparation_t *,
+                            int64_t, int64_t) noexcept nogil
+        void (*gather_columns)(void *, const source_t *, const int64_t *, const preparation_t *,
+                               int64_t, int64_t) noexcept nogil
+        void (*scatter_rows)(void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
+        void (*activation_forward)(void *, const void *, int64_t, int64_t, int64_t, activation_t) noexcept nogil
+        void (*activation_backward)(void *, const void *, int64_t, int64_t, int64_t, activation_t) noexcept nogil
+        void (*cross_entropy)(void *, void *, const void *, const int32_t *,
+                              int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*binary_cross_entropy)(void *, void *, const void *, const void *,
+                                     int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*squared_error)(void *, void *, const void *, const void *,
+                              int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
+        double (*sum)(const void *, int64_t) noexcept nogil
+        double (*sum_of_squares)(const void *, int64_t) noexcept nogil
+        void (*sgd_step)(void *, void *, const void *, int64_t, const optimizer_t *) noexcept nogil
+        void (*adam_step)(void *, void *, void *, const void *, int64_t, const optimizer_t *) noexcept nogil
+        void (*velocity_step)(void *, void *, int64_t, double) noexcept nogil
+
+    isa_t fastmlp_best_isa() noexcept
+    const char *fastmlp_isa_name(isa_t) noexcept
+    bint fastmlp_isa_available(isa_t) noexcept
+    const kernels_t *fastmlp_kernels(isa_t, dtype_t) noexcept
+    const char *fastmlp_compiler() noexcept
+    uint64_t fastmlp_flush_denormals() noexcept
+    void fastmlp_restore_denormals(uint64_t) noexcept
+    double fastmlp_seconds() noexcept
+    void fastmlp_philox4x32(uint32_t *, const uint32_t *, const uint32_t *) noexcept
+    void fastmlp_shuffle(int64_t *, int64_t, uint64_t, uint64_t) noexcept
+
+
+cdef extern from "walk.h" nogil:
+    ctypedef struct layer_t:
+        int64_t n_in, n_out
+        activation_t activation, input_activation
+        void *weight
+        void *bias
+        void *d_weight
+        void *d_bias
+        void *moment_weight[2]
+        void *moment_bias[2]
+        const void *inputs
+        bint inputs_batch_major
+        void *outputs
+        void *d_outputs
+        void *d_inputs
+
+    ctypedef struct step_t:
+        dtype_t dtype
+        const kernels_t *kernels
+        int64_t n_samples, stride
+        bint accumulate
+        optimizer_t optimizer
+
+    ctypedef struct operations_t:
+        void (*linear_forward)(const layer_t *, const step_t *) noexcept nogil
+        void (*linear_backward)(const layer_t *, const step_t *) noexcept nogil
+        void (*linear_update)(const layer_t *, const step_t *) noexcept nogil

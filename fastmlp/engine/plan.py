@@ -1,0 +1,164 @@
+"""The plan: how large everything is and where it lies, worked out before anything is allocated.
+
+Pure arithmetic. Parameters are one flat vector of the compute type; the weights and biases of every
+layer, and the moments of a solver, are slices of such vectors. A workspace is one flat vector too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Samples are padded to whole groups of this many, and blocks of memory begin at such a multiple
+#: (64 bytes in float32). The C core calls it LANES.
+LANES = 16
+
+#: BLAS takes 32-bit sizes.
+LARGEST_SIZE = 2**31 - 1
+
+
+def padded(n: int) -> int:
+    """Round ``n`` up to a multiple of `LANES`."""
+    return -(-n // LANES) * LANES
+
+
+def aligned_zeros(n: int, dtype: np.dtype) -> np.ndarray:
+    """Return ``n`` zeros whose memory begins at a multiple of 64 bytes, one cache line."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.zeros(n * itemsize + 64, dtype=np.uint8)
+    skip = -raw.ctypes.data % 64
+    return raw[skip : skip + n * itemsize].view(dtype)
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """One dense layer: its sizes, its activation, and where its parameters begin in the vector."""
+
+    n_in: int
+    n_out: int
+    activation: str
+    weight_offset: int
+    bias_offset: int
+
+    @property
+    def weight(self) -> slice:
+        """The weights, (n_out, n_in) in rows, as a slice of a parameter vector."""
+        return slice(self.weight_offset, self.weight_offset + self.n_out * self.n_in)
+
+    @property
+    def bias(self) -> slice:
+        """The biases, (n_out,), as a slice of a parameter vector."""
+        return slice(self.bias_offset, self.bias_offset + self.n_out)
+
+    def weight_of(self, vector: np.ndarray) -> np.ndarray:
+        """Return this layer's (n_out, n_in) view of a vector of parameters, gradients or moments."""
+        return vector[self.weight].reshape(self.n_out, self.n_in)
+
+    def bias_of(self, vector: np.ndarray) -> np.ndarray:
+        """Return this layer's (n_out,) view of a vector of parameters, gradients or moments."""
+        return vector[self.bias]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network's sizes, its types, and the layout of its parameter vector."""
+
+    layers: tuple[LayerPlan, ...]
+    dtype: np.dtype
+    n_parameters: int  # with the padding between blocks, which stays zero
+
+    @property
+    def n_features(self) -> int:
+        """The number of inputs."""
+        return self.layers[0].n_in
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of outputs."""
+        return self.layers[-1].n_out
+
+
+def make_plan(n_features: int, units: tuple[int, ...], activations: tuple[str, ...], dtype) -> Plan:
+    """Lay out the parameters of dense layers with these numbers of units and activations.
+
+    Raises
+    ------
+    ValueError
+        If a layer has no units or is too large for 32-bit BLAS.
+    """
+    layers, offset, n_in = [], 0, n_features
+    for index, (n_out, activation) in enumerate(zip(units, activations, strict=True)):
+        if n_in < 1 or n_out < 1:
+            raise ValueError(f"layer {index} would be {n_in} x {n_out}; every size must be at least 1.")
+        if n_in * n_out > LARGEST_SIZE:
+            raise ValueError(
+                f"layer {index} has {n_in} x {n_out} weights; at most {LARGEST_SIZE} fit a layer."
+            )
+        bias_offset = offset + padded(n_in * n_out)
+        layers.append(LayerPlan(n_in, n_out, activation, offset, bias_offset))
+        offset, n_in = bias_offset + padded(n_out), n_out
+    return Plan(tuple(layers), np.dtype(dtype), offset)
+
+
+@dataclass(frozen=True)
+class WorkspacePlan:
+    """Where the buffers of a walk over batches begin in one vector of the compute type.
+
+    Attributes
+    ----------
+    stride : int
+        Elements from one feature to the next in every (features, samples) buffer: the batch, padded.
+    inputs : int
+        The gathered batch, (n_samples, n_features).
+    outputs : tuple of int
+        One (n_out, stride) buffer per layer.
+    gradients : tuple of int
+        One per layer, (n_out, stride), for the gradient before its activation; empty for prediction.
+        They alternate between two regions: of all the layers, only neighbours' are alive at a time.
+    d_inputs : int
+        The gradient that flows out of the first layer, (n_features, stride); 0 where nobody asks.
+    targets : int
+        The gathered targets, (n_outputs, stride); for class labels only its beginning, as int32.
+    losses : int
+        Each sample's loss, (stride,).
+    size : int
+        Elements in all.
+    """
+
+    stride: int
+    inputs: int
+    outputs: tuple[int, ...]
+    gradients: tuple[int, ...]
+    d_inputs: int
+    targets: int
+    losses: int
+    size: int
+
+
+def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: bool = False) -> WorkspacePlan:
+    """Lay out the buffers for batches of up to ``batch_size`` samples."""
+    stride, offset = padded(batch_size), 0
+
+    def block(n: int) -> int:
+        nonlocal offset
+        start, offset = offset, offset + padded(n)
+        return start
+
+    inputs = block(batch_size * plan.n_features)
+    outputs = tuple(block(layer.n_out * stride) for layer in plan.layers)
+    regions = []
+    if backward:
+        widths = [layer.n_out for layer in plan.layers]
+        regions = [block(max(widths[parity::2], default=0) * stride) for parity in (0, 1)]
+    gradients = tuple(regions[i % 2] for i in range(len(plan.layers))) if backward else ()
+    return WorkspacePlan(
+        stride=stride,
+        inputs=inputs,
+        outputs=outputs,
+        gradients=gradients,
+        d_inputs=block(plan.n_features * stride) if d_inputs else 0,
+        targets=block(plan.n_outputs * stride),
+        losses=block(stride),
+        size=offset,
+    )

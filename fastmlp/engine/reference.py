@@ -1,0 +1,360 @@
+"""The walk of a training step in NumPy: the twin of native.pyx and csrc/, function for function.
+
+It is what the compiled engine is tested against, and the place to read how a multilayer perceptron
+learns. Arrays are feature-major as in the engine: activations x are (features, samples), weights W are
+(out, in), and a gradient is named ``d_`` and what it belongs to.
+
+A training step, in full::
+
+    x = gather(X, rows)                       a batch, prepared, one column per sample
+    y = linear_forward(W, b, x, activation)   layer by layer upwards
+    loss, d = cross_entropy(y, labels)        the loss, and its gradient
+    d = linear_backward(W, d, x, activation)  layer by layer downwards
+    W, b = linear_update(...)                 the solver's step along the way
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+#: Samples in a batch of a prediction.
+SLAB = 256
+
+# --- Activations: forward from z = W x + b, backward from y = activation(z) ---
+
+
+def softmax(z):
+    """exp(z) / sum(exp(z)) over the units of each sample, shifted so that nothing overflows."""
+    e = np.exp(z - z.max(axis=0))
+    return e / e.sum(axis=0)
+
+
+def logistic(z):
+    """1 / (1 + exp(-z)), by exp(-|z|), so that nothing overflows."""
+    e = np.exp(-np.abs(z))
+    return np.where(z < 0, e, 1) / (1 + e)
+
+
+def activation_forward(z, activation):
+    """Return activation(z) for z (units, samples)."""
+    match activation:
+        case "identity":
+            return z
+        case "relu":
+            return np.where(z < 0, 0, z).astype(z.dtype)
+        case "tanh":
+            return np.tanh(z)
+        case "logistic":
+            return logistic(z)
+        case "softmax":
+            return softmax(z)
+    raise ValueError(f"unknown activation {activation!r}")
+
+
+def activation_backward(d, y, activation):
+    """Return the gradient with respect to z, given d with respect to y = activation(z)."""
+    match activation:
+        case "identity":
+            return d
+        case "relu":
+            return d * (y > 0)
+        case "tanh":
+            return d * (1 - y * y)
+        case "logistic":
+            return d * (y * (1 - y))
+        case "softmax":
+            return y * (d - (y * d).sum(axis=0))
+    raise ValueError(f"unknown activation {activation!r}")
+
+
+# --- Losses: each sample's loss, and the gradient of weight * sum(losses) ---
+
+
+def cross_entropy(z, labels, weight):
+    """Cross-entropy of softmax(z) against class labels, from the logits z."""
+    shifted = z - z.max(axis=0)
+    samples = np.arange(z.shape[1])
+    losses = np.log(np.exp(shifted).sum(axis=0)) - shifted[labels, samples]
+    d_z = softmax(z) * z.dtype.type(weight)
+    d_z[labels, samples] -= z.dtype.type(weight)
+    return losses, d_z
+
+
+def binary_cross_entropy(z, targets, weight):
+    """Cross-entropy of logistic(z) against targets in [0, 1], summed over the outputs."""
+    losses = (np.maximum(z, 0) - z * targets + np.log1p(np.exp(-np.abs(z)))).sum(axis=0)
+    return losses, (logistic(z) - targets) * z.dtype.type(weight)
+
+
+def squared_error(y, targets, weight):
+    """Half the squared difference, summed over the outputs."""
+    error = y - targets
+    return 0.5 * (error * error).sum(axis=0), error * y.dtype.type(weight)
+
+
+LOSSES = {
+    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "squared_error": squared_error,
+}
+#: These begin at the logits: the last layer's activation is part of them.
+FROM_LOGITS = {"cross_entropy", "binary_cross_entropy"}
+
+# --- Data ---
+
+
+def gather(X, rows, preparation, dtype):
+    """Return the chosen rows of X (samples, features) as columns, (X - center) * scale if prepared."""
+    x = X[rows]
+    if x.dtype != np.float64:
+        x = x.astype(dtype)
+    if preparation is not None:
+        center, scale = (np.asarray(part, dtype=x.dtype) for part in preparation)
+        x = (x - center) * scale
+    return x.astype(dtype).T
+
+
+# --- The three matrix operations ---
+
+
+def linear_forward(weight, bias, x, activation):
+    """Return activation(W x + b), (n_out, samples)."""
+    return activation_forward(weight @ x + bias[:, None], activation)
+
+
+def linear_backward(weight, d_y, x, input_activation):
+    """Return the gradient before the activation that made x, (n_in, samples)."""
+    return activation_backward(weight.T @ d_y, x, input_activation)
+
+
+def linear_gradient(d_y, x):
+    """Return the gradients of weight and bias: D X^T and the sums of D over the samples."""
+    return d_y @ x.T, d_y.sum(axis=1)
+
+
+def linear_update(layer, parameters, moments, d_y, x, optimizer):
+    """Make the solver's step on one layer's slices of the vectors; biases carry no L2 penalty."""
+    d_weight, d_bias = linear_gradient(d_y, x)
+    step = STEPS[optimizer["solver"]]
+    step(layer.weight_of(parameters), [layer.weight_of(m) for m in moments], d_weight, optimizer)
+    step(layer.bias_of(parameters), [layer.bias_of(m) for m in moments], d_bias, {**optimizer, "l2": 0.0})
+
+
+# --- Solvers: w changes in place, and so do its moments ---
+
+
+def sgd_step(w, moments, gradient, optimizer):
+    """v = momentum v - rate g, w += v; with Nesterov w += momentum v - rate g; no moments: w -= rate g."""
+    dtype = w.dtype.type
+    rate, momentum = dtype(optimizer["learning_rate"]), dtype(optimizer["momentum"])
+    gradient = gradient + dtype(optimizer["l2"]) * w
+    if not moments:
+        w -= rate * gradient
+        return
+    (velocity,) = moments
+    velocity *= momentum
+    velocity -= rate * gradient
+    w += momentum * velocity - rate * gradient if optimizer["nesterov"] else velocity
+
+
+def adam_step(w, moments, gradient, optimizer):
+    """Adam, its bias corrections already in the learning rate."""
+    dtype = w.dtype.type
+    m, v = moments
+    beta_1, beta_2 = optimizer["beta_1"], optimizer["beta_2"]
+    gradient = gradient + dtype(optimizer["l2"]) * w
+    m *= dtype(beta_1)
+    m += dtype(1 - beta_1) * gradient
+    v *= dtype(beta_2)
+    v += dtype(1 - beta_2) * gradient * gradient
+    w -= dtype(optimizer["learning_rate"]) * m / (np.sqrt(v) + dtype(optimizer["epsilon"]))
+
+
+STEPS = {"sgd": sgd_step, "adam": adam_step}
+
+# --- Random numbers: Philox4x32-10 (Salmon et al. 2011) ---
+
+
+def philox4x32(counters, key):
+    """Return four random 32-bit words for each row of counters, (n, 4), under a key of two words."""
+    c = [np.asarray(counters, dtype=np.uint64)[..., i] for i in range(4)]
+    k = [np.uint64(key[0]), np.uint64(key[1])]
+    low, word = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for _ in range(10):
+        a, b = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [(b >> word) ^ c[1] ^ k[0], b & low, (a >> word) ^ c[3] ^ k[1], a & low]
+        k = [(k[0] + np.uint64(0x9E3779B9)) & low, (k[1] + np.uint64(0xBB67AE85)) & low]
+    return np.stack(c, axis=-1).astype(np.uint32)
+
+
+def shuffle(order, seed, epoch):
+    """Shuffle in place as Fisher and Yates, by the stream keyed by (seed, epoch)."""
+    n = len(order)
+    blocks = np.arange(-(-(n - 1) // 4), dtype=np.uint64)
+    counters = np.zeros((len(blocks), 4), dtype=np.uint64)
+    counters[:, 0], counters[:, 1] = blocks & np.uint64(0xFFFFFFFF), blocks >> np.uint64(32)
+    counters[:, 2] = epoch
+    draws = philox4x32(counters, (seed & 0xFFFFFFFF, seed >> 32)).ravel().tolist()
+    for i in range(n - 1):
+        last = n - 1 - i
+        other = draws[i] * (last + 1) >> 32
+        order[last], order[other] = order[other], order[last]
+
+
+# --- The walk ---
+
+
+class Walk:
+    """One plan over one data set: up the layers, the loss, and down again."""
+
+    def __init__(self, plan, parameters, X, preparation, *, loss=None, targets=None, targets_preparation=None):
+        self.plan, self.parameters, self.X, self.preparation = plan, parameters, X, preparation
+        self.loss, self.targets, self.targets_preparation = loss, targets, targets_preparation
+        self.activations = [layer.activation for layer in plan.layers]
+        if loss in FROM_LOGITS:
+            self.activations[-1] = "identity"
+
+    def forward(self, rows):
+        """Return the gathered batch and every layer's outputs, each (features, samples)."""
+        xs = [gather(self.X, rows, self.preparation, self.plan.dtype)]
+        for layer, activation in zip(self.plan.layers, self.activations, strict=True):
+            weight, bias = layer.weight_of(self.parameters), layer.bias_of(self.parameters)
+            xs.append(linear_forward(weight, bias, xs[-1], activation))
+        return xs
+
+    def loss_gradient(self, rows, outputs, weight):
+        """Return the sum of the samples' losses, and the gradient before the last layer's activation."""
+        if self.loss == "cross_entropy":
+            targets = self.targets[rows]
+        else:
+            targets = gather(self.targets, rows, self.targets_preparation, self.plan.dtype)
+        losses, d = LOSSES[self.loss](outputs, targets, weight)
+        return losses.astype(np.float64).sum(), activation_backward(d, outputs, self.activations[-1])
+
+    def backward(self, xs, d, update):
+        """Walk down; ``update(layer, d, x)`` comes after the layer has passed its gradient on."""
+        for i in reversed(range(len(self.plan.layers))):
+            layer = self.plan.layers[i]
+            d_x = linear_backward(
+                layer.weight_of(self.parameters), d, xs[i], self.activations[i - 1] if i else "identity"
+            )
+            update(layer, d, xs[i])
+            d = d_x
+        return d
+
+
+class Training(Walk):
+    """A fit in progress: `start_epoch`, then `run` until it returns True."""
+
+    def __init__(
+        self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
+        optimizer, moments, alpha, shuffle, seed, n_steps,
+    ):  # fmt: skip
+        super().__init__(
+            plan, parameters, X, preparation, loss=loss, targets=targets, targets_preparation=targets_preparation
+        )
+        self.batch_size, self.rows, self.alpha = batch_size, rows, alpha
+        self.optimizer = {"nesterov": False, **optimizer}
+        self.moments, self.shuffle, self.seed, self.n_steps = moments, shuffle, seed, n_steps
+
+    def start_epoch(self, epoch, rates, momenta):
+        """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
+        self.rates, self.momenta = rates, momenta
+        self.order = np.array(self.rows)
+        if self.shuffle:
+            shuffle(self.order, self.seed, epoch)
+        self.batch, self.loss_sum, self.has_diverged = 0, 0.0, False
+
+    def run(self, budget):
+        """Train on batches until the epoch or the time is over; return whether the epoch is."""
+        stop = time.monotonic() + budget
+        while self.n_samples_seen < len(self.order) and not self.has_diverged:
+            self.train_batch()
+            if time.monotonic() >= stop:
+                break
+        return self.n_samples_seen >= len(self.order) or self.has_diverged
+
+    def train_batch(self):
+        """Walk up and down once, with the solver's step on the way down."""
+        rows = self.order[self.batch * self.batch_size :][: self.batch_size]
+        xs = self.forward(rows)
+        loss, d = self.loss_gradient(rows, xs[-1], 1 / len(rows))
+        loss += self.penalty()
+        if not np.isfinite(loss):
+            self.has_diverged = True
+            return
+        self.n_steps += 1
+        rate = self.rates[self.batch]
+        if self.optimizer["solver"] == "adam":
+            beta_1, beta_2 = self.optimizer["beta_1"], self.optimizer["beta_2"]
+            rate *= np.sqrt(1 - beta_2**self.n_steps) / (1 - beta_1**self.n_steps)
+        optimizer = {
+            **self.optimizer,
+            "learning_rate": rate,
+            "momentum": self.momenta[self.batch],
+            "l2": self.alpha / len(rows),
+        }
+        self.backward(
+            xs, d, lambda layer, d, x: linear_update(layer, self.parameters, self.moments, d, x, optimizer)
+        )
+        self.loss_sum += loss
+        self.batch += 1
+
+    def penalty(self):
+        """Half of alpha times the squared norm of the weights: scikit-learn's L2 term of a batch's loss."""
+        weights = (layer.weight_of(self.parameters).astype(np.float64) for layer in self.plan.layers)
+        return 0.5 * self.alpha * sum(np.square(weight).sum() for weight in weights)
+
+    @property
+    def n_samples_seen(self):
+        """Samples of this epoch trained on so far."""
+        return min(self.batch * self.batch_size, len(self.order))
+
+    @property
+    def mean_loss(self):
+        """The mean loss of this epoch's samples so far, each before its batch's update."""
+        return self.loss_sum / max(self.n_samples_seen, 1)
+
+
+def forward(plan, parameters, X, preparation, outs, *, loss=None, targets=None, targets_preparation=None):
+    """Run X through the layers; write the outputs of those that ``outs`` has an array for.
+
+    With a loss and targets, also return the mean loss.
+    """
+    walk = Walk(
+        plan, parameters, X, preparation, loss=loss, targets=targets, targets_preparation=targets_preparation
+    )
+    loss_sum = 0.0
+    for start in range(0, len(X), SLAB):
+        rows = np.arange(start, min(start + SLAB, len(X)))
+        xs = walk.forward(rows)
+        if loss is not None:
+            loss_sum += walk.loss_gradient(rows, xs[-1], 1.0)[0]
+            if loss in FROM_LOGITS:
+                xs[-1] = activation_forward(xs[-1], plan.layers[-1].activation)
+        for out, x in zip(outs, xs[1:], strict=True):
+            if out is not None:
+                out[rows] = x.T
+    return loss_sum / len(X) if loss is not None else None
+
+
+def gradients(
+    plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets, targets_preparation=None
+):
+    """Return the mean loss; write its gradient with respect to the parameters (a vector like them)
+    and to the prepared inputs, (n_samples, n_features)."""
+    walk = Walk(
+        plan, parameters, X, preparation, loss=loss, targets=targets, targets_preparation=targets_preparation
+    )
+    rows = np.arange(len(X))
+    xs = walk.forward(rows)
+    loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / len(X))
+    d_parameters[:] = 0
+
+    def keep(layer, d, x):
+        layer.weight_of(d_parameters)[:], layer.bias_of(d_parameters)[:] = linear_gradient(d, x)
+
+    d_inputs[:] = walk.backward(xs, d, keep).T
+    return loss_sum / len(X)

@@ -1,0 +1,278 @@
+"""The scikit-learn face: MLPClassifier and MLPRegressor, and loading them from a file."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from fastmlp.base import BaseMLP
+from fastmlp.preparation import Preparation
+from fastmlp.storage import FormatError, read
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multilayer perceptron classifier, with scikit-learn's parameters and defaults.
+
+    Minimises the cross-entropy: of a softmax for several classes, of logistic outputs for two classes and
+    for label indicators.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer.
+    activation : str or array-like of str, default="relu"
+        "identity", "logistic", "tanh" or "relu"; one for all hidden layers or one for each.
+    solver : {"sgd", "adam"}, default="adam"
+    alpha : float, default=0.0001
+        L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
+    batch_size : int or "auto", default="auto"
+        ``"auto"`` is min(200, n_samples).
+    learning_rate : str or Schedule, default="constant"
+        "constant", "invscaling", "adaptive", "one_cycle", or an instance from `fastmlp.schedules`.
+    learning_rate_init : float, default=0.001
+        The base rate of the schedule; of "one_cycle" the highest.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs.
+    shuffle : bool, default=True
+    random_state : int, RandomState instance or None, default=None
+        For the initial parameters, which are scikit-learn's for the same value, and the order of samples.
+    tol : float, default=1e-4
+        Training stops when the loss has not fallen by ``tol`` for ``n_iter_no_change`` epochs; not with
+        "one_cycle", which is planned over all of them.
+    verbose : bool, default=False
+        Print a line per epoch.
+    momentum : float, default=0.9
+    nesterovs_momentum : bool, default=True
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
+        Of Adam.
+    n_iter_no_change : int, default=10
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        What is computed in; ``"auto"``: float64 for float64 input, float32 for all else.
+    engine : {"auto", "blas", "reference"}, default="auto"
+        ``"reference"`` is plain NumPy, for reading and checking.
+    prepare : {None, "auto", "image", "table"}, default=None
+        Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
+        column ("table"); "auto" takes bytes for images. None takes X as it is.
+    callbacks : sequence of callables, default=()
+        See `fastmlp.callbacks`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coefs_, intercepts_ : list of ndarray
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    loss_, best_loss_ : float
+    validation_scores_, validation_loss_curve_ : list of float, or None without validation data
+    n_iter_, t_ : int
+        Epochs and samples trained.
+    n_layers_, n_outputs_, n_features_in_ : int
+    out_activation_ : str
+    preparation_ : Preparation or None
+    network_ : Network
+
+    Examples
+    --------
+    >>> from fastmlp import MLPClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((16,), max_iter=60, learning_rate="one_cycle", learning_rate_init=0.02,
+    ...                       batch_size=16, prepare="table", random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+    """
+
+    _y_numeric = False
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None):
+        """Train for one epoch on X and y, going on from the present parameters.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`; y may lack some of the classes.
+        classes : array-like of shape (n_classes,), optional
+            All classes that will ever come; needed at the first call.
+
+        Returns
+        -------
+        self : object
+        """
+        if classes is not None:
+            classes = unique_labels(classes)
+            if hasattr(self, "classes_") and not np.array_equal(classes, self.classes_):
+                raise ValueError(f"classes={classes!r} is not what the first call had: {self.classes_!r}.")
+        elif not hasattr(self, "classes_"):
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        self._classes_to_come = classes
+        return self._partial_fit(X, y)
+
+    def _learn_targets(self, y):
+        check_classification_targets(y)
+        self._multilabel = type_of_target(y) == "multilabel-indicator"
+        to_come, self._classes_to_come = getattr(self, "_classes_to_come", None), None
+        if self._multilabel:
+            self.classes_ = np.arange(y.shape[1])
+        else:
+            self.classes_ = unique_labels(y) if to_come is None else to_come
+        n_classes = len(self.classes_)
+        several = n_classes > 2 and not self._multilabel
+        self.n_outputs_ = n_classes if several or self._multilabel else 1
+        self.out_activation_ = "softmax" if several else "logistic"
+        self._loss_name = "cross_entropy" if several else "binary_cross_entropy"
+        return self._encode(y)
+
+    def _encode(self, y):
+        if self._multilabel:
+            return np.ascontiguousarray(y, dtype=np.uint8)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has the classes {unknown}, which are not among classes_: {self.classes_}.")
+        codes = np.searchsorted(self.classes_, y)
+        return codes.astype(np.int32 if self.out_activation_ == "softmax" else np.uint8)
+
+    def _prepare_targets(self, targets):
+        return None
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Of each label, for label indicators.
+        """
+        p = self._outputs(X)
+        return np.hstack([1 - p, p]) if self.n_outputs_ == 1 and not self._multilabel else p
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+    def predict(self, X):
+        """Return the most probable class of each sample, or the label indicators.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+        """
+        p = self._outputs(X)
+        if self._multilabel:
+            return (p > 0.5).astype(int)
+        best = (p[:, 0] > 0.5).astype(int) if self.n_outputs_ == 1 else p.argmax(axis=1)
+        return self.classes_[np.minimum(best, len(self.classes_) - 1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multilayer perceptron regressor, with scikit-learn's parameters and defaults.
+
+    Minimises half the squared error, summed over the outputs. With ``prepare`` set the targets are
+    standardised, too, and predictions come back in their units. Parameters and attributes are those of
+    `MLPClassifier`, less the classes.
+
+    Examples
+    --------
+    >>> from fastmlp import MLPRegressor
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = MLPRegressor((16,), max_iter=30, learning_rate="one_cycle", learning_rate_init=0.01,
+    ...                      batch_size=32, prepare="table", random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.4
+    True
+    """
+
+    _y_numeric = True
+    _loss_name = "squared_error"
+    out_activation_ = "identity"
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y):
+        """Train for one epoch on X and y, going on from the present parameters.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._partial_fit(X, y)
+
+    def _learn_targets(self, y):
+        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        return y
+
+    def _encode(self, y):
+        return y
+
+    def _prepare_targets(self, targets):
+        return Preparation.fit(targets.reshape(len(targets), -1), "table")
+
+    def predict(self, X):
+        """Return the predictions for X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        outputs = self._outputs(X)
+        if self.target_preparation_ is not None:
+            outputs = self.target_preparation_.invert(outputs)
+        return outputs.ravel() if self.n_outputs_ == 1 else outputs
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+ESTIMATORS = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
+
+
+def load(path):
+    """Return the model that ``model.save(path)`` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        Ready to predict; `partial_fit` goes on training with a fresh state of the solver.
+
+    Raises
+    ------
+    FormatError
+        If the file is not a whole fastmlp model, or of a newer format than this version reads.
+    """
+    description, tensors = read(path)
+    estimator = ESTIMATORS.get(description.get("estimator"))
+    if estimator is None:
+        raise FormatError(
+            f"{path}: estimator {description.get('estimator')!r} is not one of {', '.join(ESTIMATORS)}."
+        )
+    return estimator._restore(path, description, tensors)

@@ -1,0 +1,32 @@
+"""The layers a network is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+
+from sklearn.utils import check_scalar
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A fully connected layer: activation(W x + b).
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs, at least 1.
+    activation : str, default="relu"
+        One of `fastmlp.activations.NAMES`.
+
+    Examples
+    --------
+    >>> Dense(10, "softmax")
+    Dense(units=10, activation='softmax')
+    """
+
+    units: int
+    activation: str = "relu"
+
+    def __post_init__(self):
+        check_scalar(self.units, "units", Integral, min_val=1)

@@ -1,0 +1,333 @@
+"""A network: dense layers over one flat vector of parameters.
+
+This is the only module that reaches the engine.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, check_random_state
+
+from fastmlp import activations, initializers, losses
+from fastmlp.engine.plan import Plan, aligned_zeros, make_plan
+from fastmlp.layers import Dense
+from fastmlp.naming import named
+from fastmlp.preparation import Preparation
+
+#: The engines by name; "auto" is the compiled one over BLAS.
+ENGINES = {
+    "auto": "fastmlp.engine.native",
+    "blas": "fastmlp.engine.native",
+    "reference": "fastmlp.engine.reference",
+}
+DTYPES = ("float32", "float64")
+
+#: Types of input that the engine reads as they are; others become the first of these.
+INPUT_DTYPES = (np.float64, np.float32, np.uint8)
+
+
+class Network:
+    """A multilayer perceptron: its layers and its parameters.
+
+    Parameters
+    ----------
+    layers : sequence of Dense
+        From the first hidden layer to the output.
+    n_features : int
+        Number of inputs.
+    dtype : {"float32", "float64"}, default="float32"
+        The type of the parameters and of all that is computed.
+    engine : {"auto", "blas", "reference"}, default="auto"
+        ``"reference"`` is NumPy: slow, and easy to read and to step through.
+    initializer : str or object, default="glorot_uniform"
+        See `fastmlp.initializers`.
+    preparation : Preparation or None, default=None
+        Standardisation of the inputs, applied as they are read.
+    random_state : int, RandomState instance or None, default=None
+        For the initial parameters.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n,)
+        All weights and biases, one layer after the other, weights in rows of (n_out, n_in); between them
+        a few zeros that align them. Changing it changes the network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp import Network
+    >>> from fastmlp.layers import Dense
+    >>> network = Network([Dense(8, "tanh"), Dense(3, "softmax")], n_features=4, random_state=0)
+    >>> outputs = network.predict(np.ones((2, 4)))
+    >>> outputs.shape, outputs.sum(axis=1).round(5).tolist()
+    ((2, 3), [1.0, 1.0])
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Dense],
+        n_features: int,
+        *,
+        dtype: str = "float32",
+        engine: str = "auto",
+        initializer: Any = "glorot_uniform",
+        preparation: Preparation | None = None,
+        random_state: Any = None,
+    ):
+        if not layers or not all(isinstance(layer, Dense) for layer in layers):
+            raise ValueError(f"layers={layers!r} must be one or more instances of Dense.")
+        if np.dtype(dtype).name not in DTYPES:
+            raise ValueError(f"dtype={dtype!r} is not supported; choose one of {', '.join(DTYPES)}.")
+        if engine not in ENGINES:
+            raise ValueError(f"engine={engine!r} is not known; choose one of {', '.join(ENGINES)}.")
+        self.layers = tuple(Dense(layer.units, activations.canonical(layer.activation)) for layer in layers)
+        self.engine = engine
+        self.preparation = preparation
+        self._plan = make_plan(
+            n_features,
+            tuple(layer.units for layer in self.layers),
+            tuple(layer.activation for layer in self.layers),
+            dtype,
+        )
+        self.parameters = self.new_vector()
+        self._training_lock = threading.Lock()
+        initializer = named("initializer", initializer, initializers.BY_NAME)
+        random_state = check_random_state(random_state)
+        for layer in self._plan.layers:
+            weight, bias = initializer.draw(random_state, layer.n_in, layer.n_out)
+            layer.weight_of(self.parameters)[:] = weight.T
+            layer.bias_of(self.parameters)[:] = bias
+
+    @property
+    def plan(self) -> Plan:
+        """Sizes, types and the layout of the parameters."""
+        return self._plan
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the parameters and outputs."""
+        return self._plan.dtype
+
+    @property
+    def n_features(self) -> int:
+        """The number of inputs."""
+        return self._plan.n_features
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of outputs."""
+        return self._plan.n_outputs
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights of each layer, (n_in, n_out) as scikit-learn has them: views of `parameters`."""
+        return [layer.weight_of(self.parameters).T for layer in self._plan.layers]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of each layer, (n_out,): views of `parameters`."""
+        return [layer.bias_of(self.parameters) for layer in self._plan.layers]
+
+    def predict(self, X) -> np.ndarray:
+        """Return the outputs for X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            uint8, float32 and float64 are read as they are, in any strides; other types are converted.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs), of the network's dtype
+        """
+        X = self.check_inputs(X)
+        return self._run(X, [False] * (len(self.layers) - 1) + [True])[0][-1]
+
+    def forward(self, X) -> list[np.ndarray]:
+        """Return the activations of every layer, each (n_samples, units); the last are the outputs."""
+        return self._run(self.check_inputs(X), [True] * len(self.layers))[0]
+
+    def evaluate(self, X, y, loss) -> tuple[float, np.ndarray]:
+        """Return the mean loss against the targets y, and the outputs, in one pass."""
+        X, loss = self.check_inputs(X), self.check_loss(loss)
+        outs, value = self._run(X, [False] * (len(self.layers) - 1) + [True], loss, self.check_targets(X, y, loss))
+        return value, outs[-1]
+
+    def _run(self, X, wanted, loss=None, targets=None):
+        outs = [
+            np.empty((len(X), layer.units), dtype=self.dtype) if want else None
+            for layer, want in zip(self.layers, wanted, strict=True)
+        ]
+        value = self._engine().forward(
+            self._plan, self.parameters, X, self._prepared(), outs, loss=loss and loss.name, targets=targets
+        )
+        return outs, value
+
+    def gradients(self, X, y, loss) -> tuple[float, np.ndarray, np.ndarray]:
+        """Return the mean loss over X and its gradients.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like
+            Class labels 0 .. n_outputs - 1 for cross-entropy, otherwise targets (n_samples, n_outputs);
+            (n_samples,) will do for one output.
+        loss : str or object
+            See `fastmlp.losses`.
+
+        Returns
+        -------
+        loss : float
+        d_parameters : ndarray of shape (n,)
+            Like `parameters`; `split` gives the layers' parts.
+        d_inputs : ndarray of shape (n_samples, n_features)
+            With respect to X as it was given, before any preparation.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> network = Network([Dense(1, "identity")], n_features=2, dtype="float64", random_state=0)
+        >>> loss, d_parameters, d_inputs = network.gradients(np.ones((1, 2)), [3.0], "squared_error")
+        >>> error = network.predict(np.ones((1, 2))) - 3.0
+        >>> bool(np.allclose(d_inputs, error * network.coefs_[0].T))
+        True
+        """
+        X, loss = self.check_inputs(X), self.check_loss(loss)
+        targets = self.check_targets(X, y, loss)
+        d_parameters = self.new_vector()
+        d_inputs = np.empty((len(X), self.n_features), dtype=self.dtype)
+        value = self._engine().gradients(
+            self._plan, self.parameters, X, self._prepared(), d_parameters, d_inputs, loss=loss.name, targets=targets
+        )
+        if self.preparation is not None:
+            d_inputs *= self.preparation.scale.astype(self.dtype)
+        return value, d_parameters, d_inputs
+
+    def split(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return a vector like `parameters` as weights (n_in, n_out) and biases (n_out,): views of it."""
+        layers = self._plan.layers
+        return [layer.weight_of(vector).T for layer in layers], [layer.bias_of(vector) for layer in layers]
+
+    @contextmanager
+    def training(self, X, targets, loss, **options):
+        """Hold the network for one fit, and yield the engine's `Training` for it.
+
+        Raises
+        ------
+        RuntimeError
+            If another fit is already training this network.
+        """
+        if not self._training_lock.acquire(blocking=False):
+            raise RuntimeError(
+                "this network is being trained by another fit; wait for it, or train a copy (copy.deepcopy)."
+            )
+        try:
+            yield self._engine().Training(
+                self._plan, self.parameters, X, self._prepared(), loss=loss.name, targets=targets, **options
+            )
+        finally:
+            self._training_lock.release()
+
+    def check_inputs(self, X) -> np.ndarray:
+        """Return X as the engine reads it, without a copy where it can be; refuse what is not fit to be read.
+
+        Raises
+        ------
+        ValueError
+            If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
+        """
+        X = check_array(X, dtype=list(INPUT_DTYPES), order=None, input_name="X")
+        if X.shape[1] != self.n_features:
+            raise ValueError(f"X has {X.shape[1]} features, but this network takes {self.n_features}.")
+        return X
+
+    def check_loss(self, loss):
+        """Return the loss that a name stands for; refuse one that does not go with the last activation."""
+        loss = named("loss", loss, losses.BY_NAME)
+        activation = self.layers[-1].activation
+        if loss.output_activations is not None and activation not in loss.output_activations:
+            raise ValueError(
+                f"loss={loss.name!r} goes with an output activation of {' or '.join(loss.output_activations)}; "
+                f"this network ends with {activation}."
+            )
+        return loss
+
+    def check_targets(self, X, y, loss) -> np.ndarray:
+        """Return y as the engine reads it: int32 labels, or a (n_samples, n_outputs) matrix.
+
+        Raises
+        ------
+        ValueError
+            If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
+        """
+        y = check_array(
+            y, dtype=None if loss.takes_labels else list(INPUT_DTYPES), ensure_2d=False, allow_nd=True,
+            ensure_min_samples=0, input_name="y",
+        )  # fmt: skip
+        if len(y) != len(X):
+            raise ValueError(f"X has {len(X)} samples and y has {len(y)}; they must be as many.")
+        if loss.takes_labels:
+            if y.ndim != 1 or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= self.n_outputs:
+                raise ValueError(
+                    f"loss={loss.name!r} takes class labels, integers from 0 to {self.n_outputs - 1} in one "
+                    f"dimension; y is {y.dtype} of shape {y.shape}"
+                    + (f" from {y.min()} to {y.max()}." if y.dtype.kind in "iub" else ".")
+                )
+            return np.ascontiguousarray(y, dtype=np.int32)
+        y = y.reshape(-1, 1) if y.ndim == 1 else y
+        if y.shape != (len(X), self.n_outputs):
+            raise ValueError(f"y has shape {y.shape}, but this network has {self.n_outputs} outputs.")
+        if isinstance(loss, losses.BinaryCrossEntropy) and (y.min() < 0 or y.max() > 1):
+            raise ValueError(f"loss={loss.name!r} takes targets from 0 to 1; y goes from {y.min()} to {y.max()}.")
+        return y
+
+    def new_vector(self) -> np.ndarray:
+        """Return zeros like `parameters`, aligned as the engine wants them."""
+        return aligned_zeros(self._plan.n_parameters, self.dtype)
+
+    def _engine(self):
+        return import_module(ENGINES[self.engine])
+
+    def _prepared(self):
+        return self.preparation and (self.preparation.center, self.preparation.scale)
+
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != "_training_lock"}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._training_lock = threading.Lock()
+        # Unpickled memory may lie anywhere; the engine wants it aligned.
+        self.parameters = self.new_vector()
+        self.parameters[:] = state["parameters"]
+
+    def __repr__(self):
+        sizes = "-".join(str(n) for n in (self.n_features, *(layer.units for layer in self.layers)))
+        return f"<Network {sizes}, {self.dtype.name}>"
+
+
+def engine_info() -> dict[str, Any]:
+    """Return what the compiled engine is and what it found on this machine."""
+    from threadpoolctl import ThreadpoolController
+
+    from fastmlp.engine import core
+
+    import_module(ENGINES["auto"])  # loads SciPy's BLAS, so that it is there to be found
+    blas = [
+        {"library": lib["internal_api"], "version": lib["version"], "threads": lib["num_threads"]}
+        for lib in ThreadpoolController().select(user_api="blas").info()
+        if "scipy" in lib["filepath"] or lib["internal_api"] != "openblas"
+    ]
+    return {
+        "compiler": core.compiler(),
+        "instruction sets": core.instruction_sets(),
+        "instruction set": core.instruction_set(),
+        "engine": "blas",
+        "blas": blas,
+    }

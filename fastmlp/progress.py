@@ -1,0 +1,61 @@
+"""The progress bar: on a terminal, if rich is installed; silent in a pipe."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class _Silent:
+    """The bar that is not drawn."""
+
+    def update(self, epoch, n_samples, loss, val_score=None):
+        """Do nothing."""
+
+
+class _Bar:
+    """A rich progress bar over all samples of all epochs."""
+
+    def __init__(self, progress, n_epochs: int, n_samples: int):
+        self._progress, self._n_epochs, self._n_samples = progress, n_epochs, n_samples
+        self._val_score = ""
+        self._task = progress.add_task("epoch", total=n_epochs * n_samples, note="")
+
+    def update(self, epoch, n_samples, loss, val_score=None):
+        """Draw ``epoch`` finished epochs and ``n_samples`` of the next."""
+        if val_score is not None:
+            self._val_score = f"  validation {val_score:.4f}"
+        self._progress.update(
+            self._task,
+            completed=epoch * self._n_samples + n_samples,
+            description=f"epoch {min(epoch + 1, self._n_epochs)}/{self._n_epochs}",
+            note=f"loss {loss:.4f}{self._val_score}",
+        )
+
+
+@contextmanager
+def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterator[_Silent | _Bar]:
+    """Yield a bar to update; ``wanted`` None draws one only on a terminal.
+
+    Raises
+    ------
+    ImportError
+        If a bar is wanted and rich is not installed.
+    """
+    if wanted is None:
+        wanted = sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
+    if not wanted:
+        yield _Silent()
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        raise ImportError("progress=True needs rich: pip install 'fastmlp[cli]'") from None
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress, n_epochs, n_samples)

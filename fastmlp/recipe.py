@@ -1,0 +1,90 @@
+"""`fit`: one line from data to model, with a recipe that suits the data."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils.multiclass import type_of_target
+
+from fastmlp.estimators import MLPClassifier, MLPRegressor
+from fastmlp.preparation import kind_for
+
+#: What `fit` chooses for images (bytes) and tables (numbers), where the caller says nothing.
+RECIPES = {
+    "image": {
+        "hidden_layer_sizes": (256, 128),
+        "solver": "sgd",
+        "learning_rate": "one_cycle",
+        "learning_rate_init": 0.1,
+        "batch_size": 128,
+        "max_iter": 10,
+    },
+    "table": {
+        "hidden_layer_sizes": (128, 64),
+        "solver": "adam",
+        "learning_rate": "one_cycle",
+        "learning_rate_init": 0.01,
+        "batch_size": 128,
+        "max_iter": 60,
+    },
+}
+
+
+def is_classification(y) -> bool:
+    """Return whether y looks like classes rather than numbers.
+
+    Strings, booleans and label indicators are classes. Floating-point targets are numbers. Integers are
+    classes unless more than half of them differ.
+
+    Examples
+    --------
+    >>> is_classification(["a", "b"]), is_classification([0, 1, 1, 0]), is_classification([1.0, 2.0])
+    (True, True, False)
+    """
+    y = np.asarray(y)
+    if y.dtype.kind == "f":
+        return False
+    if y.dtype.kind in "iu" and y.ndim == 1:
+        return len(np.unique(y)) <= max(2, len(y) // 2)
+    return not type_of_target(y).startswith("continuous")
+
+
+def fit(X, y, X_val=None, y_val=None, *, task="auto", progress=None, **params):
+    """Train a model on X and y, with the data standardised and a recipe that suits them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Bytes (uint8) are taken for images and standardised with one mean and scale; numbers for a table,
+        standardised column by column. The model keeps the standardisation and applies it in ``predict``.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    X_val, y_val : array-like, optional
+        Validation data, scored after every epoch.
+    task : {"auto", "classification", "regression"}, default="auto"
+        ``"auto"``: see `is_classification`.
+    progress : bool or None, default=None
+        Whether to draw a progress bar; None draws one on a terminal, if rich is installed.
+    **params
+        Parameters of `MLPClassifier` or `MLPRegressor`; they take precedence over the recipe.
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        Fitted.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> data = fastmlp.datasets.load_digits()
+    >>> model = fastmlp.fit(data.X_train, data.y_train, random_state=0)
+    >>> model.score(data.X_test, data.y_test) > 0.95
+    True
+    """
+    if task not in ("auto", "classification", "regression"):
+        raise ValueError(f"task={task!r} is not known; choose 'auto', 'classification' or 'regression'.")
+    classify = is_classification(y) if task == "auto" else task == "classification"
+    kind = params.get("prepare", "auto")
+    if kind == "auto" or kind not in RECIPES:
+        kind = kind_for(np.asarray(X))
+    recipe = {**RECIPES[kind], "prepare": "auto", **params}
+    estimator = MLPClassifier if classify else MLPRegressor
+    return estimator(**recipe)._fit_checked(X, y, X_val, y_val, progress)

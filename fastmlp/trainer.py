@@ -1,0 +1,299 @@
+"""Training: epochs, schedules, stopping, history."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import check_random_state, check_scalar
+
+from fastmlp import optimizers, schedules
+from fastmlp.callbacks import Callback, EpochEnd
+from fastmlp.naming import named
+from fastmlp.network import Network
+from fastmlp.progress import show_progress
+
+#: Seconds of work between two looks at the clock, at signals and at the progress bar.
+SLICE_SECONDS = 0.05
+
+
+class DivergenceWarning(RuntimeWarning):
+    """Training diverged; it stopped, and the network has the last good epoch's parameters."""
+
+
+@dataclass
+class History:
+    """What happened in each epoch, one entry per epoch in every list.
+
+    Attributes
+    ----------
+    loss, val_loss, val_score, learning_rate, seconds, samples_per_second : list of float
+        As in `fastmlp.callbacks.EpochEnd`; ``val_loss`` and ``val_score`` stay empty without validation data.
+    converged : bool
+        Whether the last fit stopped because the loss no longer fell.
+    diverged : bool
+        Whether the last fit stopped because it diverged.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_score: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    samples_per_second: list[float] = field(default_factory=list)
+    converged: bool = False
+    diverged: bool = False
+
+    def append(self, event: EpochEnd) -> None:
+        """Add an epoch."""
+        for name in ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second"):
+            if (value := getattr(event, name)) is not None:
+                getattr(self, name).append(value)
+
+
+class Trainer:
+    """Trains a network; a second `fit` goes on where the first one stopped.
+
+    Parameters
+    ----------
+    network : Network
+    loss : str or object
+        See `fastmlp.losses`; it must go with the network's last activation.
+    optimizer : str or object, default="adam"
+        See `fastmlp.optimizers`.
+    schedule : str or object, default="constant"
+        See `fastmlp.schedules`.
+    batch_size : int, default=128
+    alpha : float, default=0
+        scikit-learn's L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
+    shuffle : bool, default=True
+        Whether each epoch takes the samples in a new order.
+    random_state : int, RandomState instance or None, default=None
+        For the order of the samples.
+    tol : float or None, default=None
+        If given, the plateau rule: the loss has stopped falling when it did not fall by ``tol`` in
+        ``n_iter_no_change`` epochs; the schedule then says whether to stop.
+    n_iter_no_change : int, default=10
+    target_preparation : Preparation or None, default=None
+        Standardisation of the targets, applied as they are read.
+    score : callable or None, default=None
+        ``score(y_val, outputs)``; by default accuracy for the cross-entropies, R^2 for the squared error.
+    callbacks : sequence of callables, default=()
+        See `fastmlp.callbacks`.
+    progress : bool or None, default=None
+        Whether to draw a progress bar; None draws one on a terminal, if rich is installed.
+
+    Attributes
+    ----------
+    history : History
+    n_epochs : int
+        Epochs trained so far.
+    samples_seen : int
+        Samples trained on so far, scikit-learn's ``t_``.
+
+    Examples
+    --------
+    >>> from fastmlp import Network, Trainer
+    >>> from fastmlp.datasets import load_digits
+    >>> from fastmlp.layers import Dense
+    >>> data = load_digits()
+    >>> network = Network([Dense(32), Dense(10, "softmax")], n_features=64, random_state=0)
+    >>> trainer = Trainer(network, "cross_entropy", batch_size=32, random_state=0)
+    >>> history = trainer.fit(data.X_train, data.y_train, data.X_test, data.y_test, epochs=10)
+    >>> history.val_score[-1] > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Any,
+        *,
+        optimizer: Any = "adam",
+        schedule: Any = "constant",
+        batch_size: int = 128,
+        alpha: float = 0.0,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float | None = None,
+        n_iter_no_change: int | float = 10,
+        target_preparation: Any = None,
+        score: Callable | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool | None = None,
+    ):
+        check_scalar(batch_size, "batch_size", Integral, min_val=1)
+        check_scalar(alpha, "alpha", Real, min_val=0)
+        self.network = network
+        self.loss = network.check_loss(loss)
+        self.optimizer = named("optimizer", optimizer, optimizers.BY_NAME)
+        self.schedule = named("schedule", schedule, schedules.BY_NAME)
+        self.batch_size, self.alpha, self.shuffle = int(batch_size), float(alpha), shuffle
+        self.tol, self.n_iter_no_change = tol, n_iter_no_change
+        self.target_preparation, self.score = target_preparation, score
+        self.callbacks, self.progress = tuple(callbacks), progress
+        self.history, self.n_epochs, self.samples_seen = History(), 0, 0
+        self._seed = int(check_random_state(random_state).randint(2**31))
+        self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
+        self._n_steps = 0
+        self._base_rate = self.optimizer.learning_rate
+        self._best_loss, self._flat_epochs = np.inf, 0
+
+    def fit(self, X, y, X_val=None, y_val=None, *, epochs: int = 10, rows=None) -> History:
+        """Train for a number of epochs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            uint8, float32 and float64 are read in place, in any strides, also read-only or memory-mapped.
+        y : array-like
+            Class labels 0 .. n_outputs - 1 for cross-entropy, otherwise (n_samples, n_outputs).
+        X_val, y_val : array-like, optional
+            Validation data, scored after every epoch.
+        epochs : int, default=10
+        rows : array-like of int, optional
+            Train on these rows of X only; nothing is copied for it.
+
+        Returns
+        -------
+        History
+            Also kept as `history`. A fit that diverges warns with `DivergenceWarning`.
+        """
+        check_scalar(epochs, "epochs", Integral, min_val=1)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together.")
+        X = self.network.check_inputs(X)
+        targets = self.network.check_targets(X, y, self.loss)
+        if X_val is not None:
+            X_val = self.network.check_inputs(X_val)
+            self.network.check_targets(X_val, y_val, self.loss)
+        rows = np.arange(len(X)) if rows is None else _check_rows(rows, len(X))
+        with ExitStack() as stack:
+            session = stack.enter_context(self._session(X, targets, rows))
+            bar = stack.enter_context(show_progress(self.progress, epochs, len(rows)))
+            self._run(session, bar, epochs, len(rows), X_val, y_val)
+        return self.history
+
+    def _session(self, X, targets, rows):
+        """Open the engine's training for these data, with the moments and steps so far."""
+        prepared = self.target_preparation and (self.target_preparation.center, self.target_preparation.scale)
+        return self.network.training(
+            X,
+            targets,
+            self.loss,
+            batch_size=min(self.batch_size, len(rows)),
+            targets_preparation=prepared,
+            rows=rows,
+            optimizer=self.optimizer.options(),
+            moments=self._moments,
+            alpha=self.alpha,
+            shuffle=self.shuffle,
+            seed=self._seed,
+            n_steps=self._n_steps,
+        )
+
+    def _run(self, session, bar, epochs, n_samples, X_val, y_val):
+        """Go through the epochs until they are over, a callback says stop, or there is no point in going on."""
+        n_batches = -(-n_samples // min(self.batch_size, n_samples))
+        last_epoch = self.n_epochs + epochs
+        good = self.network.parameters.copy()
+        self.history.converged = self.history.diverged = False
+        for epoch in range(epochs):
+            clock = schedules.Clock(epoch * n_batches, n_batches, epochs * n_batches, self.samples_seen)
+            rates = self.schedule.rates(self._base_rate, clock)
+            session.start_epoch(self.n_epochs, rates, self.schedule.momenta(self.optimizer.momentum, clock))
+            started = time.perf_counter()
+            while not session.run(SLICE_SECONDS):
+                bar.update(epoch, session.n_samples_seen, session.mean_loss)
+            seconds = time.perf_counter() - started
+            self._n_steps = session.n_steps
+            if session.has_diverged or not np.isfinite(self.network.parameters).all():
+                self._restore(good)
+                return
+            np.copyto(good, self.network.parameters)
+            self.n_epochs += 1
+            self.samples_seen += n_samples
+            event = self._finish_epoch(session.mean_loss, last_epoch, rates[-1], seconds, n_samples, X_val, y_val)
+            bar.update(epoch + 1, 0, event.loss, event.val_score)
+            # Every callback is called, also after one that says stop.
+            if any([callback(event) for callback in self.callbacks]) or self._has_converged(event.loss):
+                return
+
+    def _finish_epoch(self, loss, last_epoch, rate, seconds, n_samples, X_val, y_val) -> EpochEnd:
+        """Evaluate the validation data and write the epoch into the history."""
+        val_loss = val_score = None
+        if X_val is not None:
+            val_loss, outputs = self._evaluate(X_val, y_val)
+            val_score = float((self.score or self._default_score)(y_val, outputs))
+        event = EpochEnd(
+            self.n_epochs, last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
+            n_samples / max(seconds, 1e-9), self.network,
+        )  # fmt: skip
+        self.history.append(event)
+        return event
+
+    def _evaluate(self, X, y):
+        """Return the validation loss, in the units of the training loss, and the outputs in those of y."""
+        if self.target_preparation is None:
+            return self.network.evaluate(X, y, self.loss)
+        targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+        prepared = (targets - self.target_preparation.center) * self.target_preparation.scale
+        loss, outputs = self.network.evaluate(X, prepared, self.loss)
+        return loss, self.target_preparation.invert(outputs)
+
+    def _default_score(self, y, outputs) -> float:
+        if self.loss.takes_labels:
+            return accuracy_score(y, outputs.argmax(axis=1))
+        targets = np.asarray(y).reshape(outputs.shape)
+        if self.loss.name == "binary_cross_entropy":
+            return accuracy_score(targets > 0.5, outputs > 0.5)
+        return r2_score(targets, outputs)
+
+    def _has_converged(self, loss) -> bool:
+        """Apply the plateau rule of scikit-learn to this epoch's loss."""
+        if self.tol is None:
+            return False
+        self._flat_epochs = self._flat_epochs + 1 if loss > self._best_loss - self.tol else 0
+        self._best_loss = min(loss, self._best_loss)
+        if self._flat_epochs <= self.n_iter_no_change:
+            return False
+        self._flat_epochs = 0
+        rate = self.schedule.on_plateau(self._base_rate)
+        if rate is None:
+            self.history.converged = True
+            return True
+        self._base_rate = rate
+        return False
+
+    def _restore(self, good) -> None:
+        """Go back to the last good epoch's parameters, and say where training broke."""
+        parameters = self.network.parameters
+        bad = [i for i, layer in enumerate(self.network.plan.layers)
+               if not np.isfinite(parameters[layer.weight]).all() or not np.isfinite(parameters[layer.bias]).all()]
+        where = f"the parameters of layer {bad[0]}" if bad else f"the outputs of layer {len(self.network.layers) - 1}"
+        np.copyto(parameters, good)
+        for moment in self._moments:
+            moment[:] = 0
+        self.history.diverged = True
+        warnings.warn(
+            f"training diverged in epoch {self.n_epochs + 1}: {where} or the loss became infinite or not a number. "
+            f"The network has the parameters of epoch {self.n_epochs}"
+            + (", its initial ones" if self.n_epochs == 0 else "")
+            + f"; try a learning rate below {self._base_rate:g}, or standardise the data.",
+            DivergenceWarning,
+            stacklevel=4,
+        )
+
+
+def _check_rows(rows, n_samples: int) -> np.ndarray:
+    rows = np.asarray(rows)
+    if rows.ndim != 1 or len(rows) == 0 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n_samples:
+        raise ValueError(f"rows must be one or more row numbers from 0 to {n_samples - 1}.")
+    return np.ascontiguousarray(rows, dtype=np.int64)
