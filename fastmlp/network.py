@@ -319,10 +319,12 @@ def engine_info() -> dict[str, Any]:
     from fastmlp.engine import core
 
     import_module(ENGINES["auto"])  # loads SciPy's BLAS, so that it is there to be found
+    libraries = ThreadpoolController().select(user_api="blas").info()
+    # NumPy's wheels bring a BLAS of their own; the engine uses SciPy's.
+    ours = [library for library in libraries if "scipy.libs" in library["filepath"]] or libraries
     blas = [
-        {"library": lib["internal_api"], "version": lib["version"], "threads": lib["num_threads"]}
-        for lib in ThreadpoolController().select(user_api="blas").info()
-        if "scipy" in lib["filepath"] or lib["internal_api"] != "openblas"
+        {"library": library["internal_api"], "version": library["version"], "threads": library["num_threads"]}
+        for library in ours
     ]
     return {
         "compiler": core.compiler(),

@@ -57,5 +57,8 @@ def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterato
     columns = (
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # Rich moves what is printed above the bar; what goes to a file must stay on its way there.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    ) as progress:
         yield _Bar(progress, n_epochs, n_samples)

@@ -8,23 +8,26 @@ from sklearn.utils.multiclass import type_of_target
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.preparation import kind_for
 
-#: What `fit` chooses for images (bytes) and tables (numbers), where the caller says nothing.
+#: What `fit` chooses for images (bytes) and tables (numbers), where the caller says nothing. The images'
+#: rates were chosen on 10,000 held-out training images of MNIST and Fashion-MNIST, the tables' by
+#: cross-validation on scikit-learn's embedded and generated data sets.
 RECIPES = {
     "image": {
         "hidden_layer_sizes": (256, 128),
         "solver": "sgd",
         "learning_rate": "one_cycle",
         "learning_rate_init": 0.1,
-        "batch_size": 128,
+        "batch_size": 64,
         "max_iter": 10,
     },
     "table": {
         "hidden_layer_sizes": (128, 64),
         "solver": "adam",
         "learning_rate": "one_cycle",
-        "learning_rate_init": 0.01,
-        "batch_size": 128,
-        "max_iter": 60,
+        "learning_rate_init": 0.003,
+        "alpha": 0.1,
+        "batch_size": 32,
+        "max_iter": 40,
     },
 }
 
@@ -86,5 +89,7 @@ def fit(X, y, X_val=None, y_val=None, *, task="auto", progress=None, **params):
     if kind == "auto" or kind not in RECIPES:
         kind = kind_for(np.asarray(X))
     recipe = {**RECIPES[kind], "prepare": "auto", **params}
+    if "batch_size" not in params:
+        recipe["batch_size"] = min(recipe["batch_size"], len(X))
     estimator = MLPClassifier if classify else MLPRegressor
     return estimator(**recipe)._fit_checked(X, y, X_val, y_val, progress)

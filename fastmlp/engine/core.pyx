@@ -23,6 +23,8 @@ LOSS_CODES = {
     "binary_cross_entropy": LOSS_BINARY_CROSS_ENTROPY,
     "squared_error": LOSS_SQUARED_ERROR,
 }
+#: What the C core pads samples to; plan.py must agree.
+PADDING = LANES
 SOLVER_CODES = {"sgd": SOLVER_SGD, "adam": SOLVER_ADAM}
 
 

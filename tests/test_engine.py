@@ -1,0 +1,198 @@
+"""The compiled walk against its NumPy twin: whole trainings, predictions and gradients."""
+
+import numpy as np
+import pytest
+
+from fastmlp import losses
+from fastmlp.engine import core, native, reference
+from fastmlp.engine.plan import aligned_zeros, make_plan
+
+# Largest difference of a parameter after 50 steps, over the largest parameter.
+LIMIT = {"float32": 1e-5, "float64": 1e-11}
+
+SOLVERS = {
+    "plain": ({"solver": "sgd"}, 0.0),
+    "momentum": ({"solver": "sgd"}, 0.9),
+    "nesterov": ({"solver": "sgd", "nesterov": True}, 0.9),
+    "adam": ({"solver": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}, 0.0),
+}
+# Every loss with every output activation that it goes with.
+HEADS = [
+    (loss.name, activation)
+    for loss in losses.BY_NAME.values()
+    for activation in loss.output_activations or ("identity", "relu", "tanh", "logistic", "softmax")
+]
+
+both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def problem(loss, dtype, n=83, n_features=9, n_outputs=4, hidden=(19, 11), activation="tanh", output="softmax"):
+    """A plan, its parameters, inputs and targets."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, n_features))
+    if loss == "cross_entropy":
+        targets = rng.integers(0, n_outputs, n).astype(np.int32)
+    else:
+        targets = (rng.random((n, n_outputs)) < 0.5).astype(np.float64)
+    units = (*hidden, n_outputs)
+    plan = make_plan(n_features, units, (activation,) * len(hidden) + (output,), dtype)
+    parameters = aligned_zeros(plan.n_parameters, dtype)
+    for layer in plan.layers:
+        bound = np.sqrt(6 / (layer.n_in + layer.n_out))
+        layer.weight_of(parameters)[:] = rng.uniform(-bound, bound, (layer.n_out, layer.n_in))
+        layer.bias_of(parameters)[:] = rng.uniform(-bound, bound, layer.n_out)
+    return plan, parameters, X, targets
+
+
+def train(engine, plan, parameters, X, targets, loss, solver, n_steps=50, batch_size=32, rate=0.002, **options):
+    """Train a copy of the parameters; return them and each epoch's mean loss."""
+    parameters = parameters.copy()
+    optimizer, momentum = SOLVERS[solver]
+    n_moments = 2 if optimizer["solver"] == "adam" else int(momentum > 0)
+    options = {
+        "rows": np.arange(len(X)), "alpha": 0.01, "shuffle": True, "targets_preparation": None, "n_steps": 0,
+        "seed": 5, **options,
+    }  # fmt: skip
+    training = engine.Training(
+        plan, parameters, X, None, batch_size, loss=loss, targets=targets, optimizer=optimizer,
+        moments=[aligned_zeros(plan.n_parameters, plan.dtype) for _ in range(n_moments)], **options,
+    )  # fmt: skip
+    n_batches = -(-len(options["rows"]) // batch_size)
+    curve = []
+    for epoch in range(-(-n_steps // n_batches)):
+        training.start_epoch(epoch, np.full(n_batches, rate), np.full(n_batches, momentum))
+        while not training.run(0.05):
+            pass
+        assert training.n_samples_seen == len(options["rows"])
+        curve.append(training.mean_loss)
+    return parameters, np.array(curve)
+
+
+def assert_parity(native_parameters, reference_parameters, dtype):
+    difference = np.abs(native_parameters - reference_parameters).max() / np.abs(reference_parameters).max()
+    assert difference <= LIMIT[dtype]
+
+
+@both_types
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("loss", "output"), HEADS)
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "logistic", "softmax"])
+def test_both_engines_agree_after_fifty_steps(activation, loss, output, solver, dtype):
+    plan, parameters, X, targets = problem(loss, dtype, activation=activation, output=output)
+    actual, curve = train(native, plan, parameters, X, targets, loss, solver)
+    expected, expected_curve = train(reference, plan, parameters, X, targets, loss, solver)
+    assert np.abs(expected - parameters).max() > 1e-3  # it did learn
+    assert_parity(actual, expected, dtype)
+    np.testing.assert_allclose(curve, expected_curve, rtol=LIMIT[dtype])
+
+
+@both_types
+@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65])
+def test_both_engines_agree_on_remainder_batches(n, dtype):
+    plan, parameters, X, targets = problem("cross_entropy", dtype, n=n)
+    actual, _ = train(native, plan, parameters, X, targets, "cross_entropy", "nesterov")
+    expected, _ = train(reference, plan, parameters, X, targets, "cross_entropy", "nesterov")
+    assert_parity(actual, expected, dtype)
+
+
+@both_types
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 83])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_both_engines_take_the_samples_in_the_same_order(shuffle, batch_size, dtype):
+    plan, parameters, X, targets = problem("squared_error", dtype, output="identity")
+    options = {"batch_size": batch_size, "shuffle": shuffle, "rows": np.array([80, 3, 3, 41, 7, 12, 0, 55, 9])}
+    actual, _ = train(native, plan, parameters, X, targets, "squared_error", "momentum", **options)
+    expected, _ = train(reference, plan, parameters, X, targets, "squared_error", "momentum", **options)
+    assert_parity(actual, expected, dtype)
+
+
+@both_types
+@pytest.mark.parametrize("hidden", [(), (1,), (40,), (3, 50, 2, 7)], ids=str)
+def test_any_number_and_width_of_layers(hidden, dtype):
+    plan, parameters, X, targets = problem("cross_entropy", dtype, hidden=hidden)
+    actual, _ = train(native, plan, parameters, X, targets, "cross_entropy", "adam")
+    expected, _ = train(reference, plan, parameters, X, targets, "cross_entropy", "adam")
+    assert_parity(actual, expected, dtype)
+
+
+@pytest.mark.parametrize("isa", core.instruction_sets())
+@both_types
+def test_every_instruction_set_agrees_with_the_reference(isa, dtype, monkeypatch):
+    monkeypatch.setenv("FASTMLP_ISA", isa)
+    plan, parameters, X, targets = problem("binary_cross_entropy", dtype, activation="relu", output="logistic")
+    actual, _ = train(native, plan, parameters, X, targets, "binary_cross_entropy", "adam")
+    expected, _ = train(reference, plan, parameters, X, targets, "binary_cross_entropy", "adam")
+    assert_parity(actual, expected, dtype)
+
+
+@pytest.mark.parametrize("engine", [native, reference], ids=["native", "reference"])
+def test_slices_of_an_epoch_change_nothing(engine):
+    plan, parameters, X, targets = problem("cross_entropy", "float64")
+    rates, momenta = np.full(11, 0.1), np.full(11, 0.9)
+    results = []
+    for budget in (0.0, 10.0):
+        trained = parameters.copy()
+        training = engine.Training(
+            plan, trained, X, None, 8, loss="cross_entropy", targets=targets, targets_preparation=None,
+            rows=np.arange(len(X)), optimizer={"solver": "sgd"}, moments=[np.zeros_like(parameters)], alpha=0.0,
+            shuffle=True, seed=1, n_steps=0,
+        )  # fmt: skip
+        training.start_epoch(0, rates, momenta)
+        slices = 1
+        while not training.run(budget):
+            slices += 1
+        results.append((trained, slices))
+    assert [slices for _, slices in results] == [11, 1]  # without time a slice is one batch
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+
+
+@both_types
+@pytest.mark.parametrize("engine", [native, reference], ids=["native", "reference"])
+def test_a_batch_that_diverges_is_not_applied(engine, dtype):
+    plan, parameters, X, targets = problem("squared_error", dtype, output="identity", activation="identity")
+    X[40] = 1e30 if dtype == "float32" else 1e300
+    trained = parameters.copy()
+    training = engine.Training(
+        plan, trained, X, None, 16, loss="squared_error", targets=targets, targets_preparation=None,
+        rows=np.arange(len(X)), optimizer={"solver": "sgd"}, moments=[], alpha=0.0, shuffle=False, seed=1, n_steps=0,
+    )  # fmt: skip
+    training.start_epoch(0, np.full(6, 0.01), np.zeros(6))
+    with np.errstate(over="ignore", invalid="ignore"):
+        while not training.run(1.0):
+            pass
+    assert training.has_diverged
+    assert training.n_steps == 2
+    assert np.isfinite(trained).all()
+
+
+@both_types
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 600])
+def test_predictions_agree_at_every_slab_boundary(n, dtype):
+    plan, parameters, X, targets = problem("cross_entropy", dtype, n=n)
+    results = []
+    for engine in (native, reference):
+        outs = [np.empty((n, layer.n_out), dtype) for layer in plan.layers]
+        loss = engine.forward(plan, parameters, X, None, outs, loss="cross_entropy", targets=targets)
+        results.append((loss, outs))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=LIMIT[dtype])
+    for actual, expected in zip(results[0][1], results[1][1], strict=True):
+        np.testing.assert_allclose(actual, expected, atol=LIMIT[dtype])
+
+
+@both_types
+@pytest.mark.parametrize(("loss", "output"), HEADS)
+def test_gradients_agree_over_several_slabs(loss, output, dtype):
+    plan, parameters, X, targets = problem(loss, dtype, n=300, output=output)
+    results = []
+    for engine in (native, reference):
+        d_parameters, d_inputs = aligned_zeros(plan.n_parameters, dtype), np.empty(X.shape, dtype)
+        engine.gradients(plan, parameters, X, None, d_parameters, d_inputs, loss=loss, targets=targets)
+        results.append((d_parameters, d_inputs))
+    for actual, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(actual, expected, atol=LIMIT[dtype] * np.abs(expected).max())
+
+
+def test_denormals_are_flushed_only_inside_the_engine():
+    plan, parameters, X, targets = problem("cross_entropy", "float32")
+    train(native, plan, parameters, X, targets, "cross_entropy", "adam")
+    assert np.float32(1e-38) * np.float32(0.1) > 0
