@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp import activations, schedules
+from fastmlp import activations, saving, schedules
 from fastmlp import preparation as preparations
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.initializers import GlorotUniform
@@ -21,14 +21,13 @@ from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, ENGINES, INPUT_DTYPES, Network
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.preparation import Preparation
-from fastmlp.saving import SavingMixin
 from fastmlp.trainer import Trainer
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
 _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
 
 
-class BaseMLP(SavingMixin, BaseEstimator):
+class BaseMLP(BaseEstimator):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
     _parameter_constraints: dict = {  # noqa: RUF012  scikit-learn's way to declare them
@@ -139,7 +138,8 @@ class BaseMLP(SavingMixin, BaseEstimator):
         self._build(X, targets)
         if self.batch_size != "auto" and self.batch_size > len(X):
             warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=3
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                stacklevel=3,
             )
         validation = (None, None)
         if X_val is not None and y_val is not None:
@@ -216,7 +216,9 @@ class BaseMLP(SavingMixin, BaseEstimator):
             self.network_,
             self._loss_name,
             optimizer=self._optimizer(),
-            schedule=schedules.InverseScaling(self.power_t) if self.learning_rate == "invscaling" else self.learning_rate,
+            schedule=schedules.InverseScaling(self.power_t)
+            if self.learning_rate == "invscaling"
+            else self.learning_rate,
             batch_size=min(200, len(X)) if self.batch_size == "auto" else self.batch_size,
             alpha=self.alpha,
             shuffle=self.shuffle,
@@ -236,13 +238,28 @@ class BaseMLP(SavingMixin, BaseEstimator):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         names = [self.activation] * len(sizes) if isinstance(self.activation, str) else list(self.activation)
         if len(names) != len(sizes):
-            raise ValueError(f"activation={names!r} must name one activation, or one for each of {len(sizes)} hidden layers.")
-        return [Dense(int(size), activations.canonical(name)) for size, name in zip(sizes, names, strict=True)]
+            raise ValueError(
+                f"activation={names!r} must name one activation, or one for each of "
+                f"{len(sizes)} hidden layers."
+            )
+        return [
+            Dense(int(size), activations.canonical(name)) for size, name in zip(sizes, names, strict=True)
+        ]
 
     def _optimizer(self):
         if self.solver == "sgd":
             return SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
         return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+
+    def save(self, path) -> None:
+        """Write the fitted model to a file that `fastmlp.load`, NumPy, PyTorch and JAX can read.
+
+        Parameters
+        ----------
+        path : str or path-like
+            By custom ending in .safetensors. A file of that name is replaced, in one move.
+        """
+        saving.save(self, path)
 
     def _validate(self, X, y, reset):
         X, y = validate_data(
@@ -271,5 +288,7 @@ class BaseMLP(SavingMixin, BaseEstimator):
 
     def _fitted(self, attribute):
         if "network_" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r} before it is fitted")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {attribute!r} before it is fitted"
+            )
         return self.network_

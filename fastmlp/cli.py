@@ -52,20 +52,28 @@ def plain_messages():
 @app.command()
 def train(
     data: Annotated[str, typer.Argument(help=DATA_HELP)] = "digits",
-    target: Annotated[str | None, typer.Option(help="The column to predict; for .npz the array, 'y'.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column to predict; for .npz the array, 'y'.")
+    ] = None,
     hidden: Annotated[str | None, typer.Option(help="Units of the hidden layers, such as 256,128.")] = None,
     activation: Annotated[str | None, typer.Option(help="identity, logistic, tanh or relu.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
     solver: Annotated[str | None, typer.Option(help="sgd or adam.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="The highest rate of the one-cycle schedule.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The highest rate of the one-cycle schedule.")
+    ] = None,
     alpha: Annotated[float | None, typer.Option(help="The L2 penalty, as scikit-learn's.")] = None,
     task: Annotated[str, typer.Option(help="auto, classification or regression.")] = "auto",
-    validation: Annotated[float, typer.Option(help="Share of the data that is scored after every epoch.")] = 0.1,
+    validation: Annotated[
+        float, typer.Option(help="Share of the data that is scored after every epoch.")
+    ] = 0.1,
     test: Annotated[float, typer.Option(help="Share of a file that is kept for the last line.")] = 0.2,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     engine: Annotated[str, typer.Option(help="auto, blas or reference.")] = "auto",
-    seed: Annotated[int, typer.Option(help="For the weights, the order of samples, and the split of a file.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="For the weights, the order of samples, and the split of a file.")
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the model here (safetensors).")] = None,
 ) -> None:
     """Train a network: a line per epoch, then the score on the test part.
@@ -87,8 +95,8 @@ def train(
         params = {name: value for name, value in given.items() if value is not None}
         split = tables.load_split(data, target, validation, test, seed)
         console.print(
-            f"{data}: {len(split.X_train)} training, {len(split.X_val)} validation and {len(split.X_test)} test "
-            f"samples of {split.X_train.shape[1]} features",
+            f"{data}: {len(split.X_train)} training, {len(split.X_val)} validation and {len(split.X_test)} "
+            f"test samples of {split.X_train.shape[1]} features",
             soft_wrap=True,
         )
         table = EpochTable()
@@ -99,7 +107,9 @@ def train(
         )  # fmt: skip
         seconds = time.perf_counter() - started
         score = model.score(split.X_test, split.y_test)
-        console.print(f"[bold]test {score_name(model)} {score:.4f}[/], trained in {seconds:.2f} s", soft_wrap=True)
+        console.print(
+            f"[bold]test {score_name(model)} {score:.4f}[/], trained in {seconds:.2f} s", soft_wrap=True
+        )
         if out is not None:
             model.save(out)
             console.print(f"model written to {out}", soft_wrap=True)
@@ -118,7 +128,9 @@ def predict(
         X = tables.read_features(data, estimator)
         predictions = estimator.predict(X)
         columns = np.asarray(predictions).reshape(len(predictions), -1)
-        names = ["prediction"] if columns.shape[1] == 1 else [f"prediction_{i}" for i in range(columns.shape[1])]
+        names = (
+            ["prediction"] if columns.shape[1] == 1 else [f"prediction_{i}" for i in range(columns.shape[1])]
+        )
         frame = pd.DataFrame(dict(zip(names, columns.T, strict=True)))
         if proba:
             if not hasattr(estimator, "predict_proba"):
@@ -151,9 +163,12 @@ class EpochTable:
         score = "R^2" if event.network.layers[-1].activation == "identity" else "accuracy"
         if event.epoch == 1:
             console.print(f"network {str(event.network).strip('<>').split()[1]} {event.network.dtype.name}\n")
-            console.print(f"[bold]{'epoch':>5}  {'loss':>8}  {f'validation {score}':>19}  {'samples/s':>11}[/]")
+            console.print(
+                f"[bold]{'epoch':>5}  {'loss':>8}  {f'validation {score}':>19}  {'samples/s':>11}[/]"
+            )
         console.print(
-            f"{event.epoch:>5}  {event.loss:>8.4f}  {event.val_score:>19.4f}  {event.samples_per_second:>11,.0f}"
+            f"{event.epoch:>5}  {event.loss:>8.4f}  {event.val_score:>19.4f}  "
+            f"{event.samples_per_second:>11,.0f}"
         )
 
 
@@ -166,4 +181,6 @@ def _sizes(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ValueError(f"--hidden must be whole numbers separated by commas, such as 256,128, not {text!r}.") from None
+        raise ValueError(
+            f"--hidden must be whole numbers separated by commas, such as 256,128, not {text!r}."
+        ) from None

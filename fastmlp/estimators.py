@@ -8,6 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from fastmlp.base import BaseMLP
 from fastmlp.preparation import Preparation
+from fastmlp.saving import restore
 from fastmlp.storage import FormatError, read
 
 
@@ -275,4 +276,4 @@ def load(path):
         raise FormatError(
             f"{path}: estimator {description.get('estimator')!r} is not one of {', '.join(ESTIMATORS)}."
         )
-    return estimator._restore(path, description, tensors)
+    return restore(estimator, path, description, tensors)

@@ -156,7 +156,9 @@ class Network:
     def evaluate(self, X, y, loss) -> tuple[float, np.ndarray]:
         """Return the mean loss against the targets y, and the outputs, in one pass."""
         X, loss = self.check_inputs(X), self.check_loss(loss)
-        outs, value = self._run(X, [False] * (len(self.layers) - 1) + [True], loss, self.check_targets(X, y, loss))
+        outs, value = self._run(
+            X, [False] * (len(self.layers) - 1) + [True], loss, self.check_targets(X, y, loss)
+        )
         return value, outs[-1]
 
     def _run(self, X, wanted, loss=None, targets=None):
@@ -203,7 +205,14 @@ class Network:
         d_parameters = self.new_vector()
         d_inputs = np.empty((len(X), self.n_features), dtype=self.dtype)
         value = self._engine().gradients(
-            self._plan, self.parameters, X, self._prepared(), d_parameters, d_inputs, loss=loss.name, targets=targets
+            self._plan,
+            self.parameters,
+            X,
+            self._prepared(),
+            d_parameters,
+            d_inputs,
+            loss=loss.name,
+            targets=targets,
         )
         if self.preparation is not None:
             d_inputs *= self.preparation.scale.astype(self.dtype)
@@ -253,8 +262,8 @@ class Network:
         activation = self.layers[-1].activation
         if loss.output_activations is not None and activation not in loss.output_activations:
             raise ValueError(
-                f"loss={loss.name!r} goes with an output activation of {' or '.join(loss.output_activations)}; "
-                f"this network ends with {activation}."
+                f"loss={loss.name!r} goes with an output activation of "
+                f"{' or '.join(loss.output_activations)}; this network ends with {activation}."
             )
         return loss
 
@@ -284,7 +293,9 @@ class Network:
         if y.shape != (len(X), self.n_outputs):
             raise ValueError(f"y has shape {y.shape}, but this network has {self.n_outputs} outputs.")
         if isinstance(loss, losses.BinaryCrossEntropy) and (y.min() < 0 or y.max() > 1):
-            raise ValueError(f"loss={loss.name!r} takes targets from 0 to 1; y goes from {y.min()} to {y.max()}.")
+            raise ValueError(
+                f"loss={loss.name!r} takes targets from 0 to 1; y goes from {y.min()} to {y.max()}."
+            )
         return y
 
     def new_vector(self) -> np.ndarray:

@@ -55,7 +55,8 @@ def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterato
     except ImportError:
         raise ImportError("progress=True needs rich: pip install 'fastmlp[cli]'") from None
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
     )  # fmt: skip
     # Rich moves what is printed above the bar; what goes to a file must stay on its way there.
     with Progress(

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import schedules
 from fastmlp.layers import Dense
@@ -27,79 +28,92 @@ _LEFT_OUT = ("callbacks",)
 _LABEL_KINDS = "biufUO"
 
 
-class SavingMixin:
-    """`save` for the estimators, and `_restore`, which `fastmlp.load` calls."""
+def save(estimator: Any, path) -> None:
+    """Write a fitted estimator to a file."""
+    check_is_fitted(estimator)
+    write(path, *_describe(estimator))
 
-    def save(self, path) -> None:
-        """Write the fitted model to a file that `fastmlp.load`, NumPy, PyTorch and JAX can read.
 
-        Parameters
-        ----------
-        path : str or path-like
-            By custom ending in .safetensors. A file of that name is replaced, in one move.
-        """
-        from sklearn.utils.validation import check_is_fitted
+def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    network, fitted = estimator.network_, estimator.__dict__
+    parameters = estimator.get_params(deep=False)
+    description = {
+        "estimator": type(estimator).__name__,
+        "parameters": {
+            name: _plain(name, value) for name, value in parameters.items() if name not in _LEFT_OUT
+        },
+        "dtype": network.dtype.name,
+        "layers": [[layer.units, layer.activation] for layer in network.layers],
+        "fitted": {name: _plain(name, fitted[name]) for name in _PLAIN if name in fitted},
+    }
+    if "classes_" in fitted:
+        description["classes"] = _describe_labels(estimator.classes_)
+    if "feature_names_in_" in fitted:
+        description["feature_names"] = estimator.feature_names_in_.tolist()
+    tensors = {}
+    for i, (coef, intercept) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
+        tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"] = coef.T, intercept
+    for name in ("preparation", "target_preparation"):
+        if (preparation := fitted[f"{name}_"]) is not None:
+            tensors[f"{name}.center"], tensors[f"{name}.scale"] = preparation.center, preparation.scale
+    return description, tensors
 
-        check_is_fitted(self)
-        write(path, *self._describe())
 
-    def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        parameters = {
-            name: _plain(name, value) for name, value in self.get_params(deep=False).items() if name not in _LEFT_OUT
-        }
-        description = {
-            "estimator": type(self).__name__,
-            "parameters": parameters,
-            "dtype": self.network_.dtype.name,
-            "layers": [[layer.units, layer.activation] for layer in self.network_.layers],
-            "fitted": {name: _plain(name, self.__dict__[name]) for name in _PLAIN if name in self.__dict__},
-        }
-        if "classes_" in self.__dict__:
-            description["classes"] = _describe_labels(self.classes_)
-        if "feature_names_in_" in self.__dict__:
-            description["feature_names"] = self.feature_names_in_.tolist()
-        tensors = {}
-        for i, (weight, bias) in enumerate(zip(self.coefs_, self.intercepts_, strict=True)):
-            tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"] = weight.T, bias
-        for name in ("preparation", "target_preparation"):
-            if (preparation := getattr(self, f"{name}_")) is not None:
-                tensors[f"{name}.center"], tensors[f"{name}.scale"] = preparation.center, preparation.scale
-        return description, tensors
+def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Any:
+    """Return the estimator of a class that a file describes.
 
-    @classmethod
-    def _restore(cls, path, description, tensors):
-        """Build the estimator again; whatever does not fit together is a FormatError."""
-        try:
-            parameters = dict(description["parameters"])
-            if isinstance(parameters["learning_rate"], dict):
-                fields = dict(parameters["learning_rate"])
-                parameters["learning_rate"] = schedules.BY_NAME[fields.pop("schedule")](**fields)
-            model = cls(**parameters)
-            model.__dict__.update({name: description["fitted"][name] for name in _PLAIN if name in description["fitted"]})
-            for name in ("preparation", "target_preparation"):
-                center = tensors.get(f"{name}.center")
-                prepared = None if center is None else Preparation(center, tensors[f"{name}.scale"])
-                setattr(model, f"{name}_", prepared)
-            layers = [Dense(units, activation) for units, activation in description["layers"]]
-            expected = [model.n_features_in_, *(layer.units for layer in layers)]
-            shapes = [tensors[f"layers.{i}.weight"].shape for i in range(len(layers))]
-            if shapes != list(zip(expected[1:], expected[:-1], strict=True)):
-                raise FormatError(f"{path}: its weights have the shapes {shapes}, which do not fit its layers.")
-            model.network_ = Network(
-                layers, model.n_features_in_, dtype=description["dtype"], engine=model.engine,
-                preparation=model.preparation_, random_state=0,
-            )  # fmt: skip
-            for i, (coef, intercept) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
-                coef[:], intercept[:] = tensors[f"layers.{i}.weight"].T, tensors[f"layers.{i}.bias"]
-            if "classes" in description:
-                model.classes_ = np.array(description["classes"]["values"], dtype=description["classes"]["dtype"])
-            if "feature_names" in description:
-                model.feature_names_in_ = np.array(description["feature_names"], dtype=object)
-        except FormatError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"{path}: its description does not fit together ({error!r}).") from error
-        return model
+    Raises
+    ------
+    FormatError
+        If anything in the description or the tensors does not fit together.
+    """
+    try:
+        parameters = dict(description["parameters"])
+        if isinstance(parameters["learning_rate"], dict):
+            fields = dict(parameters["learning_rate"])
+            parameters["learning_rate"] = schedules.BY_NAME[fields.pop("schedule")](**fields)
+        model = cls(**parameters)
+        fitted = description["fitted"]
+        model.__dict__.update({name: fitted[name] for name in _PLAIN if name in fitted})
+        _restore_arrays(model, description, tensors)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(
+            f"{path}: its description and its tensors do not fit together ({error})."
+        ) from error
+    return model
+
+
+def _restore_arrays(model, description, tensors) -> None:
+    """Check the shapes against the layers before anything is allocated for them, and take the values."""
+    layers = [Dense(units, activation) for units, activation in description["layers"]]
+    sizes = [model.n_features_in_, *(layer.units for layer in layers)]
+    expected: dict[str, tuple[int, ...]] = {}
+    for i, n_out in enumerate(sizes[1:]):
+        expected |= {f"layers.{i}.weight": (n_out, sizes[i]), f"layers.{i}.bias": (n_out,)}
+    for name, n in (("preparation", sizes[0]), ("target_preparation", sizes[-1])):
+        if f"{name}.center" in tensors:
+            expected |= {f"{name}.center": (n,), f"{name}.scale": (n,)}
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    if shapes != expected:
+        raise ValueError(f"tensors {shapes}, expected {expected}")
+    for name in ("preparation", "target_preparation"):
+        found = f"{name}.center" in tensors
+        prepared = Preparation(tensors[f"{name}.center"], tensors[f"{name}.scale"]) if found else None
+        setattr(model, f"{name}_", prepared)
+    model.network_ = Network(
+        layers,
+        sizes[0],
+        dtype=description["dtype"],
+        engine=model.engine,
+        preparation=model.preparation_,
+        random_state=0,
+    )
+    for i, (coef, intercept) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+        coef[:], intercept[:] = tensors[f"layers.{i}.weight"].T, tensors[f"layers.{i}.bias"]
+    if "classes" in description:
+        model.classes_ = np.array(description["classes"]["values"], dtype=description["classes"]["dtype"])
+    if "feature_names" in description:
+        model.feature_names_in_ = np.array(description["feature_names"], dtype=object)
 
 
 def _plain(name: str, value: Any) -> Any:

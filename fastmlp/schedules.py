@@ -76,7 +76,9 @@ class InverseScaling(Schedule):
     def rates(self, learning_rate: float, clock: Clock) -> np.ndarray:
         """Return the learning rate of each step of the coming epoch, (n_steps,)."""
         samples = clock.samples_seen
-        return np.full(clock.n_steps, learning_rate / (samples + 1) ** self.power_t if samples else learning_rate)
+        return np.full(
+            clock.n_steps, learning_rate / (samples + 1) ** self.power_t if samples else learning_rate
+        )
 
 
 @dataclass(frozen=True)

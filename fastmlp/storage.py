@@ -94,7 +94,8 @@ def _description(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
     version = metadata.get("format_version", "")
     if not version.isdecimal() or int(version) > FORMAT_VERSION:
         raise FormatError(
-            f"{path}: format version {version!r} is newer than this fastmlp reads ({FORMAT_VERSION}); upgrade fastmlp."
+            f"{path}: format version {version!r} is newer than this fastmlp reads "
+            f"({FORMAT_VERSION}); upgrade fastmlp."
         )
     try:
         description = json.loads(metadata["model"])

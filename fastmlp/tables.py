@@ -50,7 +50,9 @@ def load_split(data: str, target: str | None, validation: float, test: float, se
         try:
             return train_test_split(X, y, test_size=share, random_state=seed, stratify=strata)
         except ValueError as error:
-            raise ValueError(f"{data}: {len(X)} rows are too few to set a share of {share} aside ({error}).") from None
+            raise ValueError(
+                f"{data}: {len(X)} rows are too few to set a share of {share} aside ({error})."
+            ) from None
 
     X_rest, X_test, y_rest, y_test = part(X, y, test)
     X_train, X_val, y_train, y_val = part(X_rest, y_rest, validation / (1 - test))
@@ -73,9 +75,13 @@ def read_table(data: str, target: str | None):
                 raise ValueError(f"{data}: there is no array {name!r}; the file has {', '.join(frame)}.")
         return frame["X"], frame[target]
     if target is None:
-        raise ValueError(f"{data}: --target must name the column to predict; there are {_list(frame.columns)}.")
+        raise ValueError(
+            f"{data}: --target must name the column to predict; there are {_list(frame.columns)}."
+        )
     if target not in frame.columns:
-        raise ValueError(f"{data}: there is no column {target!r} for --target; there are {_list(frame.columns)}.")
+        raise ValueError(
+            f"{data}: there is no column {target!r} for --target; there are {_list(frame.columns)}."
+        )
     y = frame[target]
     if y.isna().any():
         raise ValueError(f"{data}: column {target!r} has {y.isna().sum()} missing values.")
@@ -107,7 +113,8 @@ def check_features(data: str, frame: pd.DataFrame) -> pd.DataFrame:
     text = [name for name, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if text:
         raise ValueError(
-            f"{data}: the columns {_list(text)} are not numbers; encode them (one-hot, say) or leave them out."
+            f"{data}: the columns {_list(text)} are not numbers; encode them (one-hot, say) or leave them "
+            "out."
         )
     values = frame.astype(np.float64)
     missing = [name for name in values.columns if not np.isfinite(values[name]).all()]

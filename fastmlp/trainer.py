@@ -200,7 +200,7 @@ class Trainer:
         )
 
     def _run(self, session, bar, epochs, n_samples, X_val, y_val):
-        """Go through the epochs until they are over, a callback says stop, or there is no point in going on."""
+        """Go through the epochs until they are over, a callback says stop, or the loss no longer falls."""
         n_batches = -(-n_samples // min(self.batch_size, n_samples))
         last_epoch = self.n_epochs + epochs
         good = self.network.parameters.copy()
@@ -220,10 +220,12 @@ class Trainer:
             np.copyto(good, self.network.parameters)
             self.n_epochs += 1
             self.samples_seen += n_samples
-            event = self._finish_epoch(session.mean_loss, last_epoch, rates[-1], seconds, n_samples, X_val, y_val)
+            event = self._finish_epoch(
+                session.mean_loss, last_epoch, rates[-1], seconds, n_samples, X_val, y_val
+            )
             bar.update(epoch + 1, 0, event.loss, event.val_score)
-            # Every callback is called, also after one that says stop.
-            if any([callback(event) for callback in self.callbacks]) or self._has_converged(event.loss):
+            stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop
+            if any(stops) or self._has_converged(event.loss):
                 return
 
     def _finish_epoch(self, loss, last_epoch, rate, seconds, n_samples, X_val, y_val) -> EpochEnd:
@@ -275,15 +277,24 @@ class Trainer:
     def _restore(self, good) -> None:
         """Go back to the last good epoch's parameters, and say where training broke."""
         parameters = self.network.parameters
-        bad = [i for i, layer in enumerate(self.network.plan.layers)
-               if not np.isfinite(parameters[layer.weight]).all() or not np.isfinite(parameters[layer.bias]).all()]
-        where = f"the parameters of layer {bad[0]}" if bad else f"the outputs of layer {len(self.network.layers) - 1}"
+        bad = [
+            i
+            for i, layer in enumerate(self.network.plan.layers)
+            if not np.isfinite(parameters[layer.weight]).all()
+            or not np.isfinite(parameters[layer.bias]).all()
+        ]
+        where = (
+            f"the parameters of layer {bad[0]}"
+            if bad
+            else f"the outputs of layer {len(self.network.layers) - 1}"
+        )
         np.copyto(parameters, good)
         for moment in self._moments:
             moment[:] = 0
         self.history.diverged = True
         warnings.warn(
-            f"training diverged in epoch {self.n_epochs + 1}: {where} or the loss became infinite or not a number. "
+            f"training diverged in epoch {self.n_epochs + 1}: {where} or the loss became infinite or not a "
+            "number. "
             f"The network has the parameters of epoch {self.n_epochs}"
             + (", its initial ones" if self.n_epochs == 0 else "")
             + f"; try a learning rate below {self._base_rate:g}, or standardise the data.",
@@ -294,6 +305,12 @@ class Trainer:
 
 def _check_rows(rows, n_samples: int) -> np.ndarray:
     rows = np.asarray(rows)
-    if rows.ndim != 1 or len(rows) == 0 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n_samples:
+    if (
+        rows.ndim != 1
+        or len(rows) == 0
+        or rows.dtype.kind not in "iu"
+        or rows.min() < 0
+        or rows.max() >= n_samples
+    ):
         raise ValueError(f"rows must be one or more row numbers from 0 to {n_samples - 1}.")
     return np.ascontiguousarray(rows, dtype=np.int64)

@@ -26,7 +26,9 @@ HEADS = [
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
-def problem(loss, dtype, n=83, n_features=9, n_outputs=4, hidden=(19, 11), activation="tanh", output="softmax"):
+def problem(
+    loss, dtype, n=83, n_features=9, n_outputs=4, hidden=(19, 11), activation="tanh", output="softmax"
+):
     """A plan, its parameters, inputs and targets."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n, n_features))
@@ -44,7 +46,9 @@ def problem(loss, dtype, n=83, n_features=9, n_outputs=4, hidden=(19, 11), activ
     return plan, parameters, X, targets
 
 
-def train(engine, plan, parameters, X, targets, loss, solver, n_steps=50, batch_size=32, rate=0.002, **options):
+def train(
+    engine, plan, parameters, X, targets, loss, solver, n_steps=50, batch_size=32, rate=0.002, **options
+):
     """Train a copy of the parameters; return them and each epoch's mean loss."""
     parameters = parameters.copy()
     optimizer, momentum = SOLVERS[solver]
@@ -100,7 +104,11 @@ def test_both_engines_agree_on_remainder_batches(n, dtype):
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_both_engines_take_the_samples_in_the_same_order(shuffle, batch_size, dtype):
     plan, parameters, X, targets = problem("squared_error", dtype, output="identity")
-    options = {"batch_size": batch_size, "shuffle": shuffle, "rows": np.array([80, 3, 3, 41, 7, 12, 0, 55, 9])}
+    options = {
+        "batch_size": batch_size,
+        "shuffle": shuffle,
+        "rows": np.array([80, 3, 3, 41, 7, 12, 0, 55, 9]),
+    }
     actual, _ = train(native, plan, parameters, X, targets, "squared_error", "momentum", **options)
     expected, _ = train(reference, plan, parameters, X, targets, "squared_error", "momentum", **options)
     assert_parity(actual, expected, dtype)
@@ -119,7 +127,9 @@ def test_any_number_and_width_of_layers(hidden, dtype):
 @both_types
 def test_every_instruction_set_agrees_with_the_reference(isa, dtype, monkeypatch):
     monkeypatch.setenv("FASTMLP_ISA", isa)
-    plan, parameters, X, targets = problem("binary_cross_entropy", dtype, activation="relu", output="logistic")
+    plan, parameters, X, targets = problem(
+        "binary_cross_entropy", dtype, activation="relu", output="logistic"
+    )
     actual, _ = train(native, plan, parameters, X, targets, "binary_cross_entropy", "adam")
     expected, _ = train(reference, plan, parameters, X, targets, "binary_cross_entropy", "adam")
     assert_parity(actual, expected, dtype)
@@ -134,8 +144,8 @@ def test_slices_of_an_epoch_change_nothing(engine):
         trained = parameters.copy()
         training = engine.Training(
             plan, trained, X, None, 8, loss="cross_entropy", targets=targets, targets_preparation=None,
-            rows=np.arange(len(X)), optimizer={"solver": "sgd"}, moments=[np.zeros_like(parameters)], alpha=0.0,
-            shuffle=True, seed=1, n_steps=0,
+            rows=np.arange(len(X)), optimizer={"solver": "sgd"}, moments=[np.zeros_like(parameters)],
+            alpha=0.0, shuffle=True, seed=1, n_steps=0,
         )  # fmt: skip
         training.start_epoch(0, rates, momenta)
         slices = 1
@@ -154,7 +164,8 @@ def test_a_batch_that_diverges_is_not_applied(engine, dtype):
     trained = parameters.copy()
     training = engine.Training(
         plan, trained, X, None, 16, loss="squared_error", targets=targets, targets_preparation=None,
-        rows=np.arange(len(X)), optimizer={"solver": "sgd"}, moments=[], alpha=0.0, shuffle=False, seed=1, n_steps=0,
+        rows=np.arange(len(X)), optimizer={"solver": "sgd"}, moments=[], alpha=0.0, shuffle=False, seed=1,
+        n_steps=0,
     )  # fmt: skip
     training.start_epoch(0, np.full(6, 0.01), np.zeros(6))
     with np.errstate(over="ignore", invalid="ignore"):

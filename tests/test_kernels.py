@@ -122,7 +122,13 @@ def test_sums(shape, isa, dtype):
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [None, 0.9])
 def test_sgd_step(momentum, nesterov, shape, isa, dtype):
-    options = {"solver": "sgd", "nesterov": nesterov, "momentum": momentum or 0.0, "learning_rate": 0.1, "l2": 0.01}
+    options = {
+        "solver": "sgd",
+        "nesterov": nesterov,
+        "momentum": momentum or 0.0,
+        "learning_rate": 0.1,
+        "l2": 0.01,
+    }
     w, gradient = random(shape, dtype), random(shape, dtype, 1)
     moments = [] if momentum is None else [random(shape, dtype, 2)]
     expected_w, expected_moments = w.copy(), [m.copy() for m in moments]
@@ -137,7 +143,14 @@ def test_sgd_step(momentum, nesterov, shape, isa, dtype):
 @every_isa
 @odd_shapes
 def test_adam_step(shape, isa, dtype):
-    options = {"solver": "adam", "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8, "learning_rate": 0.1, "l2": 0.01}
+    options = {
+        "solver": "adam",
+        "beta_1": 0.9,
+        "beta_2": 0.99,
+        "epsilon": 1e-8,
+        "learning_rate": 0.1,
+        "l2": 0.01,
+    }
     w, gradient = random(shape, dtype), random(shape, dtype, 1)
     moments = [random(shape, dtype, 2), np.abs(random(shape, dtype, 3))]
     expected_w, expected_moments = w.copy(), [m.copy() for m in moments]
@@ -223,7 +236,8 @@ def test_linear_update_by_every_solver(options, dtype):
     x, d_y = random((n_in, n_samples), dtype, 0), random((n_out, n_samples), dtype, 1)
     weight, bias = random((n_out, n_in), dtype, 2), random(n_out, dtype, 3)
     moments = [
-        (np.abs(random((n_out, n_in), dtype, 4 + k)), np.abs(random(n_out, dtype, 6 + k))) for k in range(n_moments)
+        (np.abs(random((n_out, n_in), dtype, 4 + k)), np.abs(random(n_out, dtype, 6 + k)))
+        for k in range(n_moments)
     ]
     expected = [weight.copy(), bias.copy(), *(part.copy() for pair in moments for part in pair)]
     kernels.linear_update(
@@ -233,7 +247,9 @@ def test_linear_update_by_every_solver(options, dtype):
     step = reference.STEPS[options["solver"]]
     step(expected[0], expected[2::2], d_weight, options)
     step(expected[1], expected[3::2], d_bias, {**options, "l2": 0.0})
-    for actual, wanted in zip([weight, bias, *(part for pair in moments for part in pair)], expected, strict=True):
+    for actual, wanted in zip(
+        [weight, bias, *(part for pair in moments for part in pair)], expected, strict=True
+    ):
         assert_close(actual, wanted, dtype, 8)
 
 

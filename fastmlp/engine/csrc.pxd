@@ -41,8 +41,10 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_columns)(void *, const source_t *, const int64_t *, const preparation_t *,
                                int64_t, int64_t) noexcept nogil
         void (*scatter_rows)(void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
-        void (*activation_forward)(void *, const void *, int64_t, int64_t, int64_t, activation_t) noexcept nogil
-        void (*activation_backward)(void *, const void *, int64_t, int64_t, int64_t, activation_t) noexcept nogil
+        void (*activation_forward)(void *, const void *, int64_t, int64_t, int64_t,
+                                   activation_t) noexcept nogil
+        void (*activation_backward)(void *, const void *, int64_t, int64_t, int64_t,
+                                    activation_t) noexcept nogil
         void (*cross_entropy)(void *, void *, const void *, const int32_t *,
                               int64_t, int64_t, int64_t, double) noexcept nogil
         void (*binary_cross_entropy)(void *, void *, const void *, const void *,

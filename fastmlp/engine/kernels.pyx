@@ -32,7 +32,7 @@ def gather_rows(X, const int64_t[::1] rows, preparation, dtype, isa):
     """Return the chosen rows of X, (rows, features), converted and prepared."""
     cdef source_t source
     cdef preparation_t prepared
-    keep = [borrow(&source, X), fill_preparation(&prepared, preparation, np.dtype(dtype))]
+    _alive = [borrow(&source, X), fill_preparation(&prepared, preparation, np.dtype(dtype))]
     out = np.empty((rows.shape[0], X.shape[1]), dtype=dtype)
     cdef size_t address = out.ctypes.data
     cdef const kernels_t *kernels = find_kernels(isa, DTYPE_F32 if out.dtype == np.float32 else DTYPE_F64)
@@ -44,7 +44,7 @@ def gather_columns(X, const int64_t[::1] rows, preparation, dtype, isa):
     """Return the chosen rows of X as columns, (features, padded rows), zero in the padding."""
     cdef source_t source
     cdef preparation_t prepared
-    keep = [borrow(&source, X), fill_preparation(&prepared, preparation, np.dtype(dtype))]
+    _alive = [borrow(&source, X), fill_preparation(&prepared, preparation, np.dtype(dtype))]
     out = np.full((X.shape[1], padded(rows.shape[0])), np.nan, dtype=dtype)
     cdef size_t address = out.ctypes.data
     cdef const kernels_t *kernels = find_kernels(isa, DTYPE_F32 if out.dtype == np.float32 else DTYPE_F64)

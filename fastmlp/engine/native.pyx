@@ -24,7 +24,8 @@ from fastmlp.engine.core cimport (
 )
 from fastmlp.engine.csrc cimport *
 
-from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES, SOLVER_CODES, instruction_set, shuffle
+from fastmlp.engine import core
+from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES, SOLVER_CODES
 from fastmlp.engine.plan import aligned_zeros, plan_workspace
 
 cdef enum:
@@ -70,7 +71,7 @@ cdef class Walk:
         cdef Py_ssize_t i
 
         self.step.dtype = DTYPE_F32 if plan.dtype == np.float32 else DTYPE_F64
-        self.step.kernels = find_kernels(instruction_set(), self.step.dtype)
+        self.step.kernels = find_kernels(core.instruction_set(), self.step.dtype)
         self.operations = blas_operations()
         layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs)
         self.step.stride = layout.stride
@@ -228,7 +229,7 @@ cdef class Training(Walk):
         self.rates, self.momenta = rates, momenta
         self.order[:] = self.rows
         if self.shuffle:
-            shuffle(self.order, self.seed, epoch)
+            core.shuffle(self.order, self.seed, epoch)
         self.batch, self.loss_sum, self.diverged = 0, 0.0, False
 
     def run(self, double budget):

@@ -146,7 +146,7 @@ def linear_update(layer, parameters, moments, d_y, x, optimizer):
 
 
 def sgd_step(w, moments, gradient, optimizer):
-    """v = momentum v - rate g, w += v; with Nesterov w += momentum v - rate g; no moments: w -= rate g."""
+    """V = momentum v - rate g, w += v; with Nesterov w += momentum v - rate g; no moments: w -= rate g."""
     dtype = w.dtype.type
     rate, momentum = dtype(optimizer["learning_rate"]), dtype(optimizer["momentum"])
     gradient = gradient + dtype(optimizer["l2"]) * w
@@ -209,7 +209,9 @@ def shuffle(order, seed, epoch):
 class Walk:
     """One plan over one data set: up the layers, the loss, and down again."""
 
-    def __init__(self, plan, parameters, X, preparation, *, loss=None, targets=None, targets_preparation=None):
+    def __init__(
+        self, plan, parameters, X, preparation, *, loss=None, targets=None, targets_preparation=None
+    ):
         self.plan, self.parameters, self.X, self.preparation = plan, parameters, X, preparation
         self.loss, self.targets, self.targets_preparation = loss, targets, targets_preparation
         self.activations = [layer.activation for layer in plan.layers]
@@ -253,7 +255,13 @@ class Training(Walk):
         optimizer, moments, alpha, shuffle, seed, n_steps,
     ):  # fmt: skip
         super().__init__(
-            plan, parameters, X, preparation, loss=loss, targets=targets, targets_preparation=targets_preparation
+            plan,
+            parameters,
+            X,
+            preparation,
+            loss=loss,
+            targets=targets,
+            targets_preparation=targets_preparation,
         )
         self.batch_size, self.rows, self.alpha = batch_size, rows, alpha
         self.optimizer = {"nesterov": False, **optimizer}
@@ -344,7 +352,8 @@ def gradients(
     plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets, targets_preparation=None
 ):
     """Return the mean loss; write its gradient with respect to the parameters (a vector like them)
-    and to the prepared inputs, (n_samples, n_features)."""
+    and to the prepared inputs, (n_samples, n_features).
+    """
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, targets=targets, targets_preparation=targets_preparation
     )

@@ -1,0 +1,47 @@
+# The words of this project: demo build test campaign lint bench sanitize clean
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+SOURCES = pyproject.toml setup.py $(wildcard csrc/* fastmlp/engine/*.pyx fastmlp/engine/*.pxd)
+
+.PHONY: demo build test campaign lint bench sanitize clean
+
+demo: build                ## train on the embedded digits
+	@mkdir -p models
+	$(BIN)/fastmlp train digits --out models/digits.safetensors
+
+build: $(VENV)/ready       ## an environment with fastmlp, built from this checkout
+
+$(VENV)/ready: $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "fastmlp needs Python 3.11 or later; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[cli,test]'
+	@touch $@
+
+test: build                ## every test but the campaigns
+	$(BIN)/pytest -q
+
+campaign: build            ## the slower tests: packaging, published accuracies
+	$(BIN)/pytest -q -m campaign
+
+lint: build                ## style of Python and Cython, and the stubs against what was compiled
+	$(BIN)/pip install --quiet --disable-pip-version-check ruff cython-lint mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH=$(BIN):$$PATH cython-lint fastmlp  # it calls pycodestyle by name
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases --ignore-missing-stub \
+	  fastmlp.engine.core fastmlp.engine.native fastmlp.engine.kernels fastmlp.engine.blas
+
+bench: build               ## our training step beside those of other libraries that are installed
+	$(BIN)/python -m benchmarks
+
+sanitize:                  ## the tests of kernels and engine under GCC's address and undefined-behaviour sanitizers
+	$(PYTHON) -m venv build/sanitized
+	FASTMLP_SANITIZE=address,undefined build/sanitized/bin/pip install --quiet '.[cli,test]'
+	cd build && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
+	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/test_kernels.py ../tests/test_engine.py
+
+clean:                     ## everything that was made here
+	rm -rf $(VENV) build dist models *.egg-info fastmlp/engine/*.c fastmlp/engine/*.so

@@ -1,0 +1,81 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.engine.plan import Plan
+
+_Preparation = tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+class Walk:
+    def __init__(
+        self,
+        plan: Plan,
+        parameters: NDArray[Any],
+        X: NDArray[Any],
+        preparation: _Preparation,
+        batch_size: int,
+        *,
+        loss: str | None = None,
+        targets: NDArray[Any] | None = None,
+        targets_preparation: _Preparation = None,
+        gradient: NDArray[Any] | None = None,
+        moments: Sequence[NDArray[Any]] = (),
+        d_inputs: bool = False,
+    ) -> None: ...
+
+class Training(Walk):
+    def __init__(
+        self,
+        plan: Plan,
+        parameters: NDArray[Any],
+        X: NDArray[Any],
+        preparation: _Preparation,
+        batch_size: int,
+        *,
+        loss: str,
+        targets: NDArray[Any],
+        targets_preparation: _Preparation,
+        rows: NDArray[np.int64],
+        optimizer: dict[str, Any],
+        moments: Sequence[NDArray[Any]],
+        alpha: float,
+        shuffle: bool,
+        seed: int,
+        n_steps: int,
+    ) -> None: ...
+    @property
+    def n_steps(self) -> int: ...
+    @property
+    def n_samples_seen(self) -> int: ...
+    @property
+    def mean_loss(self) -> float: ...
+    @property
+    def has_diverged(self) -> bool: ...
+    def start_epoch(self, epoch: int, rates: NDArray[np.float64], momenta: NDArray[np.float64]) -> None: ...
+    def run(self, budget: float) -> bool: ...
+
+def forward(
+    plan: Plan,
+    parameters: NDArray[Any],
+    X: NDArray[Any],
+    preparation: _Preparation,
+    outs: Sequence[NDArray[Any] | None],
+    *,
+    loss: str | None = None,
+    targets: NDArray[Any] | None = None,
+    targets_preparation: _Preparation = None,
+) -> float | None: ...
+def gradients(
+    plan: Plan,
+    parameters: NDArray[Any],
+    X: NDArray[Any],
+    preparation: _Preparation,
+    d_parameters: NDArray[Any],
+    d_inputs: NDArray[Any],
+    *,
+    loss: str,
+    targets: NDArray[Any],
+    targets_preparation: _Preparation = None,
+) -> float: ...
