@@ -76,9 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     started = datetime.now(UTC).isoformat(timespec="minutes")
     results = Results(started, processor(), options.threads, options.contender)
-    status = 0
+    machine, status = Machine(), 0
     try:
-        with Machine() as machine:
+        with machine:
             race(
                 results,
                 options.case,
@@ -89,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted: this is what was measured so far.", file=sys.stderr)
         status = 130
+    results.not_measured = machine.reason
     report.show(results)
     if options.out is not None:
         report.write(results, options.out)

@@ -67,7 +67,7 @@ CASES = (
     Case((784, 256, 128, 10), batch_size=128, n_batches=100),
     Case((784, 1000, 10), batch_size=128, n_batches=100),
     Case((784, 50, 50, 10), batch_size=128, n_batches=200),
-    Case((20, 32, 32, 3), batch_size=32, n_batches=2000),
+    Case((20, 32, 32, 3), batch_size=32, n_batches=5000),
     Case((784, 128, 10), batch_size=512, n_batches=50),
     Case((100, 100, 10), batch_size=200, n_batches=500),
     Case((784, 1024, 1024, 10), batch_size=256, n_batches=40),

@@ -79,11 +79,13 @@ class Machine:
 
 
 def processor() -> str:
-    """Return the name of the processor and how many of them this process may use."""
+    """Return the processor's name, how many of it this process may use, and how busy they are."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
         name = next((value.strip() for key, _, value in lines if key.strip() == "model name"), name)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {usable} of {os.cpu_count()} processors usable"
+    n_all = os.cpu_count()
+    n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else n_all
+    load = os.getloadavg()[0]
+    return f"{name}, {n_usable} of {n_all} processors usable, load average {load:.1f} as it began"

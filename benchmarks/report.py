@@ -12,10 +12,10 @@ from benchmarks.results import CaseResult, Results, Row
 HEADINGS = (
     "case",
     "contender",
-    "us per step",
+    "µs per step",
     "quartiles",
     f"time / {BASELINE}",
-    "FMA peak",
+    "of FMA peak",
     "rounds",
     "round trip",
 )
@@ -51,7 +51,7 @@ def _cells(result: CaseResult, row: Row) -> tuple[str, ...]:
         _number(row.median),
         f"{_number(row.lower)} - {_number(row.upper)}",
         f"{row.ratio:.2f}" if row.ratio else "",
-        f"{row.peak_share:.0%}" if row.peak_share else "",
+        _percent(row.peak_share) if row.peak_share else "",
         f"{row.n_rounds} (+{n_apart} apart)" if n_apart else f"{row.n_rounds}",
         f"{result.round_trip_ns:.0f} ns" if result.round_trip_ns else "",
     )
@@ -61,12 +61,16 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+
+
 def notes(results: Results) -> list[str]:
     """Return how to read the table, and who is not in it."""
     lines = [
         f"Medians over the rounds. time / {BASELINE}: the ratio within each round, then its median; "
         f"{BASELINE} loses where it is below 1.",
-        "FMA peak: the share of what all threads could do. Round trip: of a cache line between two cores, "
+        "Of FMA peak: the share of what all threads could do. Round trip: of a cache line between two cores, "
         "the case's median; rounds in which it was more than twice that, or less than half, are set apart.",
     ]
     if results.not_measured or not any(probe.round_trip_ns for probe in results.probes):
@@ -119,5 +123,5 @@ def show(results: Results) -> None:
 def write(results: Results, folder: Path) -> None:
     """Write results.json, with every round, and results.md."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(results.as_dict(), indent=1) + "\n")
-    (folder / "results.md").write_text(markdown(results))
+    (folder / "results.json").write_text(json.dumps(results.as_dict(), indent=1) + "\n", encoding="utf-8")
+    (folder / "results.md").write_text(markdown(results), encoding="utf-8")

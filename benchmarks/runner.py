@@ -31,6 +31,9 @@ PAUSE_SECONDS = 0.05
 #: A contender that says nothing for so long is taken for broken down.
 LONGEST_SECONDS = 600
 
+#: What a worker may take to end when it is told to.
+QUITTING_SECONDS = 5
+
 
 class LeftOut(Exception):
     """A contender cannot take part here."""
@@ -49,7 +52,7 @@ class Worker:
     """The runner's end of one worker."""
 
     def __init__(self, contender: str, case: Case, threads: int):
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self.process = subprocess.Popen(
             command(contender, case, threads),
             stdin=subprocess.PIPE,
@@ -63,11 +66,15 @@ class Worker:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        """End the process: it is asleep, or in an epoch that nobody waits for any more."""
+    def __exit__(self, error, *_):
+        """End the process, at once if there was an error: then nobody waits for its epoch any more."""
+        self._ask("quit")
         with suppress(BrokenPipeError):
             self.process.stdin.close()
-        self.process.terminate()
+        if error is None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(QUITTING_SECONDS)
+        self.process.kill()
         self.process.wait()
         self.process.stdout.close()
         self._errors.close()
@@ -81,10 +88,13 @@ class Worker:
 
     def run(self) -> float:
         """Return the seconds of one more epoch."""
-        with suppress(BrokenPipeError):  # then there is no answer either, and that tells why
-            self.process.stdin.write(b'"run"\n')
-            self.process.stdin.flush()
+        self._ask("run")
         return self._answer()["seconds"]
+
+    def _ask(self, request: str) -> None:
+        with suppress(BrokenPipeError):  # who is gone does not answer, and `_answer` finds out why
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.flush()
 
     def _answer(self) -> dict:
         stdout = self.process.stdout
@@ -127,7 +137,6 @@ def race(
                 after = machine.probe()
                 result.rounds.append(Round(seconds, before, after))
                 before = after
-        results.not_measured = machine.reason
 
 
 def _start_workers(results, result, stack, tell) -> dict[str, Worker]:

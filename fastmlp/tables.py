@@ -137,7 +137,7 @@ def _read(data: str) -> pd.DataFrame | dict[str, np.ndarray]:
             return pd.read_csv(path)
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except Exception as error:  # each reader has its own kinds
         raise ValueError(f"{data}: cannot be read as {path.suffix[1:]} ({error}).") from None

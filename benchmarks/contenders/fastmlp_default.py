@@ -1,10 +1,9 @@
 """fastmlp as it comes, with the engine that it chooses itself: today the compiled one over BLAS."""
 
+from benchmarks.cases import LEARNING_RATE, MOMENTUM
 from fastmlp import Network, Trainer
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD, Adam
-
-from benchmarks.cases import LEARNING_RATE, MOMENTUM
 
 LIBRARY = "fastmlp"
 
