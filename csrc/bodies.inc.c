@@ -20,5 +20,4 @@ const kernels_t PASTE(kernels_, ISA, , NAME()) = {
     .sum_of_squares = NAME(sum_of_squares),
     .sgd_step = NAME(sgd_step),
     .adam_step = NAME(adam_step),
-    .velocity_step = NAME(velocity_step),
 };

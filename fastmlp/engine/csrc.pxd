@@ -56,7 +56,6 @@ cdef extern from "fastmlp.h" nogil:
         double (*sum_of_squares)(const void *, int64_t) noexcept nogil
         void (*sgd_step)(void *, void *, const void *, int64_t, const optimizer_t *) noexcept nogil
         void (*adam_step)(void *, void *, void *, const void *, int64_t, const optimizer_t *) noexcept nogil
-        void (*velocity_step)(void *, void *, int64_t, double) noexcept nogil
 
     isa_t fastmlp_best_isa() noexcept
     const char *fastmlp_isa_name(isa_t) noexcept

@@ -146,12 +146,6 @@ def sgd_step(floating[:, ::1] w, moments, floating[:, ::1] gradient, options, is
         &w[0, 0], address, &gradient[0, 0], w.shape[0] * w.shape[1], &optimizer)
 
 
-def velocity_step(floating[:, ::1] w, floating[:, ::1] velocity, double decay, isa):
-    """velocity -= decay * w; w += velocity, in place."""
-    find_kernels(isa, dtype_of(w)).velocity_step(
-        &w[0, 0], &velocity[0, 0], w.shape[0] * w.shape[1], decay)
-
-
 def adam_step(floating[:, ::1] w, moments, floating[:, ::1] gradient, options, isa):
     """Change w and its two moments in place."""
     cdef optimizer_t optimizer = optimizer_from(options)
