@@ -133,14 +133,10 @@ class BaseMLP(BaseEstimator):
 
     def _fit(self, X, y, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
+        single = _is_single(X)
         X, y = self._validate(X, y, reset=True)
         targets = self._learn_targets(y)
-        self._build(X, targets)
-        if self.batch_size != "auto" and self.batch_size > len(X):
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=3,
-            )
+        self._build(X, targets, single)
         validation = (None, None)
         if X_val is not None and y_val is not None:
             X_val, y_val = self._validate(X_val, y_val, reset=False)
@@ -160,21 +156,19 @@ class BaseMLP(BaseEstimator):
             )
         return self
 
-    def _partial_fit(self, X, y):
+    def _partial_fit(self, X, y, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
-        first = not hasattr(self, "_trainer")
+        first, single = not hasattr(self, "_trainer"), _is_single(X)
         X, y = self._validate(X, y, reset=first)
+        targets = self._learn_targets(y, **learn) if first else self._encode(y)
         if first:
-            self._learn_targets(y)
-        targets = self._encode(y)
-        if first:
-            self._build(X, targets)
-            self._trainer.tol = None
+            self._build(X, targets, single)
         self._train(X, targets, None, None, epochs=1)
         return self
 
     def _train(self, X, targets, X_val, targets_val, epochs):
         trainer = self._trainer
+        trainer.batch_size = self._batch_size(len(X))
         with config_context(assume_finite=True):  # they were checked as they came in
             try:
                 trainer.fit(X, targets, X_val, targets_val, epochs=epochs)
@@ -188,12 +182,22 @@ class BaseMLP(BaseEstimator):
         self.validation_loss_curve_ = history.val_loss or None
         self.validation_scores_ = history.val_score or None
 
-    def _build(self, X, targets):
-        """Make the network and its trainer for data of this kind."""
+    def _batch_size(self, n_samples: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, n_samples)
+        if self.batch_size > n_samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                stacklevel=5,
+            )
+        return min(self.batch_size, n_samples)
+
+    def _build(self, X, targets, single):
+        """Make the network and its trainer for data of this kind; ``single``: in float32, if it may choose."""
         random_state = check_random_state(self.random_state)
         dtype = self.dtype
         if dtype == "auto":
-            dtype = "float64" if X.dtype == np.float64 else "float32"
+            dtype = "float32" if single else "float64"
         self.preparation_ = self.target_preparation_ = None
         if self.prepare is not None:
             kind = preparations.kind_for(X) if self.prepare == "auto" else self.prepare
@@ -219,7 +223,6 @@ class BaseMLP(BaseEstimator):
             schedule=schedules.InverseScaling(self.power_t)
             if self.learning_rate == "invscaling"
             else self.learning_rate,
-            batch_size=min(200, len(X)) if self.batch_size == "auto" else self.batch_size,
             alpha=self.alpha,
             shuffle=self.shuffle,
             random_state=random_state,
@@ -292,3 +295,9 @@ class BaseMLP(BaseEstimator):
                 f"{type(self).__name__!r} object has no attribute {attribute!r} before it is fitted"
             )
         return self.network_
+
+
+def _is_single(X) -> bool:
+    """Return whether X, as it was given, is anything but float64: bytes, integers, float32."""
+    kinds = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", [np.dtype(np.float64)]))
+    return not any(kind == np.float64 for kind in kinds)

@@ -109,17 +109,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(f"classes={classes!r} is not what the first call had: {self.classes_!r}.")
         elif not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        self._classes_to_come = classes
-        return self._partial_fit(X, y)
+        return self._partial_fit(X, y, classes=classes)
 
-    def _learn_targets(self, y):
+    def _learn_targets(self, y, classes=None):
         check_classification_targets(y)
         self._multilabel = type_of_target(y) == "multilabel-indicator"
-        to_come, self._classes_to_come = getattr(self, "_classes_to_come", None), None
         if self._multilabel:
             self.classes_ = np.arange(y.shape[1])
         else:
-            self.classes_ = unique_labels(y) if to_come is None else to_come
+            self.classes_ = unique_labels(y) if classes is None else classes
         n_classes = len(self.classes_)
         several = n_classes > 2 and not self._multilabel
         self.n_outputs_ = n_classes if several or self._multilabel else 1

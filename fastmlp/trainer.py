@@ -23,6 +23,9 @@ from fastmlp.progress import show_progress
 #: Seconds of work between two looks at the clock, at signals and at the progress bar.
 SLICE_SECONDS = 0.05
 
+#: Parameters above this are tried out after an epoch. Useful networks stay far below.
+HUGE = 1e4
+
 
 class DivergenceWarning(RuntimeWarning):
     """Training diverged; it stopped, and the network has the last good epoch's parameters."""
@@ -214,12 +217,10 @@ class Trainer:
                 bar.update(epoch, session.n_samples_seen, session.mean_loss)
             seconds = time.perf_counter() - started
             self._n_steps = session.n_steps
-            if session.has_diverged or not np.isfinite(self.network.parameters).all():
+            if session.has_diverged or not self._is_sound(session):
                 self._restore(good)
                 return
             np.copyto(good, self.network.parameters)
-            self.n_epochs += 1
-            self.samples_seen += n_samples
             event = self._finish_epoch(
                 session.mean_loss, last_epoch, rates[-1], seconds, n_samples, X_val, y_val
             )
@@ -235,10 +236,13 @@ class Trainer:
             val_loss, outputs = self._evaluate(X_val, y_val)
             val_score = float((self.score or self._default_score)(y_val, outputs))
         event = EpochEnd(
-            self.n_epochs, last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
+            self.n_epochs + 1, last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
             n_samples / max(seconds, 1e-9), self.network,
         )  # fmt: skip
+        # Only now, that scoring may not leave half an epoch behind if it is broken off.
         self.history.append(event)
+        self.n_epochs += 1
+        self.samples_seen += n_samples
         return event
 
     def _evaluate(self, X, y):
@@ -273,6 +277,15 @@ class Trainer:
             return True
         self._base_rate = rate
         return False
+
+    def _is_sound(self, session) -> bool:
+        """Return whether the epoch left parameters that can be computed with.
+
+        The last update comes after the last loss, and finite parameters can still overflow: huge ones are
+        tried on a batch.
+        """
+        largest = np.abs(self.network.parameters).max()
+        return largest < HUGE or bool(np.isfinite(largest) and session.predicts_finite())
 
     def _restore(self, good) -> None:
         """Go back to the last good epoch's parameters, and say where training broke."""

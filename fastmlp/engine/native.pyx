@@ -8,10 +8,10 @@ of the instruction set (csrc/fastmlp.h).
 
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.math cimport isfinite, pow, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memset
 
 from fastmlp.engine.blas cimport blas_operations
 from fastmlp.engine.core cimport (
@@ -27,6 +27,8 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine import core
 from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES, SOLVER_CODES
 from fastmlp.engine.plan import aligned_zeros, plan_workspace
+
+cdef double SLICE_SECONDS = 0.05  # of a prediction, between two looks at signals such as Ctrl-C
 
 cdef enum:
     SLAB = 256  # samples in a batch of a prediction: products run at full speed, in little memory
@@ -184,6 +186,18 @@ cdef class Walk:
             self.step.kernels.activation_forward(last.outputs, NULL, last.n_out, self.step.n_samples,
                                                  self.step.stride, self.output_activation)
 
+    cdef void write_outputs(self, const size_t *addresses, int64_t start) noexcept nogil:
+        """Copy the outputs of each layer whose array has an address into it, from row ``start`` on."""
+        cdef Py_ssize_t i
+        cdef layer_t *layer
+        cdef size_t itemsize = 4 if self.step.dtype == DTYPE_F32 else 8
+        for i in range(self.n_layers):
+            layer = &self.layers[i]
+            if addresses[i]:
+                self.step.kernels.scatter_rows(
+                    <char *>addresses[i] + <size_t>(start * layer.n_out) * itemsize, layer.outputs,
+                    layer.n_out, self.step.n_samples, self.step.stride)
+
     cdef void backward(self) noexcept nogil:
         """Walk down the layers; each passes its gradient on before its weights change."""
         cdef Py_ssize_t i
@@ -245,6 +259,15 @@ cdef class Training(Walk):
             restore_denormals(state)
         return self.batch >= self.n_batches or self.diverged
 
+    def predicts_finite(self):
+        """Return whether the last batch's loss is finite under the present parameters."""
+        cdef int64_t start = max(self.batch - 1, 0) * self.batch_size
+        cdef double loss
+        with nogil:
+            self.forward(&self.order[start], min(self.batch_size, self.order.shape[0] - start))
+            loss = self.loss_gradient(&self.order[start], 1.0)
+        return isfinite(loss)
+
     cdef void train_batch(self) noexcept nogil:
         cdef int64_t start = self.batch * self.batch_size
         cdef int64_t n_samples = min(self.batch_size, self.order.shape[0] - start)
@@ -300,58 +323,54 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, targets=None,
 
     With a loss and targets, also return the mean loss.
     """
-    cdef int64_t n_samples = len(X), start = 0, n
-    cdef double loss_sum = 0
-    cdef bint with_loss = loss is not None
-    cdef int64_t[::1] rows = np.arange(n_samples)
-    cdef Py_ssize_t i
-    cdef layer_t *layer
-    cdef Walk walk = Walk(plan, parameters, X, preparation, min(n_samples, SLAB), loss=loss,
+    cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
                           targets=targets, targets_preparation=targets_preparation)
-    cdef size_t itemsize = plan.dtype.itemsize
-    addresses = np.array([0 if out is None else <size_t>walk.writable(out.reshape(-1)) for out in outs],
-                         dtype=np.uintp)
-    cdef size_t[::1] out_addresses = addresses
-    with nogil:
-        while start < n_samples:
-            n = min(<int64_t>SLAB, n_samples - start)
-            walk.forward(&rows[start], n)
-            if with_loss:
-                loss_sum += walk.loss_gradient(&rows[start], 1.0)
-                walk.finish_outputs()
-            for i in range(walk.n_layers):
-                layer = &walk.layers[i]
-                if out_addresses[i]:
-                    walk.step.kernels.scatter_rows(
-                        <char *>out_addresses[i] + <size_t>(start * layer.n_out) * itemsize,
-                        layer.outputs, layer.n_out, n, walk.step.stride)
-            start += n
-    return loss_sum / n_samples if with_loss else None
+    cdef int64_t[::1] rows = np.arange(len(X))
+    cdef size_t[::1] addresses = np.array(
+        [0 if out is None else <size_t>walk.writable(out.reshape(-1)) for out in outs], dtype=np.uintp)
+    cdef bint with_loss = loss is not None
+    cdef double loss_sum = 0, stop
+    cdef int64_t start = 0, n
+    while start < rows.shape[0]:
+        stop = seconds() + SLICE_SECONDS
+        with nogil:
+            while start < rows.shape[0] and seconds() < stop:
+                n = min(<int64_t>SLAB, rows.shape[0] - start)
+                walk.forward(&rows[start], n)
+                if with_loss:
+                    loss_sum += walk.loss_gradient(&rows[start], 1.0)
+                    walk.finish_outputs()
+                walk.write_outputs(&addresses[0], start)
+                start += n
+        PyErr_CheckSignals()
+    return loss_sum / len(X) if with_loss else None
 
 
 def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets,
               targets_preparation=None):
     """Return the mean loss; write its gradient with respect to the parameters (a vector like them)
     and to the prepared inputs, (n_samples, n_features)."""
-    cdef int64_t n_samples = len(X), start = 0, n
-    cdef double loss_sum = 0, weight = 1.0 / n_samples
-    cdef int64_t[::1] rows = np.arange(n_samples)
-    cdef Walk walk = Walk(plan, parameters, X, preparation, min(n_samples, SLAB), loss=loss,
+    cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
                           targets=targets, targets_preparation=targets_preparation,
                           gradient=d_parameters, d_inputs=True)
+    cdef int64_t[::1] rows = np.arange(len(X))
+    cdef layer_t *first = &walk.layers[0]
     cdef char *out = walk.writable(d_inputs.reshape(-1))
-    cdef char *vector = walk.writable(d_parameters)
-    cdef size_t itemsize = plan.dtype.itemsize, n_bytes = d_parameters.nbytes
-    with nogil:
-        memset(vector, 0, n_bytes)
-        walk.step.accumulate = True
-        while start < n_samples:
-            n = min(<int64_t>SLAB, n_samples - start)
-            walk.forward(&rows[start], n)
-            loss_sum += walk.loss_gradient(&rows[start], weight)
-            walk.backward()
-            walk.step.kernels.scatter_rows(
-                out + <size_t>(start * walk.layers[0].n_in) * itemsize,
-                walk.layers[0].d_inputs, walk.layers[0].n_in, n, walk.step.stride)
-            start += n
-    return loss_sum / n_samples
+    cdef size_t row_bytes = d_inputs.itemsize * first.n_in
+    cdef double loss_sum = 0, weight = 1.0 / rows.shape[0], stop
+    cdef int64_t start = 0, n
+    d_parameters[:] = 0
+    walk.step.accumulate = True
+    while start < rows.shape[0]:
+        stop = seconds() + SLICE_SECONDS
+        with nogil:
+            while start < rows.shape[0] and seconds() < stop:
+                n = min(<int64_t>SLAB, rows.shape[0] - start)
+                walk.forward(&rows[start], n)
+                loss_sum += walk.loss_gradient(&rows[start], weight)
+                walk.backward()
+                walk.step.kernels.scatter_rows(out + <size_t>start * row_bytes, first.d_inputs, first.n_in, n,
+                                               walk.step.stride)
+                start += n
+        PyErr_CheckSignals()
+    return loss_sum / rows.shape[0]

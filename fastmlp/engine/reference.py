@@ -284,6 +284,11 @@ class Training(Walk):
                 break
         return self.n_samples_seen >= len(self.order) or self.has_diverged
 
+    def predicts_finite(self):
+        """Return whether the last batch's loss is finite under the present parameters."""
+        rows = self.order[max(self.batch - 1, 0) * self.batch_size :][: self.batch_size]
+        return np.isfinite(self.loss_gradient(rows, self.forward(rows)[-1], 1.0)[0])
+
     def train_batch(self):
         """Walk up and down once, with the solver's step on the way down."""
         rows = self.order[self.batch * self.batch_size :][: self.batch_size]
