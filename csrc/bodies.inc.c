@@ -5,6 +5,8 @@
 #include "losses.inc.c"
 #include "sums.inc.c"
 #include "optimizers.inc.c"
+#include "transpose.inc.c"
+#include "tiles.inc.c"
 
 const kernels_t PASTE(kernels_, ISA, , NAME()) = {
     .gather_rows = NAME(gather_rows),
@@ -18,6 +20,12 @@ const kernels_t PASTE(kernels_, ISA, , NAME()) = {
     .row_sums = NAME(row_sums),
     .sum = NAME(sum),
     .sum_of_squares = NAME(sum_of_squares),
-    .sgd_step = NAME(sgd_step),
-    .adam_step = NAME(adam_step),
+    .solver_step = NAME(solver_step),
+    .transpose = NAME(transpose),
+};
+
+const operations_t PASTE(tile_, ISA, , NAME()) = {
+    .linear_forward = NAME(tile_forward),
+    .linear_backward = NAME(tile_backward),
+    .linear_update = NAME(tile_update),
 };

@@ -1,6 +1,6 @@
 /* cpu.c: what depends on the machine: instruction sets, denormal numbers, the clock. */
 #define _POSIX_C_SOURCE 200809L
-#include "fastmlp.h"
+#include "walk.h"
 
 #include <time.h>
 
@@ -10,10 +10,13 @@
 
 /* The tables that isa_*.c define; one that this processor's family lacks is not compiled. */
 extern const kernels_t kernels_portable_f32, kernels_portable_f64;
+extern const operations_t tile_portable_f32, tile_portable_f64;
 #if defined(__x86_64__)
 extern const kernels_t kernels_avx2_f32, kernels_avx2_f64, kernels_avx512_f32, kernels_avx512_f64;
+extern const operations_t tile_avx2_f32, tile_avx2_f64, tile_avx512_f32, tile_avx512_f64;
 #elif defined(__aarch64__)
 extern const kernels_t kernels_neon_f32, kernels_neon_f64;
+extern const operations_t tile_neon_f32, tile_neon_f64;
 #endif
 
 const char *fastmlp_isa_name(isa_t isa)
@@ -68,6 +71,26 @@ const kernels_t *fastmlp_kernels(isa_t isa, dtype_t dtype)
 #endif
     default:
         return f64 ? &kernels_portable_f64 : &kernels_portable_f32;
+    }
+}
+
+const operations_t *fastmlp_tile_operations(isa_t isa, dtype_t dtype)
+{
+    const int f64 = dtype == DTYPE_F64;
+    if (!fastmlp_isa_available(isa))
+        return NULL;
+    switch (isa) {
+#if defined(__x86_64__)
+    case ISA_AVX512:
+        return f64 ? &tile_avx512_f64 : &tile_avx512_f32;
+    case ISA_AVX2:
+        return f64 ? &tile_avx2_f64 : &tile_avx2_f32;
+#elif defined(__aarch64__)
+    case ISA_NEON:
+        return f64 ? &tile_neon_f64 : &tile_neon_f32;
+#endif
+    default:
+        return f64 ? &tile_portable_f64 : &tile_portable_f32;
     }
 }
 

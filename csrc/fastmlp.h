@@ -87,10 +87,15 @@ typedef struct {
     double (*sum)(const void *x, int64_t n);            /* in double, in order */
     double (*sum_of_squares)(const void *x, int64_t n); /* LANES partial sums in double */
 
-    /* One step for n parameters w with gradient g and the solver's moments. Overwrites: w, moments. */
-    void (*sgd_step)(void *w, void *velocity, const void *g, int64_t n, const optimizer_t *optimizer);
-    void (*adam_step)(void *w, void *moment_1, void *moment_2, const void *g, int64_t n,
-                      const optimizer_t *optimizer);
+    /* One step of the solver for a block (n_rows, n) of parameters w with gradients g; the rows of w and
+     * of the solver's moments (NULL where it has none) are `stride` apart, those of g `g_stride`.
+     * Overwrites: w, moments. */
+    void (*solver_step)(void *w, void *moment_1, void *moment_2, const void *g, int64_t n_rows, int64_t n,
+                        int64_t stride, int64_t g_stride, const optimizer_t *optimizer);
+    /* out (n_columns, out_stride) = x^T for x (n_rows, x_stride); strides are padded, and so are, with
+     * zeros, the rows of out. */
+    void (*transpose)(void *out, const void *x, int64_t n_rows, int64_t n_columns, int64_t out_stride,
+                      int64_t x_stride);
 } kernels_t;
 
 /* cpu.c */

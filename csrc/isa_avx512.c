@@ -9,6 +9,22 @@
 #endif
 #define FMA_F32(a, b, c) __builtin_fmaf(a, b, c)
 #define FMA_F64(a, b, c) __builtin_fma(a, b, c)
+#include <immintrin.h>
+#define TILE_ROWS 12
+#define VECTOR_F32 __m512
+#define VECTOR_LENGTH_F32 16
+#define VECTOR_ZERO_F32 _mm512_setzero_ps()
+#define VECTOR_LOAD_F32(p) _mm512_loadu_ps(p)
+#define VECTOR_STORE_F32(p, v) _mm512_storeu_ps(p, v)
+#define VECTOR_BROADCAST_F32(x) _mm512_set1_ps(x)
+#define VECTOR_FMA_F32(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define VECTOR_F64 __m512d
+#define VECTOR_LENGTH_F64 8
+#define VECTOR_ZERO_F64 _mm512_setzero_pd()
+#define VECTOR_LOAD_F64(p) _mm512_loadu_pd(p)
+#define VECTOR_STORE_F64(p, v) _mm512_storeu_pd(p, v)
+#define VECTOR_BROADCAST_F64(x) _mm512_set1_pd(x)
+#define VECTOR_FMA_F64(a, b, c) _mm512_fmadd_pd(a, b, c)
 #include "kernels.inc.c"
 #else
 typedef int isa_avx512_is_empty_here; /* ISO C wants a declaration in every file */

@@ -3,7 +3,7 @@
  * An isa_*.c file sets ISA, TARGET (the function attribute; Clang ignores GCC's pragma) and the two
  * fused multiply-adds, and includes this file, which includes every body once per type.
  */
-#include "fastmlp.h"
+#include "walk.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,6 +14,18 @@
 /* Before a short loop of known length inside a long one: unless it is unrolled whole, the long one
  * is not vectorised. */
 #define UNROLL _Pragma("GCC unroll 16")
+
+/* Interleave the lower, or the upper, halves of two vectors of n elements. */
+#define ZIP_LOW_2(a, b) __builtin_shufflevector(a, b, 0, 2)
+#define ZIP_HIGH_2(a, b) __builtin_shufflevector(a, b, 1, 3)
+#define ZIP_LOW_4(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define ZIP_HIGH_4(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define ZIP_LOW_8(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH_8(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define ZIP_LOW_16(a, b) \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+#define ZIP_HIGH_16(a, b) \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 
 #define PASTE_(a, b, c, d) a##b##c##d
 #define PASTE(a, b, c, d) PASTE_(a, b, c, d)
@@ -36,6 +48,15 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define EXP_LOWEST -87.3f /* below it 2^n leaves the range of normal numbers */
 #define EXP_DEGREE 7
 #define LOG_TERMS 5
+#define VECTOR VECTOR_F32
+#define VECTOR_LENGTH VECTOR_LENGTH_F32
+#define VECTOR_ZERO VECTOR_ZERO_F32
+#define VECTOR_LOAD(p) VECTOR_LOAD_F32(p)
+#define VECTOR_STORE(p, v) VECTOR_STORE_F32(p, v)
+#define VECTOR_BROADCAST(x) VECTOR_BROADCAST_F32(x)
+#define VECTOR_FMA(a, b, c) VECTOR_FMA_F32(a, b, c)
+#define VECTOR_ZIP_LOW(a, b) PASTE(ZIP_LOW_, VECTOR_LENGTH_F32, , )(a, b)
+#define VECTOR_ZIP_HIGH(a, b) PASTE(ZIP_HIGH_, VECTOR_LENGTH_F32, , )(a, b)
 #include "bodies.inc.c"
 #undef REAL
 #undef BITS
@@ -52,6 +73,17 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #undef EXP_LOWEST
 #undef EXP_DEGREE
 #undef LOG_TERMS
+#undef VECTOR
+#undef VECTOR_LENGTH
+#undef VECTOR_ZERO
+#undef VECTOR_LOAD
+#undef VECTOR_STORE
+#undef VECTOR_BROADCAST
+#undef VECTOR_FMA
+#undef VECTOR_ZIP_LOW
+#undef VECTOR_ZIP_HIGH
+#undef TILE_COLUMNS
+#undef ACCUMULATE
 
 #define REAL double
 #define BITS int64_t
@@ -68,4 +100,13 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define EXP_LOWEST -708.0
 #define EXP_DEGREE 13
 #define LOG_TERMS 11
+#define VECTOR VECTOR_F64
+#define VECTOR_LENGTH VECTOR_LENGTH_F64
+#define VECTOR_ZERO VECTOR_ZERO_F64
+#define VECTOR_LOAD(p) VECTOR_LOAD_F64(p)
+#define VECTOR_STORE(p, v) VECTOR_STORE_F64(p, v)
+#define VECTOR_BROADCAST(x) VECTOR_BROADCAST_F64(x)
+#define VECTOR_FMA(a, b, c) VECTOR_FMA_F64(a, b, c)
+#define VECTOR_ZIP_LOW(a, b) PASTE(ZIP_LOW_, VECTOR_LENGTH_F64, , )(a, b)
+#define VECTOR_ZIP_HIGH(a, b) PASTE(ZIP_HIGH_, VECTOR_LENGTH_F64, , )(a, b)
 #include "bodies.inc.c"

@@ -10,11 +10,13 @@ typedef struct {
     int64_t n_in, n_out;
     activation_t activation;       /* this layer's */
     activation_t input_activation; /* that of the layer which made the inputs; identity for the data */
-    void *weight, *bias;           /* (n_out, n_in) row-major; (n_out) */
+    int64_t weight_stride;         /* from row to row, padded; the padding is zero and stays zero */
+    void *weight, *bias;           /* (n_out, weight_stride) row-major; (n_out) */
     void *d_weight, *d_bias;       /* their gradients, the same shapes */
     void *moment_weight[2], *moment_bias[2]; /* the solver's; unused ones are NULL */
-    const void *inputs;                      /* (n_in, stride), or (n_samples, n_in) if batch-major */
-    int inputs_batch_major;                  /* the data are: a gather copies rows, not columns */
+    const void *inputs;      /* (n_in, stride); NULL for BLAS's first layer */
+    const void *inputs_rows; /* (n_samples, weight_stride), the same transposed; NULL for BLAS's others */
+    void *outputs_rows;      /* where linear_forward puts the next layer's inputs_rows; may be NULL */
     void *outputs;                           /* (n_out, stride) */
     void *d_outputs;                         /* (n_out, stride), before this layer's activation */
     void *d_inputs;                          /* (n_in, stride), before input_activation; may be NULL */
@@ -38,5 +40,8 @@ typedef struct {
     /* d_weight = d_outputs inputs^T and d_bias = its sum over samples, then the solver's step */
     void (*linear_update)(const layer_t *layer, const step_t *step);
 } operations_t;
+
+/* cpu.c: our own kernels for an instruction set; NULL where it is not available. */
+const operations_t *fastmlp_tile_operations(isa_t isa, dtype_t dtype);
 
 #endif

@@ -24,6 +24,7 @@ from fastmlp.preparation import Preparation
 ENGINES = {
     "auto": "fastmlp.engine.native",
     "blas": "fastmlp.engine.native",
+    "tile": "fastmlp.engine.native",
     "reference": "fastmlp.engine.reference",
 }
 DTYPES = ("float32", "float64")
@@ -94,6 +95,7 @@ class Network:
             tuple(layer.units for layer in self.layers),
             tuple(layer.activation for layer in self.layers),
             dtype,
+            "tile" if engine == "tile" else "blas",
         )
         self.parameters = self.new_vector()
         self._training_lock = threading.Lock()

@@ -24,10 +24,19 @@ HEADS = [
 ]
 
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
+both_operations = pytest.mark.parametrize("operations", ["blas", "tile"])
 
 
 def problem(
-    loss, dtype, n=83, n_features=9, n_outputs=4, hidden=(19, 11), activation="tanh", output="softmax"
+    loss,
+    dtype,
+    n=83,
+    n_features=9,
+    n_outputs=4,
+    hidden=(19, 11),
+    activation="tanh",
+    output="softmax",
+    operations="blas",
 ):
     """A plan, its parameters, inputs and targets."""
     rng = np.random.default_rng(0)
@@ -37,7 +46,7 @@ def problem(
     else:
         targets = (rng.random((n, n_outputs)) < 0.5).astype(np.float64)
     units = (*hidden, n_outputs)
-    plan = make_plan(n_features, units, (activation,) * len(hidden) + (output,), dtype)
+    plan = make_plan(n_features, units, (activation,) * len(hidden) + (output,), dtype, operations)
     parameters = aligned_zeros(plan.n_parameters, dtype)
     for layer in plan.layers:
         bound = np.sqrt(6 / (layer.n_in + layer.n_out))
@@ -77,12 +86,15 @@ def assert_parity(native_parameters, reference_parameters, dtype):
     assert difference <= LIMIT[dtype]
 
 
+@both_operations
 @both_types
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("loss", "output"), HEADS)
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "logistic", "softmax"])
-def test_both_engines_agree_after_fifty_steps(activation, loss, output, solver, dtype):
-    plan, parameters, X, targets = problem(loss, dtype, activation=activation, output=output)
+def test_both_engines_agree_after_fifty_steps(activation, loss, output, solver, dtype, operations):
+    plan, parameters, X, targets = problem(
+        loss, dtype, activation=activation, output=output, operations=operations
+    )
     actual, curve = train(native, plan, parameters, X, targets, loss, solver)
     expected, expected_curve = train(reference, plan, parameters, X, targets, loss, solver)
     assert np.abs(expected - parameters).max() > 1e-3  # it did learn
@@ -90,20 +102,22 @@ def test_both_engines_agree_after_fifty_steps(activation, loss, output, solver, 
     np.testing.assert_allclose(curve, expected_curve, rtol=LIMIT[dtype])
 
 
+@both_operations
 @both_types
 @pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65])
-def test_both_engines_agree_on_remainder_batches(n, dtype):
-    plan, parameters, X, targets = problem("cross_entropy", dtype, n=n)
+def test_both_engines_agree_on_remainder_batches(n, dtype, operations):
+    plan, parameters, X, targets = problem("cross_entropy", dtype, n=n, operations=operations)
     actual, _ = train(native, plan, parameters, X, targets, "cross_entropy", "nesterov")
     expected, _ = train(reference, plan, parameters, X, targets, "cross_entropy", "nesterov")
     assert_parity(actual, expected, dtype)
 
 
+@both_operations
 @both_types
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 83])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_both_engines_take_the_samples_in_the_same_order(shuffle, batch_size, dtype):
-    plan, parameters, X, targets = problem("squared_error", dtype, output="identity")
+def test_both_engines_take_the_samples_in_the_same_order(shuffle, batch_size, dtype, operations):
+    plan, parameters, X, targets = problem("squared_error", dtype, output="identity", operations=operations)
     options = {
         "batch_size": batch_size,
         "shuffle": shuffle,
@@ -114,21 +128,23 @@ def test_both_engines_take_the_samples_in_the_same_order(shuffle, batch_size, dt
     assert_parity(actual, expected, dtype)
 
 
+@both_operations
 @both_types
 @pytest.mark.parametrize("hidden", [(), (1,), (40,), (3, 50, 2, 7)], ids=str)
-def test_any_number_and_width_of_layers(hidden, dtype):
-    plan, parameters, X, targets = problem("cross_entropy", dtype, hidden=hidden)
+def test_any_number_and_width_of_layers(hidden, dtype, operations):
+    plan, parameters, X, targets = problem("cross_entropy", dtype, hidden=hidden, operations=operations)
     actual, _ = train(native, plan, parameters, X, targets, "cross_entropy", "adam")
     expected, _ = train(reference, plan, parameters, X, targets, "cross_entropy", "adam")
     assert_parity(actual, expected, dtype)
 
 
+@both_operations
 @pytest.mark.parametrize("isa", core.instruction_sets())
 @both_types
-def test_every_instruction_set_agrees_with_the_reference(isa, dtype, monkeypatch):
+def test_every_instruction_set_agrees_with_the_reference(isa, dtype, monkeypatch, operations):
     monkeypatch.setenv("FASTMLP_ISA", isa)
     plan, parameters, X, targets = problem(
-        "binary_cross_entropy", dtype, activation="relu", output="logistic"
+        "binary_cross_entropy", dtype, activation="relu", output="logistic", operations=operations
     )
     actual, _ = train(native, plan, parameters, X, targets, "binary_cross_entropy", "adam")
     expected, _ = train(reference, plan, parameters, X, targets, "binary_cross_entropy", "adam")
@@ -176,10 +192,11 @@ def test_a_batch_that_diverges_is_not_applied(engine, dtype):
     assert np.isfinite(trained).all()
 
 
+@both_operations
 @both_types
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 600])
-def test_predictions_agree_at_every_slab_boundary(n, dtype):
-    plan, parameters, X, targets = problem("cross_entropy", dtype, n=n)
+def test_predictions_agree_at_every_slab_boundary(n, dtype, operations):
+    plan, parameters, X, targets = problem("cross_entropy", dtype, n=n, operations=operations)
     results = []
     for engine in (native, reference):
         outs = [np.empty((n, layer.n_out), dtype) for layer in plan.layers]
@@ -190,10 +207,11 @@ def test_predictions_agree_at_every_slab_boundary(n, dtype):
         np.testing.assert_allclose(actual, expected, atol=LIMIT[dtype])
 
 
+@both_operations
 @both_types
 @pytest.mark.parametrize(("loss", "output"), HEADS)
-def test_gradients_agree_over_several_slabs(loss, output, dtype):
-    plan, parameters, X, targets = problem(loss, dtype, n=300, output=output)
+def test_gradients_agree_over_several_slabs(loss, output, dtype, operations):
+    plan, parameters, X, targets = problem(loss, dtype, n=300, output=output, operations=operations)
     results = []
     for engine in (native, reference):
         d_parameters, d_inputs = aligned_zeros(plan.n_parameters, dtype), np.empty(X.shape, dtype)
@@ -207,3 +225,15 @@ def test_denormals_are_flushed_only_inside_the_engine():
     plan, parameters, X, targets = problem("cross_entropy", "float32")
     train(native, plan, parameters, X, targets, "cross_entropy", "adam")
     assert np.float32(1e-38) * np.float32(0.1) > 0
+
+
+@both_types
+def test_tiles_give_the_same_bits_on_every_instruction_set_with_fused_multiply_add(dtype, monkeypatch):
+    plan, parameters, X, targets = problem("cross_entropy", dtype, operations="tile", n=75, hidden=(40, 17))
+    results = []
+    for isa in core.instruction_sets():
+        if isa != "portable":
+            monkeypatch.setenv("FASTMLP_ISA", isa)
+            results.append(train(native, plan, parameters, X, targets, "cross_entropy", "adam")[0])
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)

@@ -10,7 +10,6 @@ from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 from fastmlp.engine.csrc cimport (
     DTYPE_F32,
-    SOLVER_ADAM,
     SOLVER_SGD,
     kernels_t,
     layer_t,
@@ -40,22 +39,20 @@ cdef inline void gemm(bint transpose_a, bint transpose_b, int64_t m, int64_t n, 
               &beta, c, &ld_c)
 
 
-cdef inline int64_t input_stride(const layer_t *layer, const step_t *step) noexcept nogil:
-    return layer.n_in if layer.inputs_batch_major else step.stride
-
-
 cdef void forward(const layer_t *layer, const step_t *step, floating one) noexcept nogil:
     """outputs (n_out, n_samples) = weight (n_out, n_in) inputs (n_in, n_samples)."""
-    gemm[floating](False, layer.inputs_batch_major, layer.n_out, step.n_samples, layer.n_in,
-                   one, <floating *>layer.weight, layer.n_in,
-                   <floating *>layer.inputs, input_stride(layer, step),
+    cdef bint by_rows = layer.inputs == NULL
+    gemm[floating](False, by_rows, layer.n_out, step.n_samples, layer.n_in,
+                   one, <floating *>layer.weight, layer.weight_stride,
+                   <floating *>(layer.inputs_rows if by_rows else layer.inputs),
+                   layer.weight_stride if by_rows else step.stride,
                    0, <floating *>layer.outputs, step.stride)
 
 
 cdef void backward(const layer_t *layer, const step_t *step, floating one) noexcept nogil:
     """d_inputs (n_in, n_samples) = weight^T d_outputs (n_out, n_samples)."""
     gemm[floating](True, False, layer.n_in, step.n_samples, layer.n_out,
-                   one, <floating *>layer.weight, layer.n_in,
+                   one, <floating *>layer.weight, layer.weight_stride,
                    <floating *>layer.d_outputs, step.stride,
                    0, <floating *>layer.d_inputs, step.stride)
 
@@ -63,10 +60,12 @@ cdef void backward(const layer_t *layer, const step_t *step, floating one) noexc
 cdef void product(void *out, const layer_t *layer, const step_t *step,
                   floating alpha, floating beta) noexcept nogil:
     """out (n_out, n_in) = alpha d_outputs inputs^T + beta out."""
-    gemm[floating](False, not layer.inputs_batch_major, layer.n_out, layer.n_in, step.n_samples,
+    cdef bint by_rows = layer.inputs == NULL
+    gemm[floating](False, not by_rows, layer.n_out, layer.n_in, step.n_samples,
                    alpha, <floating *>layer.d_outputs, step.stride,
-                   <floating *>layer.inputs, input_stride(layer, step),
-                   beta, <floating *>out, layer.n_in)
+                   <floating *>(layer.inputs_rows if by_rows else layer.inputs),
+                   layer.weight_stride if by_rows else step.stride,
+                   beta, <floating *>out, layer.weight_stride)
 
 
 cdef void weight_product(void *out, const layer_t *layer, const step_t *step,
@@ -92,7 +91,7 @@ cdef void linear_backward(const layer_t *layer, const step_t *step) noexcept nog
     else:
         backward[double](layer, step, 1)
     step.kernels.activation_backward(layer.d_inputs, layer.inputs, layer.n_in, step.n_samples,
-                                     step.stride, layer.input_activation)
+                                     step.stride, layer.input_activation)  # identity for the data
 
 
 cdef void linear_update(const layer_t *layer, const step_t *step) noexcept nogil:
@@ -101,7 +100,7 @@ cdef void linear_update(const layer_t *layer, const step_t *step) noexcept nogil
     # BLAS then scales V in a pass of its own: 1 to 8 % more per step than d_weight and one fused pass
     # over weights and velocity (four nets, one and two threads, paired).
     cdef:
-        int64_t n_weights = layer.n_out * layer.n_in
+        int64_t n_weights = layer.n_out * layer.weight_stride  # the padding stays zero
         const kernels_t *kernels = step.kernels
         const optimizer_t *solver = &step.optimizer
         optimizer_t of_bias = step.optimizer
@@ -117,15 +116,11 @@ cdef void linear_update(const layer_t *layer, const step_t *step) noexcept nogil
                        -solver.learning_rate, 1 - solver.learning_rate * solver.l2)
     else:
         weight_product(layer.d_weight, layer, step, 1, 0)
-    if solver.solver == SOLVER_ADAM:
-        kernels.adam_step(layer.weight, layer.moment_weight[0], layer.moment_weight[1], layer.d_weight,
-                          n_weights, solver)
-        kernels.adam_step(layer.bias, layer.moment_bias[0], layer.moment_bias[1], layer.d_bias,
-                          layer.n_out, &of_bias)
-    else:
-        if not plain:
-            kernels.sgd_step(layer.weight, layer.moment_weight[0], layer.d_weight, n_weights, solver)
-        kernels.sgd_step(layer.bias, layer.moment_bias[0], layer.d_bias, layer.n_out, &of_bias)
+    if not plain:
+        kernels.solver_step(layer.weight, layer.moment_weight[0], layer.moment_weight[1], layer.d_weight, 1,
+                            n_weights, 0, 0, solver)
+    kernels.solver_step(layer.bias, layer.moment_bias[0], layer.moment_bias[1], layer.d_bias, 1, layer.n_out,
+                        0, 0, &of_bias)
 
 
 cdef operations_t table

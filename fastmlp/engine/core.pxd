@@ -2,9 +2,10 @@
 
 from libc.stdint cimport uint64_t
 
-from fastmlp.engine.csrc cimport dtype_t, kernels_t, preparation_t, source_t
+from fastmlp.engine.csrc cimport dtype_t, kernels_t, operations_t, preparation_t, source_t
 
-cdef const kernels_t *find_kernels(str name, dtype_t dtype) except NULL
+cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL
+cdef const operations_t *find_operations(str name, str isa, dtype_t dtype) except NULL
 cdef object borrow(source_t *source, array)
 cdef object fill_preparation(preparation_t *out, preparation, dtype)
 cdef double seconds() noexcept nogil  # of a monotonic clock

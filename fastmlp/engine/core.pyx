@@ -9,6 +9,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from fastmlp.engine.blas cimport blas_operations
 from fastmlp.engine.csrc cimport *
 
 ACTIVATION_CODES = {
@@ -76,11 +77,20 @@ cdef void restore_denormals(uint64_t state) noexcept nogil:
     fastmlp_restore_denormals(state)
 
 
-cdef const kernels_t *find_kernels(str name, dtype_t dtype) except NULL:
+cdef isa_t find_isa(str name) except? N_ISAS:
     for isa in range(N_ISAS):
         if fastmlp_isa_name(<isa_t>isa).decode() == name and fastmlp_isa_available(<isa_t>isa):
-            return fastmlp_kernels(<isa_t>isa, dtype)
+            return <isa_t>isa
     raise ValueError(f"the instruction set {name!r} is not available here.")
+
+
+cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL:
+    return fastmlp_kernels(find_isa(isa), dtype)
+
+
+cdef const operations_t *find_operations(str name, str isa, dtype_t dtype) except NULL:
+    """Return the three matrix operations of "blas", or of "tile" for an instruction set."""
+    return blas_operations() if name == "blas" else fastmlp_tile_operations(find_isa(isa), dtype)
 
 
 cdef object borrow(source_t *source, array):

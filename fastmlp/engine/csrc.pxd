@@ -54,8 +54,9 @@ cdef extern from "fastmlp.h" nogil:
         void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
         double (*sum)(const void *, int64_t) noexcept nogil
         double (*sum_of_squares)(const void *, int64_t) noexcept nogil
-        void (*sgd_step)(void *, void *, const void *, int64_t, const optimizer_t *) noexcept nogil
-        void (*adam_step)(void *, void *, void *, const void *, int64_t, const optimizer_t *) noexcept nogil
+        void (*solver_step)(void *, void *, void *, const void *, int64_t, int64_t, int64_t, int64_t,
+                            const optimizer_t *) noexcept nogil
+        void (*transpose)(void *, const void *, int64_t, int64_t, int64_t, int64_t) noexcept nogil
 
     isa_t fastmlp_best_isa() noexcept
     const char *fastmlp_isa_name(isa_t) noexcept
@@ -73,6 +74,7 @@ cdef extern from "walk.h" nogil:
     ctypedef struct layer_t:
         int64_t n_in, n_out
         activation_t activation, input_activation
+        int64_t weight_stride
         void *weight
         void *bias
         void *d_weight
@@ -80,7 +82,8 @@ cdef extern from "walk.h" nogil:
         void *moment_weight[2]
         void *moment_bias[2]
         const void *inputs
-        bint inputs_batch_major
+        const void *inputs_rows
+        void *outputs_rows
         void *outputs
         void *d_outputs
         void *d_inputs
@@ -96,3 +99,5 @@ cdef extern from "walk.h" nogil:
         void (*linear_forward)(const layer_t *, const step_t *) noexcept nogil
         void (*linear_backward)(const layer_t *, const step_t *) noexcept nogil
         void (*linear_update)(const layer_t *, const step_t *) noexcept nogil
+
+    const operations_t *fastmlp_tile_operations(isa_t, dtype_t) noexcept

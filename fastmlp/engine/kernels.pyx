@@ -1,7 +1,8 @@
 """Every compiled kernel as a Python function: for the parity tests, for benchmarks, for lessons.
 
 Each takes the arrays of its twin in reference.py, feature-major, samples contiguous, as typed memoryviews,
-and returns new arrays. ``isa`` chooses the instruction set (see `core.instruction_sets`).
+and returns new arrays. ``isa`` chooses the instruction set (see `core.instruction_sets`), ``operations`` who
+multiplies, "blas" or "tile".
 """
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy as np
 from cython cimport floating
 from libc.stdint cimport int32_t, int64_t
 
-from fastmlp.engine.blas cimport blas_operations
-from fastmlp.engine.core cimport borrow, fill_preparation, find_kernels
+from fastmlp.engine.core cimport borrow, fill_preparation, find_kernels, find_operations
 from fastmlp.engine.csrc cimport *
 
 from fastmlp.engine.core import ACTIVATION_CODES, SOLVER_CODES
@@ -134,24 +134,34 @@ cdef optimizer_t optimizer_from(options):
     return optimizer
 
 
-def sgd_step(floating[:, ::1] w, moments, floating[:, ::1] gradient, options, isa):
-    """Change w and its velocity, if there is one, in place."""
+def solver_step(floating[:, ::1] w, moments, floating[:, ::1] gradient, options, isa):
+    """Make the step of the solver that ``options`` names, in place."""
     cdef optimizer_t optimizer = optimizer_from(options)
-    cdef floating[:, ::1] velocity
-    cdef void *address = NULL
-    if moments:
-        velocity = moments[0]
-        address = &velocity[0, 0]
-    find_kernels(isa, dtype_of(w)).sgd_step(
-        &w[0, 0], address, &gradient[0, 0], w.shape[0] * w.shape[1], &optimizer)
+    cdef floating[:, ::1] moment
+    cdef void *addresses[2]
+    addresses[0] = addresses[1] = NULL
+    for k, array in enumerate(moments):
+        moment = array
+        addresses[<int>k] = &moment[0, 0]
+    find_kernels(isa, dtype_of(w)).solver_step(
+        &w[0, 0], addresses[0], addresses[1], &gradient[0, 0], w.shape[0], w.shape[1], w.shape[1],
+        w.shape[1], &optimizer)
 
 
-def adam_step(floating[:, ::1] w, moments, floating[:, ::1] gradient, options, isa):
-    """Change w and its two moments in place."""
-    cdef optimizer_t optimizer = optimizer_from(options)
-    cdef floating[:, ::1] m = moments[0], v = moments[1]
-    find_kernels(isa, dtype_of(w)).adam_step(
-        &w[0, 0], &m[0, 0], &v[0, 0], &gradient[0, 0], w.shape[0] * w.shape[1], &optimizer)
+def transpose(floating[:, ::1] x, int64_t n_samples, isa):
+    """Return the first samples of x (units, stride) as rows, (samples, padded units)."""
+    out = np.full((n_samples, padded(x.shape[0])), np.nan, dtype=np.asarray(x).dtype)
+    cdef floating[:, ::1] view = out
+    find_kernels(isa, dtype_of(x)).transpose(
+        &view[0, 0], &x[0, 0], x.shape[0], n_samples, view.shape[1], x.shape[1])
+    return out
+
+
+def pad_rows(x):
+    """Return a copy of x, (rows, columns), its rows padded with zeros as weights are."""
+    out = np.zeros((x.shape[0], padded(x.shape[1])), dtype=x.dtype)
+    out[:, : x.shape[1]] = x
+    return out
 
 
 cdef step_t step_for(floating[:, ::1] x, int64_t n_samples, int64_t stride, isa) except *:
@@ -163,47 +173,50 @@ cdef step_t step_for(floating[:, ::1] x, int64_t n_samples, int64_t stride, isa)
 
 
 def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1] x, int64_t n_samples,
-                   activation, isa):
-    """Return activation(W x + b) for x (n_in, stride)."""
+                   activation, isa, operations):
+    """Return activation(W x + b) for W (n_out, padded n_in) and x (n_in, stride)."""
     cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
     cdef layer_t layer
     outputs = np.full((weight.shape[0], x.shape[1]), np.nan, dtype=np.asarray(x).dtype)
     cdef floating[:, ::1] view = outputs
-    layer.n_out, layer.n_in = weight.shape[0], weight.shape[1]
-    layer.activation, layer.inputs_batch_major = ACTIVATION_CODES[activation], False
+    layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
+    layer.activation = ACTIVATION_CODES[activation]
     layer.weight, layer.bias, layer.inputs, layer.outputs = &weight[0, 0], &bias[0], &x[0, 0], &view[0, 0]
-    blas_operations().linear_forward(&layer, &step)
+    layer.inputs_rows = layer.outputs_rows = NULL
+    find_operations(operations, isa, step.dtype).linear_forward(&layer, &step)
     return outputs[:, :n_samples]
 
 
 def linear_backward(floating[:, ::1] weight, floating[:, ::1] d_y, floating[:, ::1] x, int64_t n_samples,
-                    input_activation, isa):
+                    input_activation, isa, operations):
     """Return the gradient before the activation that made x, (n_in, n_samples)."""
     cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
     cdef layer_t layer
     d_x = np.full_like(x, np.nan)
     cdef floating[:, ::1] view = d_x
-    layer.n_out, layer.n_in = weight.shape[0], weight.shape[1]
-    layer.input_activation, layer.inputs_batch_major = ACTIVATION_CODES[input_activation], False
+    layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
+    layer.input_activation = ACTIVATION_CODES[input_activation]
     layer.weight, layer.inputs = &weight[0, 0], &x[0, 0]
     layer.d_outputs, layer.d_inputs = &d_y[0, 0], &view[0, 0]
-    blas_operations().linear_backward(&layer, &step)
+    find_operations(operations, isa, step.dtype).linear_backward(&layer, &step)
     return d_x[:, :n_samples]
 
 
 def linear_update(floating[:, ::1] weight, floating[::1] bias, moments, floating[:, ::1] d_y,
-                  floating[:, ::1] x, int64_t n_samples, options, isa):
+                  floating[:, ::1] x, int64_t n_samples, options, isa, operations):
     """Make the solver's step in place; ``moments`` holds a (weight, bias) pair for each of its moments."""
     cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
     cdef layer_t layer
-    cdef floating[:, ::1] d_weight = np.empty_like(weight), moment_weight
+    cdef floating[:, ::1] d_weight = np.zeros_like(weight), moment_weight
     cdef floating[::1] d_bias = np.empty_like(bias), moment_bias
-    layer.n_out, layer.n_in, layer.inputs_batch_major = weight.shape[0], weight.shape[1], False
-    layer.weight, layer.bias, layer.inputs = &weight[0, 0], &bias[0], &x[0, 0]
+    cdef floating[:, ::1] x_rows = transpose(x, n_samples, isa)
+    layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
+    layer.weight, layer.bias, layer.inputs, layer.inputs_rows = (
+        &weight[0, 0], &bias[0], &x[0, 0], &x_rows[0, 0])
     layer.d_weight, layer.d_bias, layer.d_outputs = &d_weight[0, 0], &d_bias[0], &d_y[0, 0]
-    layer.moment_weight[0] = layer.moment_bias[0] = NULL
+    layer.moment_weight[0] = layer.moment_weight[1] = layer.moment_bias[0] = layer.moment_bias[1] = NULL
     for k, (of_weight, of_bias) in enumerate(moments):
         moment_weight, moment_bias = of_weight, of_bias
         layer.moment_weight[<int>k], layer.moment_bias[<int>k] = &moment_weight[0, 0], &moment_bias[0]
     step.optimizer = optimizer_from(options)
-    blas_operations().linear_update(&layer, &step)
+    find_operations(operations, isa, step.dtype).linear_update(&layer, &step)

@@ -13,11 +13,11 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.math cimport isfinite, pow, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
-from fastmlp.engine.blas cimport blas_operations
 from fastmlp.engine.core cimport (
     borrow,
     fill_preparation,
     find_kernels,
+    find_operations,
     flush_denormals,
     restore_denormals,
     seconds,
@@ -45,7 +45,6 @@ cdef class Walk:
         source_t inputs, targets
         preparation_t inputs_preparation, targets_preparation
         const int32_t *labels
-        void *batch
         void *batch_targets
         void *losses
         loss_t loss
@@ -73,8 +72,9 @@ cdef class Walk:
         cdef Py_ssize_t i
 
         self.step.dtype = DTYPE_F32 if plan.dtype == np.float32 else DTYPE_F64
-        self.step.kernels = find_kernels(core.instruction_set(), self.step.dtype)
-        self.operations = blas_operations()
+        isa = core.instruction_set()
+        self.step.kernels = find_kernels(isa, self.step.dtype)
+        self.operations = find_operations(plan.operations, isa, self.step.dtype)
         layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs)
         self.step.stride = layout.stride
         memory = self.writable(aligned_zeros(layout.size, plan.dtype))
@@ -84,7 +84,6 @@ cdef class Walk:
 
         self.keep_alive.append(borrow(&self.inputs, X))
         self.keep_alive.append(fill_preparation(&self.inputs_preparation, preparation, plan.dtype))
-        self.batch = memory + <size_t>layout.inputs * itemsize
         self.batch_targets = memory + <size_t>layout.targets * itemsize
         self.losses = memory + <size_t>layout.losses * itemsize
         if loss is not None:
@@ -95,14 +94,19 @@ cdef class Walk:
             layer_plan = plan.layers[i]
             layer = &self.layers[i]
             layer.n_in, layer.n_out = layer_plan.n_in, layer_plan.n_out
+            layer.weight_stride = layer_plan.weight_stride
             layer.activation = ACTIVATION_CODES[layer_plan.activation]
             layer.weight = parameter_memory + <size_t>layer_plan.weight_offset * itemsize
             layer.bias = parameter_memory + <size_t>layer_plan.bias_offset * itemsize
             layer.outputs = memory + <size_t>layout.outputs[i] * itemsize
+            if i < len(layout.inputs_rows):
+                layer.inputs_rows = memory + <size_t>layout.inputs_rows[i] * itemsize
             if i == 0:
-                layer.inputs, layer.inputs_batch_major = self.batch, True
+                if plan.operations == "tile":
+                    layer.inputs = memory + <size_t>layout.inputs * itemsize
                 layer.input_activation = ACTIVATION_IDENTITY
             else:
+                self.layers[i - 1].outputs_rows = <void *>layer.inputs_rows
                 layer.inputs = self.layers[i - 1].outputs
                 layer.input_activation = self.layers[i - 1].activation
             if loss is not None:
@@ -148,9 +152,13 @@ cdef class Walk:
     cdef void forward(self, const int64_t *rows, int64_t n_samples) noexcept nogil:
         """Gather the rows and walk up the layers."""
         cdef Py_ssize_t i
+        cdef layer_t *first = &self.layers[0]
         self.step.n_samples = n_samples
-        self.step.kernels.gather_rows(self.batch, &self.inputs, rows, &self.inputs_preparation,
-                                      n_samples, self.layers[0].n_in)
+        self.step.kernels.gather_rows(<void *>first.inputs_rows, &self.inputs, rows,
+                                      &self.inputs_preparation, n_samples, first.weight_stride)
+        if first.inputs != NULL:
+            self.step.kernels.transpose(<void *>first.inputs, first.inputs_rows, n_samples, first.n_in,
+                                        self.step.stride, first.weight_stride)
         for i in range(self.n_layers):
             self.operations.linear_forward(&self.layers[i], &self.step)
 
@@ -298,7 +306,7 @@ cdef class Training(Walk):
             return 0
         for i in range(self.n_layers):
             total += self.step.kernels.sum_of_squares(
-                self.layers[i].weight, self.layers[i].n_in * self.layers[i].n_out)
+                self.layers[i].weight, self.layers[i].weight_stride * self.layers[i].n_out)
         return 0.5 * self.alpha * total
 
     @property

@@ -42,9 +42,14 @@ class LayerPlan:
     bias_offset: int
 
     @property
+    def weight_stride(self) -> int:
+        """Elements from one row of weights to the next: n_in, padded with zeros that stay zero."""
+        return padded(self.n_in)
+
+    @property
     def weight(self) -> slice:
-        """The weights, (n_out, n_in) in rows, as a slice of a parameter vector."""
-        return slice(self.weight_offset, self.weight_offset + self.n_out * self.n_in)
+        """The rows of weights, with their padding, as a slice of a parameter vector."""
+        return slice(self.weight_offset, self.weight_offset + self.n_out * self.weight_stride)
 
     @property
     def bias(self) -> slice:
@@ -53,7 +58,7 @@ class LayerPlan:
 
     def weight_of(self, vector: np.ndarray) -> np.ndarray:
         """Return this layer's (n_out, n_in) view of a vector of parameters, gradients or moments."""
-        return vector[self.weight].reshape(self.n_out, self.n_in)
+        return vector[self.weight].reshape(self.n_out, self.weight_stride)[:, : self.n_in]
 
     def bias_of(self, vector: np.ndarray) -> np.ndarray:
         """Return this layer's (n_out,) view of a vector of parameters, gradients or moments."""
@@ -66,7 +71,8 @@ class Plan:
 
     layers: tuple[LayerPlan, ...]
     dtype: np.dtype
-    n_parameters: int  # with the padding between blocks, which stays zero
+    n_parameters: int  # with the padding, which stays zero
+    operations: str  # who multiplies: "blas" or "tile"
 
     @property
     def n_features(self) -> int:
@@ -79,7 +85,9 @@ class Plan:
         return self.layers[-1].n_out
 
 
-def make_plan(n_features: int, units: tuple[int, ...], activations: tuple[str, ...], dtype) -> Plan:
+def make_plan(
+    n_features: int, units: tuple[int, ...], activations: tuple[str, ...], dtype, operations: str
+) -> Plan:
     """Lay out the parameters of dense layers with these numbers of units and activations.
 
     Raises
@@ -95,10 +103,10 @@ def make_plan(n_features: int, units: tuple[int, ...], activations: tuple[str, .
             raise ValueError(
                 f"layer {index} has {n_in} x {n_out} weights; at most {LARGEST_SIZE} fit a layer."
             )
-        bias_offset = offset + padded(n_in * n_out)
+        bias_offset = offset + padded(n_in) * n_out
         layers.append(LayerPlan(n_in, n_out, activation, offset, bias_offset))
         offset, n_in = bias_offset + padded(n_out), n_out
-    return Plan(tuple(layers), np.dtype(dtype), offset)
+    return Plan(tuple(layers), np.dtype(dtype), offset, operations)
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,11 @@ class WorkspacePlan:
     ----------
     stride : int
         Elements from one feature to the next in every (features, samples) buffer: the batch, padded.
+    inputs_rows : tuple of int
+        The inputs of a layer sample by sample, (n_samples, weight_stride): for the first the gathered
+        batch; for the others only where tiles train.
     inputs : int
-        The gathered batch, (n_samples, n_features).
+        The gathered batch, (n_features, stride), for tiles only.
     outputs : tuple of int
         One (n_out, stride) buffer per layer.
     gradients : tuple of int
@@ -127,6 +138,7 @@ class WorkspacePlan:
     """
 
     stride: int
+    inputs_rows: tuple[int, ...]
     inputs: int
     outputs: tuple[int, ...]
     gradients: tuple[int, ...]
@@ -145,7 +157,10 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
         start, offset = offset, offset + padded(n)
         return start
 
-    inputs = block(batch_size * plan.n_features)
+    tiles = plan.operations == "tile"
+    by_rows = plan.layers if tiles and backward else plan.layers[:1]
+    inputs_rows = tuple(block(batch_size * layer.weight_stride) for layer in by_rows)
+    inputs = block(plan.n_features * stride) if tiles else 0
     outputs = tuple(block(layer.n_out * stride) for layer in plan.layers)
     regions = []
     if backward:
@@ -154,6 +169,7 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
     gradients = tuple(regions[i % 2] for i in range(len(plan.layers))) if backward else ()
     return WorkspacePlan(
         stride=stride,
+        inputs_rows=inputs_rows,
         inputs=inputs,
         outputs=outputs,
         gradients=gradients,
