@@ -12,6 +12,7 @@ import platform
 import shlex
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,7 @@ class Machine:
 
 
 def processor() -> str:
-    """Return the processor's name, how many of it this process may use, and how busy they are."""
+    """Return the processor's name and how many of them this process may use."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -87,5 +88,32 @@ def processor() -> str:
         name = next((value.strip() for key, _, value in lines if key.strip() == "model name"), name)
     n_all = os.cpu_count()
     n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else n_all
-    load = os.getloadavg()[0]
-    return f"{name}, {n_usable} of {n_all} processors usable, load average {load:.1f} as it began"
+    return f"{name}, {n_usable} of {n_all} processors usable"
+
+
+class OtherLoad:
+    """How many processors other programs keep busy, on average, from now on.
+
+    A contender with as many threads as there are processors waits for those that another program
+    holds up; times next to such a load tell more about it than about the contender.
+    """
+
+    def __init__(self):
+        self._start = self._clocks()
+
+    def average(self) -> float | None:
+        """Return it; None without /proc/stat. Our own processes count once they have ended."""
+        if self._start is None:
+            return None
+        wall, busy, ours = (now - then for now, then in zip(self._clocks(), self._start, strict=True))
+        return max(busy - ours, 0.0) / wall
+
+    @staticmethod
+    def _clocks() -> tuple[float, float, float] | None:
+        """Return seconds: on the wall, of all processors at work, and of us and our children."""
+        if not Path("/proc/stat").exists():
+            return None
+        # user, nice, system, idle, iowait, irq, softirq, steal (what a hypervisor gave to others)
+        ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), busy, sum(os.times()[:4])

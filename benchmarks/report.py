@@ -18,6 +18,7 @@ HEADINGS = (
     "of FMA peak",
     "rounds",
     "round trip",
+    "other load",
 )
 
 
@@ -54,6 +55,7 @@ def _cells(result: CaseResult, row: Row) -> tuple[str, ...]:
         _percent(row.peak_share) if row.peak_share else "",
         f"{row.n_rounds} (+{n_apart} apart)" if n_apart else f"{row.n_rounds}",
         f"{result.round_trip_ns:.0f} ns" if result.round_trip_ns else "",
+        f"{result.other_load:.2f}" if result.other_load is not None else "",
     )
 
 
@@ -72,6 +74,7 @@ def notes(results: Results) -> list[str]:
         f"{BASELINE} loses where it is below 1.",
         "Of FMA peak: the share of what all threads could do. Round trip: of a cache line between two cores, "
         "the case's median; rounds in which it was more than twice that, or less than half, are set apart.",
+        "Other load: processors that other programs kept busy meanwhile; with much of it no time counts.",
     ]
     if results.not_measured or not any(probe.round_trip_ns for probe in results.probes):
         reason = results.not_measured or "only one processor, or no finished round"
@@ -107,7 +110,7 @@ def show(results: Results) -> None:
         print(markdown(results))
         return
     # A pipe has no width; there nothing may be cut or wrapped.
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False, markup=False)
     console.print("\n".join(describe(results)))
     grid = Table()
     for heading in HEADINGS:

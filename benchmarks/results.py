@@ -58,12 +58,13 @@ class Row:
 
 @dataclass
 class CaseResult:
-    """The rounds of one case, and who was not there: names with the reasons."""
+    """The rounds of one case; who was not there, with the reasons; the load by other programs meanwhile."""
 
     case: Case
     rounds: list[Round] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    other_load: float | None = None  # processors; None if unknown
 
     @property
     def round_trip_ns(self) -> float | None:

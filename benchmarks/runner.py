@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.cases import Case
-from benchmarks.machine import Machine
+from benchmarks.machine import Machine, OtherLoad
 from benchmarks.results import CaseResult, Results, Round
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +99,7 @@ class Worker:
     def _answer(self) -> dict:
         stdout = self.process.stdout
         if not select.select([stdout], [], [], LONGEST_SECONDS)[0]:
+            self.process.kill()  # else it would go on beside the others
             raise BrokenDown(f"no answer in {LONGEST_SECONDS} seconds")
         if line := stdout.readline():
             return json.loads(line)
@@ -116,8 +117,10 @@ def race(
     for case in cases:
         result = CaseResult(case)
         results.cases.append(result)
+        other_load = OtherLoad()
         with ExitStack() as stack:
             workers = _start_workers(results, result, stack, tell)
+            time.sleep(PAUSE_SECONDS)
             before = machine.probe()
             for index in range(n_rounds):
                 tell(f"{case.name}: round {index + 1} of {n_rounds}")
@@ -137,6 +140,7 @@ def race(
                 after = machine.probe()
                 result.rounds.append(Round(seconds, before, after))
                 before = after
+        result.other_load = other_load.average()
 
 
 def _start_workers(results, result, stack, tell) -> dict[str, Worker]:

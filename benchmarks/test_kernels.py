@@ -1,7 +1,7 @@
 """Single kernels, for every instruction set and both types: ``pytest benchmarks --benchmark-only``.
 
 Through `fastmlp.engine.kernels`, so that each time includes the call and the array of the result. The
-matrix operations are BLAS's on every instruction set; what differs there is the activation or the solver.
+matrix operations of "blas" differ between instruction sets in the activation or the solver only.
 """
 
 import numpy as np
@@ -10,11 +10,13 @@ import pytest
 from fastmlp import activations
 from fastmlp.engine import core, kernels
 
-N_IN, N_OUT, N_CLASSES = 784, 256, 10
+N_IN, N_OUT, N_CLASSES = 784, 256, 10  # padded as they are
 N_SAMPLES = 128  # a whole number of padded groups
 SGD = {"solver": "sgd", "learning_rate": 1e-3, "momentum": 0.9, "l2": 0.0}
 ADAM = {"solver": "adam", "learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "l2": 0.0}
 SOLVERS = pytest.mark.parametrize(("options", "n_moments"), [(SGD, 1), (ADAM, 2)], ids=["sgd", "adam"])
+
+OPERATIONS = pytest.mark.parametrize("operations", ["blas", "tile"])
 
 pytestmark = [
     pytest.mark.parametrize("isa", core.instruction_sets()),
@@ -77,34 +79,32 @@ def test_sum_of_squares(benchmark, draw, isa):
     benchmark(kernels.sum_of_squares, draw(N_OUT, N_IN), isa)
 
 
-def test_sgd_step(benchmark, draw, isa):
-    w = draw(N_OUT, N_IN)
-    benchmark(kernels.sgd_step, w, [np.zeros_like(w)], w * 1e-3, SGD, isa)
-
-
-def test_velocity_step(benchmark, draw, isa):
-    w = draw(N_OUT, N_IN)
-    benchmark(kernels.velocity_step, w, np.zeros_like(w), 0.0, isa)
-
-
-def test_adam_step(benchmark, draw, isa):
-    w = draw(N_OUT, N_IN)
-    benchmark(kernels.adam_step, w, [np.zeros_like(w), np.zeros_like(w)], w * 1e-3, ADAM, isa)
-
-
-def test_linear_forward(benchmark, draw, isa):
-    weight, bias, x = draw(N_OUT, N_IN), draw(N_OUT), draw(N_IN, N_SAMPLES)
-    benchmark(kernels.linear_forward, weight, bias, x, N_SAMPLES, "relu", isa)
-
-
-def test_linear_backward(benchmark, draw, isa):
-    weight, d_y, x = draw(N_OUT, N_IN), draw(N_OUT, N_SAMPLES), draw(N_IN, N_SAMPLES)
-    benchmark(kernels.linear_backward, weight, d_y, x, N_SAMPLES, "relu", isa)
-
-
 @SOLVERS
-def test_linear_update(benchmark, draw, options, n_moments, isa):
+def test_solver_step(benchmark, draw, options, n_moments, isa):
+    w = draw(N_OUT, N_IN)
+    benchmark(kernels.solver_step, w, [np.zeros_like(w) for _ in range(n_moments)], w * 1e-3, options, isa)
+
+
+def test_transpose(benchmark, draw, isa):
+    benchmark(kernels.transpose, draw(N_OUT, N_SAMPLES), N_SAMPLES, isa)
+
+
+@OPERATIONS
+def test_linear_forward(benchmark, draw, operations, isa):
+    weight, bias, x = draw(N_OUT, N_IN), draw(N_OUT), draw(N_IN, N_SAMPLES)
+    benchmark(kernels.linear_forward, weight, bias, x, N_SAMPLES, "relu", isa, operations)
+
+
+@OPERATIONS
+def test_linear_backward(benchmark, draw, operations, isa):
+    weight, d_y, x = draw(N_OUT, N_IN), draw(N_OUT, N_SAMPLES), draw(N_IN, N_SAMPLES)
+    benchmark(kernels.linear_backward, weight, d_y, x, N_SAMPLES, "relu", isa, operations)
+
+
+@OPERATIONS
+@SOLVERS
+def test_linear_update(benchmark, draw, options, n_moments, operations, isa):
     weight, bias = draw(N_OUT, N_IN), draw(N_OUT)
     moments = [(np.zeros_like(weight), np.zeros_like(bias)) for _ in range(n_moments)]
     d_y, x = draw(N_OUT, N_SAMPLES) * 1e-3, draw(N_IN, N_SAMPLES)
-    benchmark(kernels.linear_update, weight, bias, moments, d_y, x, N_SAMPLES, options, isa)
+    benchmark(kernels.linear_update, weight, bias, moments, d_y, x, N_SAMPLES, options, isa, operations)

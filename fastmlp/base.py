@@ -6,6 +6,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
@@ -34,21 +35,21 @@ class BaseMLP(BaseEstimator):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(_HIDDEN_ACTIVATIONS), "array-like"],
         "solver": [StrOptions({"sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, np.inf, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(schedules.BY_NAME)), schedules.Schedule],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, np.inf, closed="neither")],
+        "power_t": [Interval(Real, 0, np.inf, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, np.inf, closed="left")],
         "verbose": ["verbose"],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "dtype": [StrOptions({"auto", *DTYPES})],
         "engine": [StrOptions(set(ENGINES))],
@@ -158,11 +159,14 @@ class BaseMLP(BaseEstimator):
 
     def _partial_fit(self, X, y, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
-        first, single = not hasattr(self, "_trainer"), _is_single(X)
+        first, single = "network_" not in self.__dict__, _is_single(X)
         X, y = self._validate(X, y, reset=first)
         targets = self._learn_targets(y, **learn) if first else self._encode(y)
         if first:
             self._build(X, targets, single)
+        elif not hasattr(self, "_trainer"):  # it was loaded from a file
+            self._make_trainer(check_random_state(self.random_state))
+            self._trainer.resume(self.n_iter_, self.t_, self.loss_curve_)
         self._train(X, targets, None, None, epochs=1)
         return self
 
@@ -193,7 +197,7 @@ class BaseMLP(BaseEstimator):
         return min(self.batch_size, n_samples)
 
     def _build(self, X, targets, single):
-        """Make the network and its trainer for data of this kind; ``single``: in float32, if it may choose."""
+        """Make the network and its trainer for these data; ``single``: in float32, where dtype is "auto"."""
         random_state = check_random_state(self.random_state)
         dtype = self.dtype
         if dtype == "auto":
@@ -216,13 +220,19 @@ class BaseMLP(BaseEstimator):
             random_state=random_state,
         )
         self.n_layers_ = len(hidden) + 2
+        self._make_trainer(random_state)
+
+    def _make_trainer(self, random_state):
+        schedule = self.learning_rate
+        if schedule == "invscaling":
+            schedule = schedules.InverseScaling(self.power_t)
+        if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
+            schedule = "constant"  # scikit-learn heeds these two for SGD only
         self._trainer = Trainer(
             self.network_,
             self._loss_name,
             optimizer=self._optimizer(),
-            schedule=schedules.InverseScaling(self.power_t)
-            if self.learning_rate == "invscaling"
-            else self.learning_rate,
+            schedule=schedule,
             alpha=self.alpha,
             shuffle=self.shuffle,
             random_state=random_state,
@@ -245,6 +255,12 @@ class BaseMLP(BaseEstimator):
                 f"activation={names!r} must name one activation, or one for each of "
                 f"{len(sizes)} hidden layers."
             )
+        for name in names:
+            if name not in _HIDDEN_ACTIVATIONS:
+                raise ValueError(
+                    f"activation={name!r} is not one for hidden layers; choose from "
+                    f"{', '.join(sorted(_HIDDEN_ACTIVATIONS))}."
+                )
         return [
             Dense(int(size), activations.canonical(name)) for size, name in zip(sizes, names, strict=True)
         ]
@@ -265,6 +281,8 @@ class BaseMLP(BaseEstimator):
         saving.save(self, path)
 
     def _validate(self, X, y, reset):
+        if issparse(y):
+            raise TypeError("y is sparse; targets must be dense: pass y.toarray().")
         X, y = validate_data(
             self, X, y, dtype=list(INPUT_DTYPES), multi_output=True, y_numeric=self._y_numeric, reset=reset
         )
@@ -300,4 +318,5 @@ class BaseMLP(BaseEstimator):
 def _is_single(X) -> bool:
     """Return whether X, as it was given, is anything but float64: bytes, integers, float32."""
     kinds = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", [np.dtype(np.float64)]))
-    return not any(kind == np.float64 for kind in kinds)
+    # pandas' nullable types have the type of NumPy that they stand for.
+    return not any(getattr(kind, "numpy_dtype", kind) == np.float64 for kind in kinds)

@@ -30,7 +30,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     batch_size : int or "auto", default="auto"
         ``"auto"`` is min(200, n_samples).
     learning_rate : str or Schedule, default="constant"
-        "constant", "invscaling", "adaptive", "one_cycle", or an instance from `fastmlp.schedules`.
+        "constant", "invscaling", "adaptive", "one_cycle", or an instance from `fastmlp.schedules`. As in
+        scikit-learn, "invscaling" and "adaptive" are for solver "sgd" only.
     learning_rate_init : float, default=0.001
         The base rate of the schedule; of "one_cycle" the highest.
     power_t : float, default=0.5
@@ -52,8 +53,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_iter_no_change : int, default=10
     dtype : {"auto", "float32", "float64"}, default="auto"
         What is computed in; ``"auto"``: float64 for float64 input, float32 for all else.
-    engine : {"auto", "blas", "reference"}, default="auto"
-        ``"reference"`` is plain NumPy, for reading and checking.
+    engine : {"auto", "blas", "tile", "reference"}, default="auto"
+        ``"tile"`` multiplies by our own kernels on one thread; ``"reference"`` is plain NumPy, for reading
+        and checking.
     prepare : {None, "auto", "image", "table"}, default=None
         Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
         column ("table"); "auto" takes bytes for images. None takes X as it is.
@@ -113,17 +115,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _learn_targets(self, y, classes=None):
         check_classification_targets(y)
-        self._multilabel = type_of_target(y) == "multilabel-indicator"
-        if self._multilabel:
-            self.classes_ = np.arange(y.shape[1])
-        else:
-            self.classes_ = unique_labels(y) if classes is None else classes
+        multilabel = type_of_target(y) == "multilabel-indicator"
+        if multilabel:
+            classes = np.arange(y.shape[1])
+        self._set_classes(unique_labels(y) if classes is None else classes, multilabel)
+        return self._encode(y)
+
+    def _set_classes(self, classes, multilabel):
+        """Set the outputs and the loss that these classes want."""
+        self.classes_, self._multilabel = classes, multilabel
         n_classes = len(self.classes_)
         several = n_classes > 2 and not self._multilabel
         self.n_outputs_ = n_classes if several or self._multilabel else 1
         self.out_activation_ = "softmax" if several else "logistic"
         self._loss_name = "cross_entropy" if several else "binary_cross_entropy"
-        return self._encode(y)
 
     def _encode(self, y):
         if self._multilabel:
@@ -269,9 +274,7 @@ def load(path):
         If the file is not a whole fastmlp model, or of a newer format than this version reads.
     """
     description, tensors = read(path)
-    estimator = ESTIMATORS.get(description.get("estimator"))
-    if estimator is None:
-        raise FormatError(
-            f"{path}: estimator {description.get('estimator')!r} is not one of {', '.join(ESTIMATORS)}."
-        )
-    return restore(estimator, path, description, tensors)
+    name = description.get("estimator")
+    if not isinstance(name, str) or name not in ESTIMATORS:
+        raise FormatError(f"{path}: estimator {name!r} is not one of {', '.join(ESTIMATORS)}.")
+    return restore(ESTIMATORS[name], path, description, tensors)

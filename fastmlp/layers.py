@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
-from sklearn.utils import check_scalar
+from fastmlp.checks import number
 
 
 @dataclass(frozen=True)
@@ -29,4 +28,4 @@ class Dense:
     activation: str = "relu"
 
     def __post_init__(self):
-        check_scalar(self.units, "units", Integral, min_val=1)
+        number("units", self.units, at_least=1, whole=True)

@@ -15,9 +15,9 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 
 from fastmlp import activations, initializers, losses
+from fastmlp.checks import named, number
 from fastmlp.engine.plan import Plan, aligned_zeros, make_plan
 from fastmlp.layers import Dense
-from fastmlp.naming import named
 from fastmlp.preparation import Preparation
 
 #: The engines by name; "auto" is the compiled one over BLAS.
@@ -81,11 +81,14 @@ class Network:
         preparation: Preparation | None = None,
         random_state: Any = None,
     ):
-        if not layers or not all(isinstance(layer, Dense) for layer in layers):
-            raise ValueError(f"layers={layers!r} must be one or more instances of Dense.")
-        if np.dtype(dtype).name not in DTYPES:
-            raise ValueError(f"dtype={dtype!r} is not supported; choose one of {', '.join(DTYPES)}.")
-        if engine not in ENGINES:
+        if not (
+            isinstance(layers, Sequence) and layers and all(isinstance(layer, Dense) for layer in layers)
+        ):
+            raise ValueError(f"layers={layers!r} must be a list of one or more instances of Dense.")
+        number("n_features", n_features, at_least=1, whole=True)
+        if preparation is not None:
+            preparation.check_width("preparation", n_features)
+        if not isinstance(engine, str) or engine not in ENGINES:
             raise ValueError(f"engine={engine!r} is not known; choose one of {', '.join(ENGINES)}.")
         self.layers = tuple(Dense(layer.units, activations.canonical(layer.activation)) for layer in layers)
         self.engine = engine
@@ -94,10 +97,10 @@ class Network:
             n_features,
             tuple(layer.units for layer in self.layers),
             tuple(layer.activation for layer in self.layers),
-            dtype,
+            _native_dtype(dtype),
             "tile" if engine == "tile" else "blas",
         )
-        self.parameters = self.new_vector()
+        self._parameters = self.new_vector()
         self._training_lock = threading.Lock()
         initializer = named("initializer", initializer, initializers.BY_NAME)
         random_state = check_random_state(random_state)
@@ -125,6 +128,21 @@ class Network:
     def n_outputs(self) -> int:
         """The number of outputs."""
         return self._plan.n_outputs
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """All weights and biases; assigning copies into it."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: np.ndarray) -> None:
+        values = np.asarray(values)
+        if values.shape != self._parameters.shape or values.dtype != self.dtype:
+            raise ValueError(
+                f"parameters must be {self.dtype} of shape {self._parameters.shape}, "
+                f"not {values.dtype} of shape {values.shape}."
+            )
+        self._parameters[:] = values
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -281,6 +299,8 @@ class Network:
             y, dtype=None if loss.takes_labels else list(INPUT_DTYPES), ensure_2d=False, allow_nd=True,
             ensure_min_samples=0, input_name="y",
         )  # fmt: skip
+        if y.ndim == 0:
+            raise ValueError(f"y={y[()]!r} must be an array of {len(X)} targets.")
         if len(y) != len(X):
             raise ValueError(f"X has {len(X)} samples and y has {len(y)}; they must be as many.")
         if loss.takes_labels:
@@ -317,12 +337,23 @@ class Network:
         self.__dict__.update(state)
         self._training_lock = threading.Lock()
         # Unpickled memory may lie anywhere; the engine wants it aligned.
-        self.parameters = self.new_vector()
-        self.parameters[:] = state["parameters"]
+        self._parameters = self.new_vector()
+        self._parameters[:] = state["_parameters"]
 
     def __repr__(self):
         sizes = "-".join(str(n) for n in (self.n_features, *(layer.units for layer in self.layers)))
         return f"<Network {sizes}, {self.dtype.name}>"
+
+
+def _native_dtype(dtype: Any) -> np.dtype:
+    """Return the dtype that a name or type stands for, in this machine's byte order."""
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = None
+    if dtype is None or name not in DTYPES:
+        raise ValueError(f"dtype={dtype!r} is not supported; choose one of {', '.join(DTYPES)}.")
+    return np.dtype(name)
 
 
 def engine_info() -> dict[str, Any]:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
-from sklearn.utils import check_scalar
-
-
-def _check_learning_rate(value: float) -> None:
-    check_scalar(value, "learning_rate", Real, min_val=0, include_boundaries="neither")
+from fastmlp.checks import number
 
 
 @dataclass(frozen=True)
@@ -32,8 +27,8 @@ class SGD:
     solver: ClassVar[str] = "sgd"
 
     def __post_init__(self):
-        _check_learning_rate(self.learning_rate)
-        check_scalar(self.momentum, "momentum", Real, min_val=0, max_val=1)
+        number("learning_rate", self.learning_rate, above=0)
+        number("momentum", self.momentum, at_least=0, at_most=1)
 
     @property
     def n_moments(self) -> int:
@@ -69,10 +64,10 @@ class Adam:
     n_moments: ClassVar[int] = 2
 
     def __post_init__(self):
-        _check_learning_rate(self.learning_rate)
+        number("learning_rate", self.learning_rate, above=0)
         for name in ("beta_1", "beta_2"):
-            check_scalar(getattr(self, name), name, Real, min_val=0, max_val=1, include_boundaries="left")
-        check_scalar(self.epsilon, "epsilon", Real, min_val=0, include_boundaries="neither")
+            number(name, getattr(self, name), at_least=0, below=1)
+        number("epsilon", self.epsilon, above=0)
 
     def options(self) -> dict:
         """Return what the engine is told, apart from the rates of each step."""

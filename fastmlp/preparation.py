@@ -44,6 +44,8 @@ class Preparation:
         >>> table.center, table.scale
         (array([2., 5.]), array([1., 1.]))
         """
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r} is not known; choose one of {', '.join(map(repr, KINDS))}.")
         scaler = StandardScaler()
         for start in range(0, len(X), _CHUNK):
             scaler.partial_fit(np.asarray(X[start : start + _CHUNK], dtype=np.float64))
@@ -54,11 +56,19 @@ class Preparation:
         deviation = np.sqrt(variance) or 1.0
         return cls(np.full(X.shape[1], mean), np.full(X.shape[1], 1 / deviation))
 
+    def check_width(self, argument: str, n_columns: int) -> None:
+        """Raise ValueError unless this is a preparation of so many columns."""
+        if not np.shape(self.center) == np.shape(self.scale) == (n_columns,):
+            raise ValueError(
+                f"{argument} has centers of shape {np.shape(self.center)} and scales of shape "
+                f"{np.shape(self.scale)}; there are {n_columns} columns."
+            )
+
     def invert(self, x: np.ndarray) -> np.ndarray:
         """Return what was prepared, in the type of x: x / scale + center."""
         return (x / self.scale + self.center).astype(x.dtype, copy=False)
 
 
-def kind_for(X: np.ndarray) -> str:
-    """Return the kind that suits X: bytes are taken for images, numbers for a table."""
-    return "image" if X.dtype == np.uint8 else "table"
+def kind_for(X) -> str:
+    """Return the kind that suits X: an array of bytes is taken for images, all else for a table."""
+    return "image" if getattr(X, "dtype", None) == np.uint8 else "table"

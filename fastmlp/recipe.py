@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 
 from fastmlp.estimators import MLPClassifier, MLPRegressor
@@ -43,6 +44,8 @@ def is_classification(y) -> bool:
     >>> is_classification(["a", "b"]), is_classification([0, 1, 1, 0]), is_classification([1.0, 2.0])
     (True, True, False)
     """
+    if issparse(y):
+        raise TypeError("y is sparse; targets must be dense: pass y.toarray().")
     y = np.asarray(y)
     if y.dtype.kind == "f":
         return False
@@ -86,10 +89,10 @@ def fit(X, y, X_val=None, y_val=None, *, task="auto", progress=None, **params):
         raise ValueError(f"task={task!r} is not known; choose 'auto', 'classification' or 'regression'.")
     classify = is_classification(y) if task == "auto" else task == "classification"
     kind = params.get("prepare", "auto")
-    if kind == "auto" or kind not in RECIPES:
-        kind = kind_for(np.asarray(X))
+    if not isinstance(kind, str) or kind not in RECIPES:
+        kind = kind_for(X)
     recipe = {**RECIPES[kind], "prepare": "auto", **params}
-    if "batch_size" not in params:
-        recipe["batch_size"] = min(recipe["batch_size"], len(X))
+    if "batch_size" not in params and np.ndim(X) == 2:
+        recipe["batch_size"] = max(1, min(recipe["batch_size"], np.shape(X)[0]))
     estimator = MLPClassifier if classify else MLPRegressor
     return estimator(**recipe)._fit_checked(X, y, X_val, y_val, progress)

@@ -6,26 +6,29 @@ Everything is data: names from fixed lists, numbers and strings. Nothing that is
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import schedules
+from fastmlp.checks import number
 from fastmlp.layers import Dense
-from fastmlp.network import Network
+from fastmlp.network import DTYPES, Network
 from fastmlp.preparation import Preparation
 from fastmlp.storage import FormatError, write
 
-# Fitted attributes that are plain numbers, strings or lists of numbers.
-_PLAIN = (
-    "n_features_in_", "n_outputs_", "out_activation_", "n_layers_", "n_iter_", "t_", "loss_", "best_loss_",
-    "loss_curve_", "validation_scores_", "validation_loss_curve_", "_loss_name", "_multilabel",
+# Fitted attributes that follow from the layers and the classes: a file must agree.
+_DERIVED = ("n_outputs_", "out_activation_", "n_layers_", "_loss_name", "_multilabel")
+# Fitted attributes that tell what happened.
+_HISTORY = (
+    "n_iter_", "t_", "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
 )  # fmt: skip
 # Parameters that are not data: they begin at their defaults in a loaded model.
 _LEFT_OUT = ("callbacks",)
-# Types of class labels that a file can hold: bool, integers, floats, strings, and objects that are strings.
-_LABEL_KINDS = "biufUO"
+# Types of class labels that a file can hold: bool, integers, floats, strings; and objects that are strings.
+_LABEL_KINDS = "biufU"
 
 
 def save(estimator: Any, path) -> None:
@@ -44,7 +47,11 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         },
         "dtype": network.dtype.name,
         "layers": [[layer.units, layer.activation] for layer in network.layers],
-        "fitted": {name: _plain(name, fitted[name]) for name in _PLAIN if name in fitted},
+        "fitted": {
+            name: _plain(name, getattr(estimator, name))
+            for name in ("n_features_in_", *_DERIVED, *_HISTORY)
+            if hasattr(estimator, name)
+        },
     }
     if "classes_" in fitted:
         description["classes"] = _describe_labels(estimator.classes_)
@@ -68,52 +75,97 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
         If anything in the description or the tensors does not fit together.
     """
     try:
-        parameters = dict(description["parameters"])
-        if isinstance(parameters["learning_rate"], dict):
-            fields = dict(parameters["learning_rate"])
-            parameters["learning_rate"] = schedules.BY_NAME[fields.pop("schedule")](**fields)
+        parameters = {name: _object(value) for name, value in dict(description["parameters"]).items()}
+        if parameters.keys() != cls().get_params().keys() - set(_LEFT_OUT):
+            raise ValueError(f"parameters {', '.join(parameters)}")
         model = cls(**parameters)
-        fitted = description["fitted"]
-        model.__dict__.update({name: fitted[name] for name in _PLAIN if name in fitted})
-        _restore_arrays(model, description, tensors)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        fitted = dict(description["fitted"])
+        model.n_features_in_ = fitted.pop("n_features_in_")
+        number("n_features_in_", model.n_features_in_, at_least=1, whole=True)
+        layers = [Dense(units, activation) for units, activation in description["layers"]]
+        _restore_targets(model, description, fitted, layers)
+        for name in _DERIVED:
+            derived, value = getattr(model, name, None), fitted.pop(name, None)
+            if value != derived or type(value) is not type(derived):
+                raise ValueError(f"{name} is {value!r}, but its layers and classes make it {derived!r}")
+        for name in _HISTORY:
+            setattr(model, name, _object(fitted.pop(name)))
+        if fitted:
+            raise ValueError(f"unknown entries {', '.join(map(repr, fitted))}")
+        _restore_arrays(model, description, tensors, layers)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise FormatError(
             f"{path}: its description and its tensors do not fit together ({error})."
         ) from error
     return model
 
 
-def _restore_arrays(model, description, tensors) -> None:
-    """Check the shapes against the layers before anything is allocated for them, and take the values."""
-    layers = [Dense(units, activation) for units, activation in description["layers"]]
+def _restore_targets(model, description, fitted, layers) -> None:
+    """Restore the classes, or what stands for them in a regressor, and check the last layer against it."""
+    if hasattr(model, "_set_classes"):
+        model._set_classes(_labels(**description["classes"]), bool(fitted["_multilabel"]))
+    elif "classes" in description:
+        raise ValueError("a regressor has no classes")
+    else:
+        model.n_outputs_ = layers[-1].units
+    model.n_layers_ = len(layers) + 1
+    if (layers[-1].units, layers[-1].activation) != (model.n_outputs_, model.out_activation_):
+        raise ValueError(f"the last layer is {layers[-1]}, not {model.n_outputs_} {model.out_activation_}")
+
+
+def _labels(dtype: str, values: list) -> np.ndarray:
+    """Return class labels; refuse what is not a sorted list of labels of this type."""
+    if not isinstance(dtype, str) or (dtype != "object" and np.dtype(dtype).kind not in _LABEL_KINDS):
+        raise ValueError(f"class labels cannot be of type {dtype!r}")
+    if np.dtype(dtype).kind == "U" and np.array(values).dtype != np.dtype(dtype):
+        raise ValueError(f"class labels {values!r} are not of type {dtype}")
+    labels = np.array(values, dtype=dtype)
+    text = dtype == "object" and not all(isinstance(label, str) for label in labels)
+    if not isinstance(values, list) or labels.ndim != 1 or labels.tolist() != values or text:
+        raise ValueError(f"class labels {values!r} are not of type {dtype}")
+    if len(labels) == 0 or any(one >= other for one, other in pairwise(values)):
+        raise ValueError(f"class labels {values!r} are not in order")
+    return labels
+
+
+def _restore_arrays(model, description, tensors, layers) -> None:
+    """Check shapes and types against the layers before anything is allocated for them; take the values."""
+    dtype = description["dtype"]
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype is {dtype!r}")
     sizes = [model.n_features_in_, *(layer.units for layer in layers)]
-    expected: dict[str, tuple[int, ...]] = {}
+    expected: dict[str, tuple[tuple[int, ...], str]] = {}
     for i, n_out in enumerate(sizes[1:]):
-        expected |= {f"layers.{i}.weight": (n_out, sizes[i]), f"layers.{i}.bias": (n_out,)}
+        expected |= {f"layers.{i}.weight": ((n_out, sizes[i]), dtype), f"layers.{i}.bias": ((n_out,), dtype)}
     for name, n in (("preparation", sizes[0]), ("target_preparation", sizes[-1])):
         if f"{name}.center" in tensors:
-            expected |= {f"{name}.center": (n,), f"{name}.scale": (n,)}
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    if shapes != expected:
-        raise ValueError(f"tensors {shapes}, expected {expected}")
+            expected |= {f"{name}.center": ((n,), "float64"), f"{name}.scale": ((n,), "float64")}
+    found = {name: (tensor.shape, tensor.dtype.name) for name, tensor in tensors.items()}
+    if found != expected:
+        raise ValueError(f"tensors {found}, expected {expected}")
     for name in ("preparation", "target_preparation"):
-        found = f"{name}.center" in tensors
-        prepared = Preparation(tensors[f"{name}.center"], tensors[f"{name}.scale"]) if found else None
+        there = f"{name}.center" in tensors
+        prepared = Preparation(tensors[f"{name}.center"], tensors[f"{name}.scale"]) if there else None
         setattr(model, f"{name}_", prepared)
     model.network_ = Network(
         layers,
         sizes[0],
-        dtype=description["dtype"],
+        dtype=dtype,
         engine=model.engine,
         preparation=model.preparation_,
         random_state=0,
     )
     for i, (coef, intercept) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
         coef[:], intercept[:] = tensors[f"layers.{i}.weight"].T, tensors[f"layers.{i}.bias"]
-    if "classes" in description:
-        model.classes_ = np.array(description["classes"]["values"], dtype=description["classes"]["dtype"])
     if "feature_names" in description:
-        model.feature_names_in_ = np.array(description["feature_names"], dtype=object)
+        names = description["feature_names"]
+        if (
+            not isinstance(names, list)
+            or len(names) != sizes[0]
+            or not all(isinstance(n, str) for n in names)
+        ):
+            raise ValueError(f"feature names {names!r} for {sizes[0]} features")
+        model.feature_names_in_ = np.array(names, dtype=object)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -129,12 +181,26 @@ def _plain(name: str, value: Any) -> Any:
         return [_plain(name, item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    if isinstance(value, float) and not np.isfinite(value):
+        return {"float": str(value)}  # JSON has no infinity
+    return value
+
+
+def _object(value: Any) -> Any:
+    """Return what `_plain` wrote as a dictionary; all else as it is."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"float"}:
+        return float(value["float"])
+    fields = dict(value)
+    return schedules.BY_NAME[fields.pop("schedule")](**fields)
 
 
 def _describe_labels(classes: np.ndarray) -> dict[str, Any]:
-    if classes.dtype.kind not in _LABEL_KINDS or (
-        classes.dtype.kind == "O" and not all(isinstance(label, str) for label in classes)
-    ):
+    strings = classes.dtype.kind == "O" and all(isinstance(label, str) for label in classes)
+    if classes.dtype.kind not in _LABEL_KINDS and not strings:
         raise ValueError(f"class labels of type {classes.dtype} cannot be saved; use numbers or strings.")
-    return {"dtype": classes.dtype.str if classes.dtype.kind != "O" else "object", "values": classes.tolist()}
+    values = classes.tolist()
+    if classes.dtype.kind == "U":
+        classes = np.array(values)  # strings no longer than they need to be: what a reader allocates
+    return {"dtype": "object" if strings else classes.dtype.str, "values": values}

@@ -7,11 +7,11 @@ state: what it depends on is in the `Clock`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from sklearn.utils import check_scalar
+
+from fastmlp.checks import number
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,9 @@ class InverseScaling(Schedule):
 
     power_t: float = 0.5
 
+    def __post_init__(self):
+        number("power_t", self.power_t, at_least=0)
+
     def rates(self, learning_rate: float, clock: Clock) -> np.ndarray:
         """Return the learning rate of each step of the coming epoch, (n_steps,)."""
         samples = clock.samples_seen
@@ -87,6 +90,10 @@ class Adaptive(Schedule):
 
     factor: float = 0.2
     lowest: float = 1e-6
+
+    def __post_init__(self):
+        number("factor", self.factor, above=0, below=1)
+        number("lowest", self.lowest, at_least=0)
 
     def on_plateau(self, learning_rate: float) -> float | None:
         """Return the reduced rate, or None once it is at its lowest."""
@@ -117,7 +124,10 @@ class OneCycle(Schedule):
     runs_to_the_end: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_scalar(self.warm_up, "warm_up", Real, min_val=0, max_val=1, include_boundaries="neither")
+        number("warm_up", self.warm_up, above=0, below=1)
+        number("start", self.start, at_least=0)
+        number("end", self.end, at_least=0)
+        number("momentum_drop", self.momentum_drop, at_least=0, at_most=1)
 
     def _height(self, progress: np.ndarray, start: float, end: float) -> np.ndarray:
         """From ``start`` up to 1 and down to ``end``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,11 +24,10 @@ class FormatError(ValueError):
 
 def write(path: str | os.PathLike, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
     """Write a model file: to a temporary file in the same folder first, then in its place in one move."""
+    header = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
     metadata = {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "model": json.dumps(description, allow_nan=False),
-    }
+        FORMAT: json.dumps(header, allow_nan=False)
+    }  # one entry: safetensors does not keep their order
     data = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, metadata)
     with replacing(path) as file:
         file.write(data)
@@ -46,18 +45,15 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist.")
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner can read
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(target.parent, os.O_RDONLY)
     try:
@@ -82,25 +78,30 @@ def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]
             metadata = file.metadata() or {}
             description = _description(path, metadata)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
-    except SafetensorError as error:
-        raise FormatError(f"{path}: not a whole safetensors file ({error}).") from None
+    except FormatError:
+        raise
+    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
+        # The last three come from types that NumPy does not have.
+        raise FormatError(f"{path}: not a whole safetensors file of NumPy's types ({error}).") from None
     return description, tensors
 
 
 def _description(path: Path, metadata: dict[str, str]) -> dict[str, Any]:
-    """Check the format and its version, and parse the description."""
-    if metadata.get("format") != FORMAT:
+    """Parse the description, and check the format and its version."""
+    if FORMAT not in metadata:
         raise FormatError(f"{path}: a safetensors file, but not a fastmlp model.")
-    version = metadata.get("format_version", "")
-    if not version.isdecimal() or int(version) > FORMAT_VERSION:
-        raise FormatError(
-            f"{path}: format version {version!r} is newer than this fastmlp reads "
-            f"({FORMAT_VERSION}); upgrade fastmlp."
-        )
     try:
-        description = json.loads(metadata["model"])
-    except (KeyError, ValueError):
+        description = json.loads(metadata[FORMAT])
+    except (ValueError, RecursionError):
         description = None
-    if not isinstance(description, dict):
+    if not isinstance(description, dict) or description.pop("format", None) != FORMAT:
         raise FormatError(f"{path}: its description is damaged.")
+    version = description.pop("format_version", None)
+    if type(version) is not int or version < 1:
+        raise FormatError(f"{path}: {version!r} is not a format version.")
+    if version > FORMAT_VERSION:
+        raise FormatError(
+            f"{path}: format version {version} is newer than this fastmlp reads ({FORMAT_VERSION}); "
+            "upgrade fastmlp."
+        )
     return description

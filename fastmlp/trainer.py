@@ -7,16 +7,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_random_state
 
 from fastmlp import optimizers, schedules
 from fastmlp.callbacks import Callback, EpochEnd
-from fastmlp.naming import named
+from fastmlp.checks import named, number
 from fastmlp.network import Network
 from fastmlp.progress import show_progress
 
@@ -132,8 +131,13 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
     ):
-        check_scalar(batch_size, "batch_size", Integral, min_val=1)
-        check_scalar(alpha, "alpha", Real, min_val=0)
+        number("batch_size", batch_size, at_least=1, whole=True)
+        number("alpha", alpha, at_least=0)
+        number("n_iter_no_change", n_iter_no_change, at_least=0, below=None)
+        if tol is not None:
+            number("tol", tol, at_least=0)
+        if target_preparation is not None:
+            target_preparation.check_width("target_preparation", network.n_outputs)
         self.network = network
         self.loss = network.check_loss(loss)
         self.optimizer = named("optimizer", optimizer, optimizers.BY_NAME)
@@ -169,7 +173,7 @@ class Trainer:
         History
             Also kept as `history`. A fit that diverges warns with `DivergenceWarning`.
         """
-        check_scalar(epochs, "epochs", Integral, min_val=1)
+        number("epochs", epochs, at_least=1, whole=True)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together.")
         X = self.network.check_inputs(X)
@@ -183,6 +187,11 @@ class Trainer:
             bar = stack.enter_context(show_progress(self.progress, epochs, len(rows)))
             self._run(session, bar, epochs, len(rows), X_val, y_val)
         return self.history
+
+    def resume(self, n_epochs: int, samples_seen: int, losses: Sequence[float]) -> None:
+        """Count on from the epochs that an earlier trainer of this network made; the solver begins anew."""
+        self.n_epochs, self.samples_seen = n_epochs, samples_seen
+        self.history.loss[:] = losses
 
     def _session(self, X, targets, rows):
         """Open the engine's training for these data, with the moments and steps so far."""

@@ -20,7 +20,7 @@ from benchmarks import report, runner  # noqa: E402
 from benchmarks.__main__ import main  # noqa: E402
 from benchmarks.cases import CASES, Case  # noqa: E402
 from benchmarks.contenders import MODULES  # noqa: E402
-from benchmarks.machine import Machine, Probe  # noqa: E402
+from benchmarks.machine import Machine, OtherLoad, Probe  # noqa: E402
 from benchmarks.results import CaseResult, Results, Round  # noqa: E402
 from benchmarks.runner import BrokenDown, LeftOut, Worker  # noqa: E402
 
@@ -122,12 +122,11 @@ def test_ctrl_c_stops_the_workers_and_shows_what_there_is(tmp_path):
 def test_every_contender_trains_or_says_why_not(contender, solver):
     with Worker(contender, Case((4, 8, 3), 16, 3, solver), threads=1) as worker:
         try:
-            version = worker.wait_until_ready()
+            assert worker.wait_until_ready()
         except LeftOut as reason:
-            assert contender == "torch"  # the others are fastmlp itself and what it is built on
-            assert str(reason)
-            return
-        assert version
+            if contender != "torch":  # the others are fastmlp itself and what it is built on
+                raise
+            pytest.skip(str(reason))
         assert worker.run() > 0
     assert worker.process.returncode == 0
 
@@ -141,15 +140,14 @@ def test_a_killed_worker_is_reported_by_its_signal():
 
 
 def test_the_race_goes_on_without_a_worker_that_breaks_down(monkeypatch):
-    lines = [
-        'print(\'{"version": "1"}\', flush=True); input()',
-        "print('{\"seconds\": 1.0}', flush=True); input()",
-        "raise RuntimeError('no more')",
-    ]
-    breaks = {
-        "scikit-learn": "raise RuntimeError('never began')",
-        "reference": "\n".join(lines).replace("; ", "\n"),
-    }
+    one_round = """
+print('{"version": "1"}', flush=True)
+input()
+print('{"seconds": 1.0}', flush=True)
+input()
+raise RuntimeError("no more")
+"""
+    breaks = {"scikit-learn": "raise RuntimeError('never began')", "reference": one_round}
     command = runner.command
 
     def command_or_break(contender, case, threads):
@@ -180,7 +178,7 @@ def test_a_silent_worker_is_given_up(monkeypatch):
     monkeypatch.setattr(runner, "LONGEST_SECONDS", 0.1)
     with (
         Worker("fastmlp", TINY, threads=1) as worker,
-        pytest.raises(BrokenDown, match="no answer in 0.1 seconds"),
+        pytest.raises(BrokenDown, match="no answer in"),
     ):
         worker.wait_until_ready()
 
@@ -235,6 +233,15 @@ def test_without_a_compiler_nothing_is_measured_and_the_report_says_so(monkeypat
     results.not_measured = machine.reason
     assert f"FMA peak of one core: not measured ({machine.reason})" in report.markdown(results)
     assert f"Round trip between the cores: not measured ({machine.reason})" in report.markdown(results)
+
+
+def test_other_load_is_what_was_busy_less_what_we_were(monkeypatch):
+    load = OtherLoad()
+    average = load.average()
+    assert average is None or 0 <= average < os.cpu_count() + 1
+    clocks = iter([(0.0, 100.0, 50.0), (10.0, 118.0, 53.0)])  # wall, busy, ours
+    monkeypatch.setattr(OtherLoad, "_clocks", lambda self: next(clocks))
+    assert OtherLoad().average() == 1.5
 
 
 # ------------------------------------------------------------------------------------------ the command line

@@ -69,7 +69,8 @@ def test_what_goes_into_a_pipe_is_plain(tmp_path):
 def test_options_reach_the_network():
     output = run(
         "train", "digits", "--hidden", "12,7", "--activation", "tanh", "--solver", "adam",
-        "--dtype", "float64", "--engine", "reference", "--epochs", 1, "--batch-size", 100, "--learning-rate", 0.01, "--alpha", 0,
+        "--dtype", "float64", "--engine", "reference", "--epochs", 1, "--batch-size", 100,
+        "--learning-rate", 0.01, "--alpha", 0,
     ).stdout  # fmt: skip
     assert "network 64-12-7-10, float64" in output
 

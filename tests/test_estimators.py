@@ -484,6 +484,29 @@ def test_automatic_dtype_is_float64_for_float64_input_and_float32_for_all_else(k
 
 
 @ignore_convergence
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [
+        (["float64"] * 7, "float64"),
+        (["float32"] * 7, "float32"),
+        (["int64"] * 6 + ["float64"], "float64"),
+        (["uint8", "bool", "int8", "int16", "int32", "int64", "float32"], "float32"),
+        (["Float64"] * 7, "float64"),  # pandas' nullable types
+        (["Float32"] * 7, "float32"),
+        (["Int64"] * 7, "float32"),
+    ],
+    ids=str,
+)
+def test_automatic_dtype_looks_at_every_column_of_a_data_frame(kinds, expected):
+    X, y = data("multiclass")
+    frame = pd.DataFrame(np.round(X * X), columns=list("abcdefg")).clip(0, 1)
+    frame = frame.astype(dict(zip(frame.columns, kinds, strict=True)))
+    model = MLPClassifier(max_iter=2).fit(frame, y)
+    assert model.network_.dtype == expected
+    assert model.predict(frame).shape == (N_SAMPLES,)
+
+
+@ignore_convergence
 @pytest.mark.parametrize("given", ["float32", "float64"])
 @pytest.mark.parametrize("asked", ["float32", "float64"])
 def test_an_explicit_dtype_decides(given, asked):

@@ -278,10 +278,11 @@ class Training(Walk):
     def run(self, budget):
         """Train on batches until the epoch or the time is over; return whether the epoch is."""
         stop = time.monotonic() + budget
-        while self.n_samples_seen < len(self.order) and not self.has_diverged:
-            self.train_batch()
-            if time.monotonic() >= stop:
-                break
+        with np.errstate(over="ignore", invalid="ignore"):  # `has_diverged` tells
+            while self.n_samples_seen < len(self.order) and not self.has_diverged:
+                self.train_batch()
+                if time.monotonic() >= stop:
+                    break
         return self.n_samples_seen >= len(self.order) or self.has_diverged
 
     def predicts_finite(self):

@@ -1,0 +1,65 @@
+"""Checks of arguments, below everything else: names that stand for objects, and numbers in a range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+
+def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
+    """Return an instance for ``value``: an instance itself, or the name of a class in ``choices``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither; the message names the argument, the value and what is allowed.
+    """
+    if isinstance(value, str) and value in choices:
+        return choices[value]()
+    if isinstance(value, tuple({base for cls in choices.values() for base in cls.__mro__[:-1]})):
+        return value
+    classes = ", ".join(sorted({cls.__name__ for cls in choices.values()}))
+    raise ValueError(
+        f"{argument}={value!r} is not known; choose one of {', '.join(map(repr, choices))}, "
+        f"or an instance of {classes}."
+    )
+
+
+def number(
+    argument: str,
+    value: Any,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = math.inf,
+    whole: bool = False,
+) -> None:
+    """Check that a value is a number in a range; infinity is none unless ``below`` is None.
+
+    Raises
+    ------
+    TypeError
+        If it is not a number, or not a whole one where it must be.
+    ValueError
+        If it is out of range; the message names the argument, the value and the range.
+    """
+    kinds: Any = Integral if whole else Real
+    if not isinstance(value, kinds):
+        kind = "a whole number" if whole else "a number"
+        raise TypeError(f"{argument}={value!r} must be {kind}, not {type(value).__name__}.")
+    limits = {"at least": at_least, "above": above, "at most": at_most}
+    if below != math.inf:
+        limits["below"] = below
+    fits = (
+        (at_least is None or value >= at_least)
+        and (above is None or value > above)
+        and (at_most is None or value <= at_most)
+        and (below is None or value < below)
+        and not math.isnan(value)
+    )
+    if not fits:
+        wanted = " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
+        raise ValueError(f"{argument}={value!r} must be {wanted or 'finite'}.")

@@ -1,0 +1,147 @@
+"""Tests of callbacks: what they are told, and what they can do."""
+
+import copy
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from fastmlp import MLPClassifier, Network, Trainer
+from fastmlp.callbacks import EpochEnd, PrintEpoch, StopAtScore
+from fastmlp.layers import Dense
+from fastmlp.optimizers import SGD
+
+X = np.random.default_rng(0).normal(size=(45, 3))
+Y = (X[:, 0] > 0).astype(int)
+
+
+def make_trainer(*callbacks, **options):
+    network = Network([Dense(4), Dense(2, "softmax")], 3, random_state=0)
+    return Trainer(network, "cross_entropy", batch_size=10, random_state=0, callbacks=callbacks, **options)
+
+
+def test_callbacks_are_told_of_every_epoch():
+    events = []
+    trainer = make_trainer(events.append, optimizer=SGD(0.05))
+    history = trainer.fit(X, Y, X, Y, epochs=3)
+    assert all(isinstance(event, EpochEnd) for event in events)
+    assert [event.epoch for event in events] == [1, 2, 3]
+    assert [event.n_epochs for event in events] == [3, 3, 3]
+    assert [event.learning_rate for event in events] == [0.05] * 3
+    for name in ("loss", "val_loss", "val_score", "seconds", "samples_per_second"):
+        assert [getattr(event, name) for event in events] == getattr(history, name)
+    assert all(event.network is trainer.network for event in events)
+
+
+def test_epochs_are_counted_over_the_trainers_life():
+    events = []
+    trainer = make_trainer(events.append)
+    trainer.fit(X, Y, epochs=2)
+    trainer.fit(X, Y, epochs=3)
+    assert [event.epoch for event in events] == [1, 2, 3, 4, 5]
+    assert [event.n_epochs for event in events] == [2, 2, 5, 5, 5]
+
+
+def test_without_validation_data_there_is_no_validation():
+    events = []
+    make_trainer(events.append).fit(X, Y, epochs=1)
+    assert events[0].val_loss is None
+    assert events[0].val_score is None
+
+
+def test_the_history_has_the_epoch_when_the_callbacks_are_called():
+    lengths = []
+    trainer = make_trainer(lambda event: lengths.append(len(trainer.history.loss)))
+    trainer.fit(X, Y, epochs=3)
+    assert lengths == [1, 2, 3]
+
+
+def test_the_last_rate_of_the_epoch_is_told():
+    events = []
+    trainer = make_trainer(events.append, optimizer=SGD(1.0), schedule="one_cycle")
+    trainer.fit(X, Y, epochs=4)
+    assert_allclose(events[-1].learning_rate, 0.0001)
+
+
+@pytest.mark.parametrize("answer", [True, np.True_])
+def test_a_callback_that_returns_true_stops_the_fit(answer):
+    trainer = make_trainer(lambda event: answer if event.epoch == 2 else None)
+    assert len(trainer.fit(X, Y, epochs=10).loss) == 2
+    assert not trainer.history.converged
+    assert not trainer.history.diverged
+
+
+@pytest.mark.parametrize("answer", [None, False, 0])
+def test_a_callback_that_returns_anything_else_does_not(answer):
+    assert len(make_trainer(lambda event: answer).fit(X, Y, epochs=3).loss) == 3
+
+
+def test_every_callback_is_called_in_turn_also_after_one_that_stops():
+    calls = []
+
+    def record(name, answer=None):
+        return lambda event: calls.append((name, event.epoch)) or answer
+
+    make_trainer(record("a"), record("b", True), record("c")).fit(X, Y, epochs=5)
+    assert calls == [("a", 1), ("b", 1), ("c", 1)]
+
+
+def test_a_fit_that_was_stopped_goes_on_as_if_it_had_not_been():
+    stopped, whole = make_trainer(lambda event: event.epoch == 2), make_trainer()
+    stopped.fit(X, Y, epochs=5)
+    stopped.fit(X, Y, epochs=3)
+    whole.fit(X, Y, epochs=5)
+    assert_array_equal(stopped.network.parameters, whole.network.parameters)
+
+
+def test_stop_at_score_stops_once_the_score_is_there():
+    scores = make_trainer(optimizer=SGD(0.1)).fit(X, Y, X, Y, epochs=20).val_score
+    aim = max(scores)
+    history = make_trainer(StopAtScore(aim), optimizer=SGD(0.1)).fit(X, Y, X, Y, epochs=20)
+    assert len(history.loss) == scores.index(aim) + 1
+    assert history.val_score[-1] == aim
+    assert all(score < aim for score in history.val_score[:-1])
+
+
+def test_a_score_out_of_reach_stops_nothing():
+    assert len(make_trainer(StopAtScore(1.1)).fit(X, Y, X, Y, epochs=4).loss) == 4
+
+
+def test_print_epoch_prints_a_line_per_epoch(capsys):
+    history = make_trainer(PrintEpoch()).fit(X, Y, epochs=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"Iteration {i + 1}, loss = {loss:.8f}" for i, loss in enumerate(history.loss)]
+
+
+def test_print_epoch_tells_the_validation_score_if_there_is_one(capsys):
+    history = make_trainer(PrintEpoch()).fit(X, Y, X, Y, epochs=1)
+    assert capsys.readouterr().out.rstrip().endswith(f"validation score = {history.val_score[0]:.6f}")
+
+
+@pytest.mark.parametrize("callback", [PrintEpoch(), StopAtScore(0.5)], ids=str)
+def test_callbacks_are_frozen_values(callback):
+    assert pickle.loads(pickle.dumps(callback)) == callback
+    assert copy.deepcopy(callback) == callback
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        callback.score = 1
+
+
+def test_events_are_frozen():
+    events = []
+    make_trainer(events.append).fit(X, Y, epochs=1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        events[0].loss = 0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_pass_callbacks_on():
+    events = []
+    model = MLPClassifier(callbacks=[events.append, StopAtScore(0.0)], max_iter=5).fit(X, Y, X, Y)
+    assert [event.epoch for event in events] == [1]
+    assert model.n_iter_ == 1
+    model = MLPClassifier(callbacks=(events.append,), max_iter=2, verbose=False).fit(X, Y)
+    assert len(events) == 3
+    model.partial_fit(X, Y)
+    assert len(events) == 4

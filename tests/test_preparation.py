@@ -1,0 +1,117 @@
+"""Tests of Preparation: the standardisation that a model carries with it."""
+
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.preprocessing import StandardScaler
+
+from fastmlp.preparation import KINDS, Preparation, kind_for
+
+BYTES = np.random.default_rng(0).integers(0, 256, size=(3000, 20), dtype=np.uint8)
+
+
+def prepared(preparation, X):
+    return (X.astype(np.float64) - preparation.center) * preparation.scale
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64", "int64"])
+@pytest.mark.parametrize("n", [1, 2, 1023, 1024, 1025, 3000])
+def test_tables_are_standardised_as_scikit_learn_does(n, kind):
+    X = (BYTES[:n] * np.arange(1, 21) % 251).astype(kind)
+    preparation = Preparation.fit(X, "table")
+    scaler = StandardScaler().fit(X.astype(np.float64))
+    assert_allclose(preparation.center, scaler.mean_, rtol=1e-10)
+    assert_allclose(preparation.scale, 1 / scaler.scale_, rtol=1e-10)
+    assert preparation.center.dtype == preparation.scale.dtype == np.float64
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("n", [1, 1024, 1500, 3000])
+def test_images_have_one_mean_and_one_scale(n, kind):
+    X = (BYTES[:n] // np.arange(1, 21)).astype(kind)  # each column with a spread of its own
+    preparation = Preparation.fit(X, "image")
+    assert preparation.center.shape == preparation.scale.shape == (20,)
+    assert_allclose(preparation.center, X.astype(np.float64).mean(), rtol=1e-10)
+    assert_allclose(preparation.scale, 1 / X.astype(np.float64).std(), rtol=1e-10)
+
+
+@settings(deadline=None)
+@given(X=arrays(np.float64, (30, 3), elements=st.integers(-(10**6), 10**6)))
+def test_prepared_columns_have_mean_0_and_deviation_0_or_1(X):
+    result = prepared(Preparation.fit(X, "table"), X)
+    assert_allclose(result.mean(axis=0), 0, atol=1e-6)
+    for column, deviation in zip(X.T, result.std(axis=0), strict=True):
+        if column.std() > 1e-6 * np.abs(column).max():
+            assert_allclose(deviation, 1, rtol=1e-6)
+        assert deviation < 1 + 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [0.0, 5.0, -1e9, 1e-30])
+def test_what_does_not_vary_keeps_the_scale_1(value, kind):
+    preparation = Preparation.fit(np.full((50, 4), value), kind)
+    assert_allclose(preparation.scale, 1)
+    assert_allclose(preparation.center, value)
+
+
+def test_one_constant_column_leaves_the_others_alone():
+    X = np.c_[np.arange(10.0), np.full(10, 7.0)]
+    preparation = Preparation.fit(X, "table")
+    assert_allclose(preparation.scale, [1 / X[:, 0].std(), 1])
+
+
+@settings(deadline=None)
+@given(X=arrays(np.float64, (20, 3), elements=st.floats(-1e9, 1e9)), kind=st.sampled_from(KINDS))
+def test_inverting_gives_back_what_was_prepared(X, kind):
+    preparation = Preparation.fit(X, kind)
+    assert_allclose(preparation.invert(prepared(preparation, X)), X, rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_inverting_keeps_the_type(dtype):
+    preparation = Preparation.fit(BYTES, "table")
+    assert preparation.invert(np.zeros((5, 20), dtype=dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_measuring_does_not_copy_the_data_whole(kind):
+    X = np.broadcast_to(BYTES[:1000].repeat(10, axis=1), (1000, 200))
+    X = np.ascontiguousarray(np.tile(X, (40, 1)))  # 8 MB of bytes, 64 MB as float64
+    tracemalloc.start()
+    try:
+        Preparation.fit(X, kind)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < X.nbytes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_mapped_and_strided_data_are_measured_the_same(kind, tmp_path):
+    np.save(tmp_path / "x.npy", BYTES)
+    expected = Preparation.fit(BYTES, kind)
+    wide = np.zeros((3000, 40), dtype=np.uint8)
+    wide[:, ::2] = BYTES
+    for X in (np.load(tmp_path / "x.npy", mmap_mode="r"), wide[:, ::2], np.asfortranarray(BYTES)):
+        found = Preparation.fit(X, kind)
+        assert_allclose(found.center, expected.center, rtol=1e-12)
+        assert_allclose(found.scale, expected.scale, rtol=1e-12)
+
+
+def test_bytes_are_taken_for_images_and_numbers_for_a_table():
+    assert kind_for(BYTES) == "image"
+    for dtype in ("int64", "int8", "float32", "float64", "bool"):
+        assert kind_for(BYTES.astype(dtype)) == "table"
+
+
+def test_a_preparation_survives_pickling():
+    preparation = Preparation.fit(BYTES, "table")
+    twin = pickle.loads(pickle.dumps(preparation))
+    assert_array_equal(twin.center, preparation.center)
+    assert_array_equal(twin.scale, preparation.scale)
