@@ -162,7 +162,9 @@ class EpochTable:
         """Print the row; before the first one, the network and the heading."""
         score = "R^2" if event.network.layers[-1].activation == "identity" else "accuracy"
         if event.epoch == 1:
-            console.print(f"network {str(event.network).strip('<>').split()[1]} {event.network.dtype.name}\n")
+            network = event.network
+            sizes = "-".join(str(n) for n in (network.n_features, *(layer.units for layer in network.layers)))
+            console.print(f"network {sizes}, {network.dtype.name}, {network.engine_in_use} engine\n")
             console.print(
                 f"[bold]{'epoch':>5}  {'loss':>8}  {f'validation {score}':>19}  {'samples/s':>11}[/]"
             )

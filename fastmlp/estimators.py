@@ -54,8 +54,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     dtype : {"auto", "float32", "float64"}, default="auto"
         What is computed in; ``"auto"``: float64 for float64 input, float32 for all else.
     engine : {"auto", "blas", "tile", "reference"}, default="auto"
-        ``"tile"`` multiplies by our own kernels on one thread; ``"reference"`` is plain NumPy, for reading
-        and checking.
+        See `Network`; ``"reference"`` is plain NumPy, for reading and checking.
     prepare : {None, "auto", "image", "table"}, default=None
         Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
         column ("table"); "auto" takes bytes for images. None takes X as it is.

@@ -16,11 +16,12 @@ from sklearn.utils import check_array, check_random_state
 
 from fastmlp import activations, initializers, losses
 from fastmlp.checks import named, number
-from fastmlp.engine.plan import Plan, aligned_zeros, make_plan
+from fastmlp.engine.core import instruction_set
+from fastmlp.engine.plan import TILE_WEIGHTS, Plan, aligned_zeros, choose_operations, make_plan
 from fastmlp.layers import Dense
 from fastmlp.preparation import Preparation
 
-#: The engines by name; "auto" is the compiled one over BLAS.
+#: The engines by name; "auto" is "tile" or "blas", as the size of the network decides (engine/plan.py).
 ENGINES = {
     "auto": "fastmlp.engine.native",
     "blas": "fastmlp.engine.native",
@@ -44,8 +45,9 @@ class Network:
         Number of inputs.
     dtype : {"float32", "float64"}, default="float32"
         The type of the parameters and of all that is computed.
-    engine : {"auto", "blas", "reference"}, default="auto"
-        ``"reference"`` is NumPy: slow, and easy to read and to step through.
+    engine : {"auto", "blas", "tile", "reference"}, default="auto"
+        Who multiplies: SciPy's BLAS, on its threads, or kernels of our own, on one; ``"auto"`` takes what
+        is faster at the network's size. ``"reference"`` is NumPy: slow, and easy to read and to step through.
     initializer : str or object, default="glorot_uniform"
         See `fastmlp.initializers`.
     preparation : Preparation or None, default=None
@@ -93,12 +95,13 @@ class Network:
         self.layers = tuple(Dense(layer.units, activations.canonical(layer.activation)) for layer in layers)
         self.engine = engine
         self.preparation = preparation
+        units = tuple(layer.units for layer in self.layers)
         self._plan = make_plan(
             n_features,
-            tuple(layer.units for layer in self.layers),
+            units,
             tuple(layer.activation for layer in self.layers),
             _native_dtype(dtype),
-            "tile" if engine == "tile" else "blas",
+            engine if engine in ("blas", "tile") else choose_operations(n_features, units, instruction_set()),
         )
         self._parameters = self.new_vector()
         self._training_lock = threading.Lock()
@@ -118,6 +121,11 @@ class Network:
     def dtype(self) -> np.dtype:
         """The type of the parameters and outputs."""
         return self._plan.dtype
+
+    @property
+    def engine_in_use(self) -> str:
+        """What ``engine="auto"`` came to: "tile" or "blas"; otherwise the engine as it was given."""
+        return self._plan.operations if self.engine == "auto" else self.engine
 
     @property
     def n_features(self) -> int:
@@ -374,6 +382,6 @@ def engine_info() -> dict[str, Any]:
         "compiler": core.compiler(),
         "instruction sets": core.instruction_sets(),
         "instruction set": core.instruction_set(),
-        "engine": "blas",
+        "engine": f"tile up to {TILE_WEIGHTS[core.instruction_set()]:,} weights, blas above",
         "blas": blas,
     }
