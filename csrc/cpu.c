@@ -9,15 +9,31 @@
 #endif
 
 /* The tables that isa_*.c define; one that this processor's family lacks is not compiled. */
-extern const kernels_t kernels_portable_f32, kernels_portable_f64;
-extern const operations_t tile_portable_f32, tile_portable_f64;
+#define DECLARE(isa)                                       \
+    extern const kernels_t kernels_##isa##_f32, kernels_##isa##_f64; \
+    extern const operations_t tile_##isa##_f32, tile_##isa##_f64;
+#define TABLES(isa) {{&kernels_##isa##_f32, &tile_##isa##_f32}, {&kernels_##isa##_f64, &tile_##isa##_f64}}
+
+DECLARE(portable)
 #if defined(__x86_64__)
-extern const kernels_t kernels_avx2_f32, kernels_avx2_f64, kernels_avx512_f32, kernels_avx512_f64;
-extern const operations_t tile_avx2_f32, tile_avx2_f64, tile_avx512_f32, tile_avx512_f64;
+DECLARE(avx2)
+DECLARE(avx512)
 #elif defined(__aarch64__)
-extern const kernels_t kernels_neon_f32, kernels_neon_f64;
-extern const operations_t tile_neon_f32, tile_neon_f64;
+DECLARE(neon)
 #endif
+
+static const struct {
+    const kernels_t *kernels;
+    const operations_t *tile;
+} tables[N_ISAS][2] = {
+    [ISA_PORTABLE] = TABLES(portable),
+#if defined(__x86_64__)
+    [ISA_AVX2] = TABLES(avx2),
+    [ISA_AVX512] = TABLES(avx512),
+#elif defined(__aarch64__)
+    [ISA_NEON] = TABLES(neon),
+#endif
+};
 
 const char *fastmlp_isa_name(isa_t isa)
 {
@@ -56,42 +72,12 @@ isa_t fastmlp_best_isa(void)
 
 const kernels_t *fastmlp_kernels(isa_t isa, dtype_t dtype)
 {
-    const int f64 = dtype == DTYPE_F64;
-    if (!fastmlp_isa_available(isa))
-        return NULL;
-    switch (isa) {
-#if defined(__x86_64__)
-    case ISA_AVX512:
-        return f64 ? &kernels_avx512_f64 : &kernels_avx512_f32;
-    case ISA_AVX2:
-        return f64 ? &kernels_avx2_f64 : &kernels_avx2_f32;
-#elif defined(__aarch64__)
-    case ISA_NEON:
-        return f64 ? &kernels_neon_f64 : &kernels_neon_f32;
-#endif
-    default:
-        return f64 ? &kernels_portable_f64 : &kernels_portable_f32;
-    }
+    return fastmlp_isa_available(isa) ? tables[isa][dtype].kernels : NULL;
 }
 
 const operations_t *fastmlp_tile_operations(isa_t isa, dtype_t dtype)
 {
-    const int f64 = dtype == DTYPE_F64;
-    if (!fastmlp_isa_available(isa))
-        return NULL;
-    switch (isa) {
-#if defined(__x86_64__)
-    case ISA_AVX512:
-        return f64 ? &tile_avx512_f64 : &tile_avx512_f32;
-    case ISA_AVX2:
-        return f64 ? &tile_avx2_f64 : &tile_avx2_f32;
-#elif defined(__aarch64__)
-    case ISA_NEON:
-        return f64 ? &tile_neon_f64 : &tile_neon_f32;
-#endif
-    default:
-        return f64 ? &tile_portable_f64 : &tile_portable_f32;
-    }
+    return fastmlp_isa_available(isa) ? tables[isa][dtype].tile : NULL;
 }
 
 const char *fastmlp_compiler(void)
