@@ -16,6 +16,7 @@ BASELINE = "fastmlp"
 #: The module of each contender. They are imported in the workers only: a missing library costs a row.
 MODULES = {
     BASELINE: "fastmlp_default",
+    "fastmlp-blas": "fastmlp_blas",
     "reference": "fastmlp_reference",
     "scikit-learn": "scikit_learn",
     "torch": "torch_eager",

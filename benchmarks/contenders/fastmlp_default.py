@@ -1,4 +1,4 @@
-"""fastmlp as it comes, with the engine that it chooses itself: today the compiled one over BLAS."""
+"""fastmlp as it comes, with the engine that it chooses itself."""
 
 from benchmarks.cases import LEARNING_RATE, MOMENTUM
 from fastmlp import Network, Trainer
@@ -9,7 +9,7 @@ LIBRARY = "fastmlp"
 
 
 def prepare(case, threads, engine="auto"):
-    """Return a function that trains for one epoch; the BLAS takes its threads from the environment."""
+    """Return a function that trains for one epoch; the threads come from the environment."""
     X, y = case.data()
     n_features, *hidden, n_classes = case.sizes
     network = Network(

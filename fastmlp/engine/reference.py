@@ -235,13 +235,17 @@ class Walk:
         losses, d = LOSSES[self.loss](outputs, targets, weight)
         return losses.astype(np.float64).sum(), activation_backward(d, outputs, self.activations[-1])
 
-    def backward(self, xs, d, update):
-        """Walk down; ``update(layer, d, x)`` comes after the layer has passed its gradient on."""
+    def backward(self, xs, d, update, to_inputs=False):
+        """Walk down; ``update(layer, d, x)`` comes after the layer has passed its gradient on.
+
+        Return the gradient of the inputs, if ``to_inputs``: training has no use for it.
+        """
         for i in reversed(range(len(self.plan.layers))):
             layer = self.plan.layers[i]
-            d_x = linear_backward(
-                layer.weight_of(self.parameters), d, xs[i], self.activations[i - 1] if i else "identity"
-            )
+            d_x = None
+            if i > 0 or to_inputs:
+                activation = self.activations[i - 1] if i else "identity"
+                d_x = linear_backward(layer.weight_of(self.parameters), d, xs[i], activation)
             update(layer, d, xs[i])
             d = d_x
         return d
@@ -371,5 +375,5 @@ def gradients(
     def keep(layer, d, x):
         layer.weight_of(d_parameters)[:], layer.bias_of(d_parameters)[:] = linear_gradient(d, x)
 
-    d_inputs[:] = walk.backward(xs, d, keep).T
+    d_inputs[:] = walk.backward(xs, d, keep, to_inputs=True).T
     return loss_sum / len(X)
