@@ -45,7 +45,7 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define ROUNDING_SHIFT 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
 #define LN2_HIGH 0.693359375f      /* ln 2 in two parts, so that n * LN2_HIGH is exact */
 #define LN2_LOW -2.12194440e-4f
-#define EXP_LOWEST -87.3f /* below it 2^n leaves the range of normal numbers */
+#define EXP_LOWEST -87.336544f /* below it 2^n leaves the range of normal numbers */
 #define EXP_DEGREE 7
 #define LOG_TERMS 5
 #define VECTOR VECTOR_F32
@@ -97,7 +97,7 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define ROUNDING_SHIFT 6755399441055744.0 /* 1.5 * 2^52 */
 #define LN2_HIGH 0.693147180369123816490
 #define LN2_LOW 1.90821492927058770002e-10
-#define EXP_LOWEST -708.0
+#define EXP_LOWEST -708.39641
 #define EXP_DEGREE 13
 #define LOG_TERMS 11
 #define VECTOR VECTOR_F64

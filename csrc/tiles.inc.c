@@ -61,8 +61,10 @@ INLINE void NAME(accumulate)(REAL *tile, const REAL *a, ptrdiff_t a_row, ptrdiff
             NAME(accumulate)(tile, a, a_row, a_k, b, b_row, n_k, rows, 1);                             \
         break;
 
-KERNEL __attribute__((noinline)) void NAME(accumulate_tile)(REAL *tile, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *b,
-                                  ptrdiff_t b_row, int64_t n_k, int rows, int vectors)
+/* The tile of these sizes; not inlined, or each of the three products would hold all sizes again. */
+KERNEL __attribute__((noinline)) void NAME(accumulate_tile)(REAL *tile, const REAL *a, ptrdiff_t a_row,
+                                                            ptrdiff_t a_k, const REAL *b, ptrdiff_t b_row,
+                                                            int64_t n_k, int rows, int vectors)
 {
     switch (rows) {
         ACCUMULATE(1)

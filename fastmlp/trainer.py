@@ -222,10 +222,12 @@ class Trainer:
             rates = self.schedule.rates(self._base_rate, clock)
             session.start_epoch(self.n_epochs, rates, self.schedule.momenta(self.optimizer.momentum, clock))
             started = time.perf_counter()
-            while not session.run(SLICE_SECONDS):
-                bar.update(epoch, session.n_samples_seen, session.mean_loss)
+            try:
+                while not session.run(SLICE_SECONDS):
+                    bar.update(epoch, session.n_samples_seen, session.mean_loss)
+            finally:  # also after Ctrl-C: the moments have made these steps
+                self._n_steps = session.n_steps
             seconds = time.perf_counter() - started
-            self._n_steps = session.n_steps
             if session.has_diverged or not self._is_sound(session):
                 self._restore(good)
                 return
