@@ -1,0 +1,5 @@
+"""Lets a failed assert in tests/helpers/ say as much as one in a test."""
+
+import pytest
+
+pytest.register_assert_rewrite("helpers")

@@ -1,0 +1,1 @@
+"""What several test modules share: one module here for each group of them, test_<group>_*.py."""
