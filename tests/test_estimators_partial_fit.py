@@ -1,0 +1,143 @@
+"""Tests of the estimators' partial_fit: as in scikit-learn, and after fit, refusals and divergence."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from fastmlp import DivergenceWarning, MLPClassifier
+from helpers.estimators import N_SAMPLES, PAIRS, SOLVERS, assert_same_fit, data, ignore_convergence
+
+# ------------------------------------------------------------------------- the same numbers as scikit-learn
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("task", PAIRS)
+def test_partial_fit_gives_scikit_learns_losses_and_weights(task, solver):
+    X, y = data(task)
+    params = {"hidden_layer_sizes": (8,), "batch_size": 16, "shuffle": False, "random_state": 0}
+    ours, theirs = (cls(**params, **SOLVERS[solver]) for cls in PAIRS[task])
+    classes = {} if task == "regression" else {"classes": np.arange(3) if y.ndim == 2 else np.unique(y)}
+    for part in (slice(50), slice(50, 90), slice(20, 71), slice(33, 50)):
+        ours.partial_fit(X[part], y[part], **classes)
+        theirs.partial_fit(X[part], y[part], **classes)
+    assert_same_fit(ours, theirs)
+    assert ours.t_ == theirs.t_
+
+
+@pytest.mark.parametrize("task", PAIRS)
+def test_partial_fit_on_the_same_data_lowers_the_adaptive_rate_when_scikit_learn_does(task):
+    X, y = data(task)
+    params = {"shuffle": False, "random_state": 0, "solver": "sgd", "learning_rate": "adaptive"}
+    params |= {"n_iter_no_change": 1, "tol": 0.5, "learning_rate_init": 0.01}
+    ours, theirs = (cls(**params) for cls in PAIRS[task])
+    classes = {} if task == "regression" else {"classes": np.arange(3) if y.ndim == 2 else np.unique(y)}
+    for _ in range(6):
+        ours.partial_fit(X, y, **classes)
+        theirs.partial_fit(X, y, **classes)
+    assert_same_fit(ours, theirs)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression"])
+def test_partial_fit_with_automatic_batches_looks_at_each_calls_size(task):
+    X, y = data(task, n=600)
+    ours, theirs = (cls(shuffle=False, random_state=0) for cls in PAIRS[task])
+    classes = {} if task == "regression" else {"classes": np.unique(y)}
+    for part in (slice(10), slice(10, 500), slice(500, 600)):
+        ours.partial_fit(X[part], y[part], **classes)
+        theirs.partial_fit(X[part], y[part], **classes)
+    assert_same_fit(ours, theirs)
+
+
+@ignore_convergence
+@pytest.mark.parametrize("task", PAIRS)
+def test_partial_fit_after_fit_goes_on_as_in_scikit_learn(task):
+    X, y = data(task)
+    params = {"shuffle": False, "random_state": 0, "max_iter": 4, "batch_size": 30}
+    ours, theirs = (cls(**params).fit(X, y) for cls in PAIRS[task])
+    for _ in range(3):
+        ours.partial_fit(X, y)
+        theirs.partial_fit(X, y)
+    assert_same_fit(ours, theirs)
+    assert len(ours.loss_curve_) == 7
+
+
+@ignore_convergence
+def test_fit_after_partial_fit_begins_anew():
+    X, y = data("multiclass")
+    fresh = MLPClassifier(max_iter=3, random_state=0).fit(X, y)
+    used = MLPClassifier(max_iter=3, random_state=0).partial_fit(X + 1, y, classes=[0, 1, 2]).fit(X, y)
+    assert fresh.loss_curve_ == used.loss_curve_
+    assert_array_equal(fresh.coefs_[0], used.coefs_[0])
+
+
+@ignore_convergence
+@pytest.mark.parametrize("n_calls", [1, 2, 3])
+def test_fit_after_partial_fit_learns_the_classes_anew(n_calls):
+    X, y = data("multiclass")
+    model = MLPClassifier(max_iter=2)
+    for _ in range(n_calls):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    names = np.array(["a", "b", "c"])
+    assert_array_equal(model.fit(X, names[y]).classes_, names)
+    assert set(model.predict(X)) <= set(names)
+
+
+@ignore_convergence
+def test_classes_of_a_refused_partial_fit_are_forgotten():
+    X, y = data("binary")
+    model = MLPClassifier(max_iter=2)
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(np.full_like(X, np.nan), y, classes=[0, 1, 2, 3])
+    assert_array_equal(model.fit(X, y).classes_, [0, 1])
+
+
+def test_partial_fit_warns_too_when_the_batch_is_above_the_number_of_samples():
+    X, y = data("regression")
+    for cls in PAIRS["regression"]:
+        with pytest.warns(UserWarning, match="It is going to be clipped"):
+            cls(batch_size=1000).partial_fit(X, y)
+
+
+# --------------------------------------------------------------------------------------------------- classes
+
+
+@ignore_convergence
+def test_partial_fit_may_see_the_classes_in_any_order():
+    X, y = data("multiclass")
+    y = np.array(["b", "c", "a"])[y]
+    model = MLPClassifier((20,), learning_rate_init=0.01, random_state=0)
+    for part in (y == "b", y == "a", y == "c"):
+        model.partial_fit(X[part], y[part], classes=["c", "a", "b"])
+    assert_array_equal(model.classes_, ["a", "b", "c"])
+    assert model.predict_proba(X).shape == (N_SAMPLES, 3)
+
+
+def test_partial_fit_needs_the_classes_at_first():
+    X, y = data("multiclass")
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        MLPClassifier().partial_fit(X, y)
+
+
+def test_partial_fit_refuses_other_classes_later():
+    X, y = data("binary")
+    model = MLPClassifier().partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="classes"):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+
+
+# -------------------------------------------------------------------------------------- when it breaks off
+
+
+@pytest.mark.parametrize("task", PAIRS)
+def test_partial_fit_that_diverges_warns_and_leaves_finite_predictions(task):
+    X, y = data(task, dtype=np.float32)
+    classes = {} if task == "regression" else {"classes": np.arange(3) if y.ndim == 2 else np.unique(y)}
+    model = PAIRS[task][0](solver="sgd", learning_rate_init=1e30, random_state=0)
+
+    def train():
+        for _ in range(3):
+            model.partial_fit(X, y, **classes)
+            assert np.isfinite(model.network_.predict(X)).all()
+
+    with pytest.warns(DivergenceWarning, match="epoch"):
+        train()
