@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -22,10 +25,29 @@ from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, ENGINES, INPUT_DTYPES, Network
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.preparation import Preparation
-from fastmlp.trainer import Trainer
+from fastmlp.progress import SILENT, show_progress
+from fastmlp.trainer import DivergenceWarning, Trainer
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
 _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Training data, checked and encoded, for one estimator or many; ``single``: anything but float64."""
+
+    X: np.ndarray
+    targets: np.ndarray
+    single: bool
+    X_val: np.ndarray | None = None
+    targets_val: np.ndarray | None = None
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` returned when this name was first asked for."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
 
 class BaseMLP(BaseEstimator):
@@ -129,90 +151,122 @@ class BaseMLP(BaseEstimator):
 
     def _fit_checked(self, X, y, X_val, y_val, progress):
         """Check the parameters, then `_fit`: what `fit` does, with a progress bar."""
-        self._validate_params()
+        self._check_params()
         return self._fit(X, y, X_val, y_val, progress)
+
+    def _check_params(self):
+        """Refuse parameters that no data could make good."""
+        self._validate_params()
+        self._hidden_layers()
+        self._optimizer()
 
     def _fit(self, X, y, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
+        data = self._read(X, y, X_val, y_val)
+        self._build(data)
+        with show_progress(progress, self.max_iter, len(data.X)) as bar:
+            try:
+                self._train(data, self.max_iter, bar)
+            except KeyboardInterrupt:
+                warnings.warn("Training interrupted by user.", stacklevel=4)
+        for warning in self._complaints(data):
+            warnings.warn(warning, stacklevel=4)
+        return self
+
+    def _read(self, X, y, X_val, y_val) -> Data:
+        """Check and encode the data, and learn their shape and classes; no parameter has a say in this."""
         single = _is_single(X)
         X, y = self._validate(X, y, reset=True)
         targets = self._learn_targets(y)
-        self._build(X, targets, single)
-        validation = (None, None)
-        if X_val is not None and y_val is not None:
-            X_val, y_val = self._validate(X_val, y_val, reset=False)
-            validation = X_val, self._encode(y_val)
-        elif X_val is not None or y_val is not None:
+        if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together.")
-        self._trainer.progress = progress
-        self._train(X, targets, *validation, epochs=self.max_iter)
-        planned = self._trainer.schedule.runs_to_the_end
-        history = self._trainer.history
-        if self.n_iter_ == self.max_iter and not planned and not history.converged and not history.diverged:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
-                "hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        return self
+        if X_val is None:
+            return Data(X, targets, single)
+        X_val, y_val = self._validate(X_val, y_val, reset=False)
+        return Data(X, targets, single, X_val, self._encode(y_val))
 
     def _partial_fit(self, X, y, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
         first, single = "network_" not in self.__dict__, _is_single(X)
         X, y = self._validate(X, y, reset=first)
         targets = self._learn_targets(y, **learn) if first else self._encode(y)
+        data = Data(X, targets, single)
         if first:
-            self._build(X, targets, single)
+            self._build(data)
         elif not hasattr(self, "_trainer"):  # it was loaded from a file
             self._make_trainer(check_random_state(self.random_state))
             self._trainer.resume(self.n_iter_, self.t_, self.loss_curve_)
-        self._train(X, targets, None, None, epochs=1)
+        try:
+            self._train(data, 1, SILENT)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        for warning in self._complaints(data, of_one_epoch=True):
+            warnings.warn(warning, stacklevel=4)
         return self
 
-    def _train(self, X, targets, X_val, targets_val, epochs):
+    def _train(self, data, epochs, bar):
+        """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
         trainer = self._trainer
-        trainer.batch_size = self._batch_size(len(X))
-        with config_context(assume_finite=True):  # they were checked as they came in
-            try:
-                trainer.fit(X, targets, X_val, targets_val, epochs=epochs)
-            except KeyboardInterrupt:
-                warnings.warn("Training interrupted by user.", stacklevel=4)
-        history = trainer.history
-        self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
-        self.loss_curve_ = history.loss
-        self.loss_ = history.loss[-1] if history.loss else np.nan
-        self.best_loss_ = min(history.loss, default=np.nan)
-        self.validation_loss_curve_ = history.val_loss or None
-        self.validation_scores_ = history.val_score or None
+        n_samples = len(data.X)
+        trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
+        try:
+            with config_context(assume_finite=True):  # they were checked as they came in
+                trainer.train(
+                    data.X, self.network_.check_targets(data.X, data.targets, trainer.loss),
+                    data.X_val, data.targets_val, epochs, np.arange(n_samples), bar,
+                )  # fmt: skip
+        finally:
+            history = trainer.history
+            self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
+            self.loss_curve_ = history.loss
+            self.loss_ = history.loss[-1] if history.loss else np.nan
+            self.best_loss_ = min(history.loss, default=np.nan)
+            self.validation_loss_curve_ = history.val_loss or None
+            self.validation_scores_ = history.val_score or None
 
-    def _batch_size(self, n_samples: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, n_samples)
-        if self.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=5,
+    def _complaints(self, data, of_one_epoch=False) -> list[Warning]:
+        """Return what the user should be warned of after training."""
+        found: list[Warning] = []
+        if self.batch_size != "auto" and self.batch_size > len(data.X):
+            found.append(
+                UserWarning(
+                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
+                )
             )
-        return min(self.batch_size, n_samples)
+        trainer = self._trainer
+        if trainer.divergence:
+            found.append(DivergenceWarning(trainer.divergence))
+        elif not (
+            of_one_epoch
+            or self.n_iter_ < self.max_iter
+            or trainer.schedule.runs_to_the_end
+            or trainer.history.converged
+        ):
+            found.append(
+                ConvergenceWarning(
+                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                    "optimization hasn't converged yet."
+                )
+            )
+        return found
 
-    def _build(self, X, targets, single):
-        """Make the network and its trainer for these data; ``single``: in float32, where dtype is "auto"."""
+    def _build(self, data):
+        """Make the network and its trainer for these data."""
         random_state = check_random_state(self.random_state)
         dtype = self.dtype
         if dtype == "auto":
-            dtype = "float32" if single else "float64"
+            dtype = "float32" if data.single else "float64"
         self.preparation_ = self.target_preparation_ = None
         if self.prepare is not None:
-            kind = preparations.kind_for(X) if self.prepare == "auto" else self.prepare
-            self.preparation_ = Preparation.fit(X, kind)
-            self.target_preparation_ = self._prepare_targets(targets)
+            kind = preparations.kind_for(data.X) if self.prepare == "auto" else self.prepare
+            self.preparation_ = data.once(kind, lambda: Preparation.fit(data.X, kind))
+            self.target_preparation_ = data.once("targets", lambda: self._prepare_targets(data.targets))
         hidden = self._hidden_layers()
         # scikit-learn halves the spread of the initial weights for logistic hidden units.
         logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
         self.network_ = Network(
             [*hidden, Dense(self.n_outputs_, self.out_activation_)],
-            X.shape[1],
+            data.X.shape[1],
             dtype=dtype,
             engine=self.engine,
             initializer=GlorotUniform(2.0 if logistic else 6.0),
@@ -239,7 +293,6 @@ class BaseMLP(BaseEstimator):
             n_iter_no_change=self.n_iter_no_change,
             target_preparation=self.target_preparation_,
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
-            progress=False,
         )
         if not self._trainer.schedule.runs_to_the_end:
             self._trainer.tol = self.tol

@@ -15,6 +15,9 @@ class _Silent:
         """Do nothing."""
 
 
+SILENT = _Silent()
+
+
 class _Bar:
     """A rich progress bar over all samples of all epochs."""
 
@@ -47,7 +50,7 @@ def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterato
     if wanted is None:
         wanted = sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
     if not wanted:
-        yield _Silent()
+        yield SILENT
         return
     try:
         from rich.console import Console

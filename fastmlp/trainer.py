@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,6 +98,8 @@ class Trainer:
         Epochs trained so far.
     samples_seen : int
         Samples trained on so far, scikit-learn's ``t_``.
+    divergence : str
+        How the last fit diverged; empty if it did not.
 
     Examples
     --------
@@ -147,6 +148,7 @@ class Trainer:
         self.target_preparation, self.score = target_preparation, score
         self.callbacks, self.progress = tuple(callbacks), progress
         self.history, self.n_epochs, self.samples_seen = History(), 0, 0
+        self.divergence = ""
         self._seed = int(check_random_state(random_state).randint(2**31))
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
@@ -182,11 +184,25 @@ class Trainer:
             X_val = self.network.check_inputs(X_val)
             self.network.check_targets(X_val, y_val, self.loss)
         rows = np.arange(len(X)) if rows is None else _check_rows(rows, len(X))
-        with ExitStack() as stack:
-            session = stack.enter_context(self._session(X, targets, rows))
-            bar = stack.enter_context(show_progress(self.progress, epochs, len(rows)))
-            self._run(session, bar, epochs, len(rows), X_val, y_val)
+        with show_progress(self.progress, epochs, len(rows)) as bar:
+            self.train(X, targets, X_val, y_val, epochs, rows, bar)
+        if self.divergence:
+            warnings.warn(self.divergence, DivergenceWarning, stacklevel=2)
         return self.history
+
+    def train(self, X, targets, X_val, y_val, epochs: int, rows, bar) -> None:
+        """Train as `fit` does, on data that are checked, without a word: it leaves `divergence` to be told.
+
+        Parameters
+        ----------
+        X, targets, X_val, y_val, epochs, rows
+            As `fit` has them once it has checked them.
+        bar : object
+            See `fastmlp.progress`. Its ``update`` is called every 50 ms and after each epoch; what it raises
+            ends the fit.
+        """
+        with self._session(X, targets, rows) as session:
+            self._run(session, bar, epochs, len(rows), X_val, y_val)
 
     def resume(self, n_epochs: int, samples_seen: int, losses: Sequence[float]) -> None:
         """Count on from the epochs that an earlier trainer of this network made; the solver begins anew."""
@@ -217,6 +233,7 @@ class Trainer:
         last_epoch = self.n_epochs + epochs
         good = self.network.parameters.copy()
         self.history.converged = self.history.diverged = False
+        self.divergence = ""
         for epoch in range(epochs):
             clock = schedules.Clock(epoch * n_batches, n_batches, epochs * n_batches, self.samples_seen)
             rates = self.schedule.rates(self._base_rate, clock)
@@ -316,14 +333,12 @@ class Trainer:
         for moment in self._moments:
             moment[:] = 0
         self.history.diverged = True
-        warnings.warn(
+        self.divergence = (
             f"training diverged in epoch {self.n_epochs + 1}: {where} or the loss became infinite or not a "
             "number. "
             f"The network has the parameters of epoch {self.n_epochs}"
             + (", its initial ones" if self.n_epochs == 0 else "")
-            + f"; try a learning rate below {self._base_rate:g}, or standardise the data.",
-            DivergenceWarning,
-            stacklevel=4,
+            + f"; try a learning rate below {self._base_rate:g}, or standardise the data."
         )
 
 
