@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,12 +43,14 @@ class Data:
     X_val: np.ndarray | None = None
     targets_val: np.ndarray | None = None
     _made: dict[str, Any] = field(default_factory=dict)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what ``make`` returned when this name was first asked for."""
-        if name not in self._made:
-            self._made[name] = make()
-        return self._made[name]
+        with self._making:
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
 
 
 class BaseMLP(BaseEstimator):
@@ -211,10 +214,12 @@ class BaseMLP(BaseEstimator):
         trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
-                trainer.train(
-                    data.X, self.network_.check_targets(data.X, data.targets, trainer.loss),
-                    data.X_val, data.targets_val, epochs, np.arange(n_samples), bar,
-                )  # fmt: skip
+                targets = data.once(
+                    f"targets of {trainer.loss.name}",
+                    lambda: self.network_.check_targets(data.X, data.targets, trainer.loss),
+                )
+                rows = np.arange(n_samples)
+                trainer.train(data.X, targets, data.X_val, data.targets_val, epochs, rows, bar)
         finally:
             history = trainer.history
             self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class _Silent:
@@ -38,6 +41,31 @@ class _Bar:
         )
 
 
+class ModelsBar:
+    """A rich progress bar over many models, each of which may report from a thread of its own."""
+
+    def __init__(self, progress, n_models: int):
+        self._progress, self._n_models = progress, n_models
+        self._n_done, self._best = 0, -math.inf
+        self._lock = threading.Lock()
+        self._task = progress and progress.add_task("model", total=n_models, note="")
+
+    def advance(self, share: float, done: bool = False, score: float | None = None) -> None:
+        """Draw so much more of a model, ``done`` with its last share, and the best score so far."""
+        if self._progress is None:
+            return
+        with self._lock:
+            self._n_done += done
+            if score is not None:
+                self._best = max(self._best, score)
+            self._progress.update(
+                self._task,
+                advance=share,
+                description=f"model {min(self._n_done + 1, self._n_models)}/{self._n_models}",
+                note="" if self._best == -math.inf else f"best validation {self._best:.4f}",
+            )
+
+
 @contextmanager
 def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterator[_Silent | _Bar]:
     """Yield a bar to update; ``wanted`` None draws one only on a terminal.
@@ -47,10 +75,24 @@ def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterato
     ImportError
         If a bar is wanted and rich is not installed.
     """
+    with _drawing(wanted) as progress:
+        yield SILENT if progress is None else _Bar(progress, n_epochs, n_samples)
+
+
+@contextmanager
+def show_models_progress(wanted: bool | None, n_models: int) -> Iterator[ModelsBar]:
+    """Yield a bar over many models; ``wanted`` and errors as for `show_progress`."""
+    with _drawing(wanted) as progress:
+        yield ModelsBar(progress, n_models)
+
+
+@contextmanager
+def _drawing(wanted: bool | None) -> Iterator[Any]:
+    """Yield what rich draws with while it is open, or None where nothing is to be drawn."""
     if wanted is None:
         wanted = sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
     if not wanted:
-        yield SILENT
+        yield None
         return
     try:
         from rich.console import Console
@@ -65,4 +107,4 @@ def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterato
     with Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
     ) as progress:
-        yield _Bar(progress, n_epochs, n_samples)
+        yield progress
