@@ -48,7 +48,7 @@ class ModelsBar:
         self._progress, self._n_models = progress, n_models
         self._n_done, self._best = 0, -math.inf
         self._lock = threading.Lock()
-        self._task = progress and progress.add_task("model", total=n_models, note="")
+        self._task = progress and progress.add_task(f"model 1/{n_models}", total=n_models, note="")
 
     def advance(self, share: float, done: bool = False, score: float | None = None) -> None:
         """Draw so much more of a model, ``done`` with its last share, and the best score so far."""

@@ -23,7 +23,8 @@ def test_examples(name):
 
 
 def test_every_public_face_has_an_example():
-    for face in (fastmlp.fit, fastmlp.MLPClassifier, fastmlp.MLPRegressor, fastmlp.Network, fastmlp.Trainer):
+    estimators = fastmlp.MLPClassifier, fastmlp.MLPRegressor
+    for face in (fastmlp.fit, fastmlp.fit_many, *estimators, fastmlp.Network, fastmlp.Trainer):
         assert ">>>" in face.__doc__, face
 
 

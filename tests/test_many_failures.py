@@ -129,7 +129,7 @@ def test_the_estimators_warn_at_the_line_that_called_them():
 
 # ----------------------------------------------------------------------------------------------------- Ctrl-C
 
-INTUPTED = """
+INTERRUPTED = """
     import os, signal, sys, threading, time
     import numpy as np
     import fastmlp
@@ -172,7 +172,7 @@ INTUPTED = """
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_ctrl_c_stops_all_jobs_at_once_and_leaves_no_thread(n_jobs, case):
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(INTUPTED), str(n_jobs), case],
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED), str(n_jobs), case],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

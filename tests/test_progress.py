@@ -52,6 +52,8 @@ CLASS = "MLPClassifier(max_iter=3, learning_rate='one_cycle').fit(X, y)"
 OFF = "train(progress=False)"
 ON = "train(progress=True)"
 PRINTING = "train(callbacks=[lambda event: print('epoch', event.epoch, 'is over')])"
+MANY = "fastmlp.fit_many([{'max_iter': n} for n in (1, 2, 3)], X, y, n_jobs=2)"
+MANY_VALIDATION = "fastmlp.fit_many([{'max_iter': n} for n in (1, 2, 3)], X, y, X, y, n_jobs=2)"
 FAILING = "train(callbacks=[lambda event: 1 / 0])"
 ENVIRONMENT = {
     name: value
@@ -103,6 +105,19 @@ def test_a_bar_is_drawn_on_a_terminal(statement):
     assert re.search(r"loss \d+\.\d{4}", shown)
     assert "━" in shown
     assert bool(re.search(r"validation [01]\.\d{4}", shown)) == (statement == VALIDATION)
+
+
+@pytest.mark.parametrize("statement", [MANY, MANY_VALIDATION])
+def test_one_bar_is_drawn_over_many_models_and_their_warnings_come_after_it(statement):
+    shown, code = on_terminal(statement)
+    assert code == 0
+    assert "model 1/3" in shown
+    assert "model 3/3" in shown
+    assert bool(re.search(r"best validation [01]\.\d{4}", shown)) == (statement == MANY_VALIDATION)
+    after = shown[shown.rindex("\x1b[?25h") :]  # where the cursor is shown again, the bar is gone
+    assert re.findall(r"configurations\[(\d)\]: Stochastic", after) == ["0", "1", "2"]
+    assert shown.count("Stochastic Optimizer") == 3
+    assert "model" not in in_pipe(statement).stderr
 
 
 def test_no_bar_is_drawn_where_none_is_wanted():
