@@ -9,22 +9,36 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from statistics import median, median_low, quantiles
+from typing import Any
 
-from benchmarks.cases import Case
 from benchmarks.contenders import BASELINE
+from benchmarks.kinds import Case
 from benchmarks.machine import Probe
 
 #: A round is set apart if its round trip is this many times the median, or that part of it.
 OTHER_STATE = 2.0
 
+#: The FMA peak of a type, as a share of the measured one of float32: half as many fit a register.
+PEAK_SHARE = {"float32": 1.0, "float64": 0.5}
+
 
 @dataclass
 class Round:
-    """One turn of every contender; ``seconds`` are for an epoch, in the order in which they ran."""
+    """One turn of every contender.
+
+    Attributes
+    ----------
+    seconds : dict of str to float
+        Of a turn, in the order in which they ran.
+    before, after : Probe
+    unfinished : list of str
+        Whose seconds are too few: the turn ended before it had done what it was for.
+    """
 
     seconds: dict[str, float]
     before: Probe
     after: Probe
+    unfinished: list[str] = field(default_factory=list)
 
     @property
     def round_trip_ns(self) -> float | None:
@@ -34,7 +48,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Row:
-    """One contender on one case; times are microseconds per training step.
+    """One contender on one case; times are seconds per unit of the case.
 
     Attributes
     ----------
@@ -45,6 +59,10 @@ class Row:
         it is below 1. None if they had no round together.
     peak_share : float or None
         Floating-point operations in the median time, divided by those of all threads at their peak.
+    compile_seconds : float or None
+        What making the model and the first turn took beyond a usual turn: compiling, tracing, warming up.
+    n_rounds, n_unfinished : int
+        Rounds that count, and those among them whose turn did not finish.
     """
 
     contender: str
@@ -53,27 +71,43 @@ class Row:
     upper: float
     ratio: float | None
     peak_share: float | None
+    compile_seconds: float | None
     n_rounds: int
+    n_unfinished: int
 
 
 @dataclass
 class CaseResult:
-    """The rounds of one case; who was not there, with the reasons; the load by other programs meanwhile."""
+    """The rounds of one case with one number of threads.
+
+    Attributes
+    ----------
+    left_out, failed : dict of str to str
+        Who was not there, or not to the end, and why.
+    first_seconds : dict of str to float or None
+        What making the model and the turn before the first round took together.
+    other_load : float or None
+        Processors that other programs kept busy meanwhile; None if unknown.
+    """
 
     case: Case
+    threads: int
     rounds: list[Round] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    other_load: float | None = None  # processors; None if unknown
+    first_seconds: dict[str, float | None] = field(default_factory=dict)
+    other_load: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The case and the threads."""
+        return f"{self.case.name}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
     @property
     def round_trip_ns(self) -> float | None:
         """The median round trip of the rounds; the lower middle one, so that it is some round's own."""
-        return (
-            median_low(trips)
-            if (trips := [r.round_trip_ns for r in self.rounds if r.round_trip_ns])
-            else None
-        )
+        trips = [one.round_trip_ns for one in self.rounds if one.round_trip_ns]
+        return median_low(trips) if trips else None
 
     def is_apart(self, one: Round) -> bool:
         """Whether the cores were in another state than usual in this round."""
@@ -86,30 +120,38 @@ class CaseResult:
         """The rounds that count."""
         return [one for one in self.rounds if not self.is_apart(one)]
 
-    def rows(self, contenders: list[str], threads: int, peak_gflops: float | None) -> list[Row]:
+    def rows(self, contenders: list[str], peak_gflops: float | None) -> list[Row]:
         """Return a row for each contender that has a time."""
         return [
-            self._row(name, threads, peak_gflops)
+            self._row(name, peak_gflops)
             for name in contenders
             if any(name in one.seconds for one in self.kept)
         ]
 
-    def _row(self, name, threads, peak_gflops):
-        rounds = [one.seconds for one in self.kept if name in one.seconds]
-        times = [1e6 * seconds[name] / self.case.n_batches for seconds in rounds]
-        ratios = [seconds[name] / seconds[BASELINE] for seconds in rounds if BASELINE in seconds]
-        middle = median(times)
+    def _row(self, name: str, peak_gflops: float | None) -> Row:
+        rounds = [one for one in self.kept if name in one.seconds]
+        turns = [one.seconds[name] for one in rounds]
+        ratios = [one.seconds[name] / one.seconds[BASELINE] for one in rounds if BASELINE in one.seconds]
+        times = [seconds / self.case.n_units for seconds in turns]
         lower, _, upper = quantiles(times, n=4, method="inclusive") if len(times) > 1 else times * 3
-        gflops = 1e-3 * self.case.flops / middle
+        first = self.first_seconds.get(name)
         return Row(
             contender=name,
-            median=middle,
+            median=median(times),
             lower=lower,
             upper=upper,
             ratio=median(ratios) if ratios else None,
-            peak_share=gflops / (threads * peak_gflops) if peak_gflops else None,
+            peak_share=self._peak_share(median(times), peak_gflops),
+            compile_seconds=None if first is None else max(first - median(turns), 0.0),
             n_rounds=len(times),
+            n_unfinished=sum(name in one.unfinished for one in rounds),
         )
+
+    def _peak_share(self, seconds: float, peak_gflops: float | None) -> float | None:
+        if peak_gflops is None or self.case.flops is None:
+            return None
+        peak = 1e9 * peak_gflops * self.threads * PEAK_SHARE[self.case.dtype]
+        return self.case.flops / seconds / peak
 
 
 @dataclass
@@ -118,7 +160,6 @@ class Results:
 
     started: str
     processor: str
-    threads: int
     contenders: list[str]
     not_measured: str | None = None  # why the machine was not, if so
     versions: dict[str, str] = field(default_factory=dict)
@@ -131,7 +172,7 @@ class Results:
 
     @property
     def peak_gflops(self) -> float | None:
-        """The FMA peak of one core: the highest seen."""
+        """The FMA peak of one core in float32: the highest seen."""
         return max((p.peak_gflops for p in self.probes if p.peak_gflops), default=None)
 
     @property
@@ -139,15 +180,25 @@ class Results:
         """Whether a contender broke down; one that is left out did not."""
         return any(result.failed for result in self.cases)
 
+    @property
+    def groups(self) -> dict[str, list[CaseResult]]:
+        """The cases by their group, in the order in which they were raced."""
+        groups: dict[str, list[CaseResult]] = {}
+        for result in self.cases:
+            groups.setdefault(result.case.group, []).append(result)
+        return groups
+
     def rows(self, result: CaseResult) -> list[Row]:
         """Return the rows of one case."""
-        return result.rows(self.contenders, self.threads, self.peak_gflops)
+        return result.rows(self.contenders, self.peak_gflops)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Return everything, measured and derived, in types that JSON has."""
         everything = asdict(self) | {"peak_gflops": self.peak_gflops}
         for result, entry in zip(self.cases, everything["cases"], strict=True):
-            entry["case"] |= {"name": result.case.name, "flops": result.case.flops}
+            case = result.case
+            units = {"group": case.group, "unit": case.unit, "n_units": case.n_units, "flops": case.flops}
+            entry["case"] = case.as_dict() | {"name": case.name} | units
             entry["round_trip_ns"] = result.round_trip_ns
             entry["rows"] = [asdict(row) for row in self.rows(result)]
             for one, round_entry in zip(result.rounds, entry["rounds"], strict=True):

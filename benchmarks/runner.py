@@ -1,159 +1,113 @@
-"""The race: workers are started, asked in turn, and stopped, whatever happens to them."""
+"""The race: workers are asked in turn, round after round, each round beside a look at the machine."""
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.cases import Case
+from benchmarks.contenders import kind_of
+from benchmarks.kinds import Case
 from benchmarks.machine import Machine, OtherLoad
 from benchmarks.results import CaseResult, Results, Round
-
-ROOT = Path(__file__).parents[1]
-
-#: What limits the threads of every library here, set before it is loaded.
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from benchmarks.workers import ROOT, BrokenDown, LeftOut, Worker
 
 #: Between two turns: the threads of OpenBLAS spin for some 25 ms after a product before they sleep
 #: (2^26 ticks), and would take the next contender's second core.
 PAUSE_SECONDS = 0.05
 
-#: A contender that says nothing for so long is taken for broken down.
-LONGEST_SECONDS = 600
 
-#: What a worker may take to end when it is told to.
-QUITTING_SECONDS = 5
+class Race:
+    """Measures cases, and enters them into the results round by round.
 
+    Parameters
+    ----------
+    results : Results
+        Its contenders race.
+    machine : Machine
+        Entered.
+    tell : callable
+        Called with a line about what is going on.
+    folders : mapping of str to Path, optional
+        Where contenders of another revision were built.
+    """
 
-class LeftOut(Exception):
-    """A contender cannot take part here."""
+    def __init__(
+        self,
+        results: Results,
+        machine: Machine,
+        tell: Callable[[str], None],
+        folders: Mapping[str, Path] | None = None,
+    ):
+        self._results, self._machine, self._tell = results, machine, tell
+        self._folders = folders or {}
 
+    def run(self, cases: Iterable[Case], threads: Iterable[int], n_rounds: int) -> None:
+        """Measure the cases one after the other, each with these numbers of threads."""
+        plan = [(case, n_threads) for case in cases for n_threads in threads]
+        # Compilers keep what they made; with a cache of an earlier run compiling would seem to cost nothing.
+        with tempfile.TemporaryDirectory(prefix="fastmlp-benchmarks-") as cache:
+            self._environment = {"TORCHINDUCTOR_CACHE_DIR": cache}
+            for case, n_threads in plan:
+                result = CaseResult(case, n_threads)
+                self._results.cases.append(result)
+                self._measure(result, n_rounds)
 
-class BrokenDown(Exception):
-    """A worker ended, or fell silent, when an answer was due."""
-
-
-def command(contender: str, case: Case, threads: int) -> list[str]:
-    """Return the command line of a worker."""
-    return [sys.executable, "-m", "benchmarks.worker", contender, json.dumps(asdict(case)), str(threads)]
-
-
-class Worker:
-    """The runner's end of one worker."""
-
-    def __init__(self, contender: str, case: Case, threads: int):
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
-        self.process = subprocess.Popen(
-            command(contender, case, threads),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            cwd=ROOT,
-            env=os.environ | dict.fromkeys(THREAD_LIMITS, str(threads)),
-            start_new_session=True,  # Ctrl-C is for the runner, which then stops the workers
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, error, *_):
-        """End the process, at once if there was an error: then nobody waits for its epoch any more."""
-        self._ask("quit")
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()
-        if error is None:
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(QUITTING_SECONDS)
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self._errors.close()
-
-    def wait_until_ready(self) -> str:
-        """Return the version of the contender's library once it is prepared and warm."""
-        answer = self._answer()
-        if "left_out" in answer:
-            raise LeftOut(answer["left_out"])
-        return answer["version"]
-
-    def run(self) -> float:
-        """Return the seconds of one more epoch."""
-        self._ask("run")
-        return self._answer()["seconds"]
-
-    def _ask(self, request: str) -> None:
-        with suppress(BrokenPipeError):  # who is gone does not answer, and `_answer` finds out why
-            self.process.stdin.write(json.dumps(request).encode() + b"\n")
-            self.process.stdin.flush()
-
-    def _answer(self) -> dict:
-        stdout = self.process.stdout
-        if not select.select([stdout], [], [], LONGEST_SECONDS)[0]:
-            self.process.kill()  # else it would go on beside the others
-            raise BrokenDown(f"no answer in {LONGEST_SECONDS} seconds")
-        if line := stdout.readline():
-            return json.loads(line)
-        status = self.process.wait()
-        self._errors.seek(0)
-        last_words = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
-        ending = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        raise BrokenDown(": ".join([ending, *last_words]))
-
-
-def race(
-    results: Results, cases: list[Case], n_rounds: int, machine: Machine, tell: Callable[[str], None]
-) -> None:
-    """Measure the cases one after the other, and enter them into the results round by round."""
-    for case in cases:
-        result = CaseResult(case)
-        results.cases.append(result)
+    def _measure(self, result: CaseResult, n_rounds: int) -> None:
+        """Fill in the rounds of one case."""
         other_load = OtherLoad()
         with ExitStack() as stack:
-            workers = _start_workers(results, result, stack, tell)
+            workers = self._prepare(result, stack)
             time.sleep(PAUSE_SECONDS)
-            before = machine.probe()
+            before = self._machine.probe()
             for index in range(n_rounds):
-                tell(f"{case.name}: round {index + 1} of {n_rounds}")
-                # Each goes first in its turn, so that nobody always follows the same one.
-                first = index % max(len(workers), 1)
-                names = list(workers)
-                seconds = {}
-                for name in names[first:] + names[:first]:
-                    try:
-                        seconds[name] = workers[name].run()
-                    except BrokenDown as error:
-                        result.failed[name] = f"in round {index + 1}, {error}"
-                        del workers[name]
-                    time.sleep(PAUSE_SECONDS)
+                self._tell(f"{result.title}: round {index + 1} of {n_rounds}")
+                seconds, unfinished = self._turns(result, workers, index)
                 if not seconds:
                     break
-                after = machine.probe()
-                result.rounds.append(Round(seconds, before, after))
+                after = self._machine.probe()
+                result.rounds.append(Round(seconds, before, after, unfinished))
                 before = after
         result.other_load = other_load.average()
 
+    def _turns(self, result, workers, index) -> tuple[dict[str, float], list[str]]:
+        """Let every worker do a turn; return their seconds, and who did not finish. Drop who breaks down."""
+        # Each goes first in its turn, so that nobody always follows the same one.
+        first = index % max(len(workers), 1)
+        names = list(workers)
+        seconds, unfinished = {}, []
+        for name in names[first:] + names[:first]:
+            try:
+                outcome = workers[name].run()
+            except BrokenDown as error:
+                result.failed[name] = f"in round {index + 1}, {error}"
+                del workers[name]
+            else:
+                seconds[name] = outcome.seconds
+                if not outcome.finished:
+                    unfinished.append(name)
+            time.sleep(PAUSE_SECONDS)
+        return seconds, unfinished
 
-def _start_workers(results, result, stack, tell) -> dict[str, Worker]:
-    """Start the workers, one at a time: warming up may be when an engine looks for its best threads."""
-    workers = {}
-    for name in results.contenders:
-        tell(f"{result.case.name}: preparing {name}")
-        worker = stack.enter_context(Worker(name, result.case, results.threads))
-        try:
-            results.versions[name] = worker.wait_until_ready()
-            workers[name] = worker
-        except LeftOut as reason:
-            result.left_out[name] = str(reason)
-        except BrokenDown as error:
-            result.failed[name] = f"before the first round, {error}"
-    return workers
+    def _prepare(self, result: CaseResult, stack: ExitStack) -> dict[str, Worker]:
+        """Start the workers, one at a time: warming up may be when an engine looks for its best threads."""
+        workers = {}
+        for name in self._results.contenders:
+            if not kind_of(name).takes(result.case):
+                continue
+            self._tell(f"{result.title}: preparing {name}")
+            folder = self._folders.get(name, ROOT)
+            worker = stack.enter_context(Worker(name, result.case, result.threads, folder, self._environment))
+            try:
+                ready = worker.wait_until_ready()
+            except LeftOut as reason:
+                result.left_out[name] = str(reason)
+            except BrokenDown as error:
+                result.failed[name] = f"before the first round, {error}"
+            else:
+                workers[name] = worker
+                self._results.versions.setdefault(name, ready.version)
+                result.first_seconds[name] = ready.first_seconds
+        return workers

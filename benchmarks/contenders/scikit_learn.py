@@ -1,16 +1,21 @@
-"""scikit-learn's MLPClassifier, an epoch being one `partial_fit`."""
+"""scikit-learn's MLPClassifier: `partial_fit`, `predict_proba` and GridSearchCV.
+
+Its BLAS takes the threads from the environment.
+"""
 
 import numpy as np
+from joblib import parallel_config
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
-from benchmarks.cases import LEARNING_RATE, MOMENTUM
+from benchmarks.kinds import LEARNING_RATE, MOMENTUM
 
-LIBRARY = "scikit-learn"
+#: GridSearchCV wants to score each net: on so few of the rows that it does not matter.
+N_SCORED = 10
 
 
-def prepare(case, threads):
-    """Return a function that trains for one epoch; the BLAS takes its threads from the environment."""
-    X, y = case.data()
+def training(case, threads, X, y):
+    """Return a function that trains for one epoch, which is one `partial_fit`."""
     model = MLPClassifier(
         hidden_layer_sizes=case.sizes[1:-1],
         solver=case.solver,
@@ -22,8 +27,34 @@ def prepare(case, threads):
         random_state=0,
     )
     classes = np.arange(case.sizes[-1])
+    return lambda: model.partial_fit(X, y, classes=classes)
 
-    def epoch():
-        model.partial_fit(X, y, classes=classes)
 
-    return epoch
+def prediction(case, threads, X):
+    """Return a function that predicts over and over, in float32."""
+    model = MLPClassifier(case.sizes[1:-1], random_state=0)
+    classes = np.arange(case.sizes[-1])
+    model.partial_fit(np.zeros((len(classes), case.sizes[0]), dtype=X.dtype), classes, classes=classes)
+    return case.repeated(lambda: model.predict_proba(X))
+
+
+def grid(case, threads, X, y):
+    """Return a function that fits all the nets, in as many processes as there are threads.
+
+    Each process has one thread, and they are kept from one turn to the next. There is one split: all rows
+    to train on, a few of them to score.
+    """
+    rows = np.arange(len(X))
+    search = GridSearchCV(
+        MLPClassifier(**case.common),
+        case.parameters,
+        n_jobs=threads,
+        refit=False,
+        cv=[(rows, rows[:N_SCORED])],
+    )
+
+    def turn():
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            search.fit(X, y)
+
+    return turn
