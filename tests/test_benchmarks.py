@@ -88,7 +88,7 @@ def test_markdown_and_terminal_show_every_contender(finished):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.campaign)])
 def test_a_signal_stops_the_workers_and_shows_what_there_is(sent, tmp_path):
     arguments = ["--case", "20-32-32-3 batch 32 float64", "--rounds", "1000", "--contender", "reference"]
     with start(*arguments, "--out", str(tmp_path)) as process:
