@@ -18,6 +18,8 @@
 #define VECTOR_STORE_F32(p, v) _mm512_storeu_ps(p, v)
 #define VECTOR_BROADCAST_F32(x) _mm512_set1_ps(x)
 #define VECTOR_FMA_F32(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define VECTOR_RELU_F32(z) _mm512_max_ps(_mm512_setzero_ps(), z)
+#define VECTOR_WHERE_POSITIVE_F32(x, y) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ), x)
 #define VECTOR_F64 __m512d
 #define VECTOR_LENGTH_F64 8
 #define VECTOR_ZERO_F64 _mm512_setzero_pd()
@@ -25,6 +27,8 @@
 #define VECTOR_STORE_F64(p, v) _mm512_storeu_pd(p, v)
 #define VECTOR_BROADCAST_F64(x) _mm512_set1_pd(x)
 #define VECTOR_FMA_F64(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define VECTOR_RELU_F64(z) _mm512_max_pd(_mm512_setzero_pd(), z)
+#define VECTOR_WHERE_POSITIVE_F64(x, y) _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(y, _mm512_setzero_pd(), _CMP_GT_OQ), x)
 #include "kernels.inc.c"
 #else
 typedef int isa_avx512_is_empty_here; /* ISO C wants a declaration in every file */

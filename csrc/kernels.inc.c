@@ -55,6 +55,8 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define VECTOR_STORE(p, v) VECTOR_STORE_F32(p, v)
 #define VECTOR_BROADCAST(x) VECTOR_BROADCAST_F32(x)
 #define VECTOR_FMA(a, b, c) VECTOR_FMA_F32(a, b, c)
+#define VECTOR_RELU(z) VECTOR_RELU_F32(z)
+#define VECTOR_WHERE_POSITIVE(x, y) VECTOR_WHERE_POSITIVE_F32(x, y)
 #define VECTOR_ZIP_LOW(a, b) PASTE(ZIP_LOW_, VECTOR_LENGTH_F32, , )(a, b)
 #define VECTOR_ZIP_HIGH(a, b) PASTE(ZIP_HIGH_, VECTOR_LENGTH_F32, , )(a, b)
 #include "bodies.inc.c"
@@ -80,10 +82,13 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #undef VECTOR_STORE
 #undef VECTOR_BROADCAST
 #undef VECTOR_FMA
+#undef VECTOR_RELU
+#undef VECTOR_WHERE_POSITIVE
 #undef VECTOR_ZIP_LOW
 #undef VECTOR_ZIP_HIGH
 #undef TILE_COLUMNS
-#undef ACCUMULATE
+#undef TILE_OF
+#undef TILE_KERNEL
 
 #define REAL double
 #define BITS int64_t
@@ -107,6 +112,8 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define VECTOR_STORE(p, v) VECTOR_STORE_F64(p, v)
 #define VECTOR_BROADCAST(x) VECTOR_BROADCAST_F64(x)
 #define VECTOR_FMA(a, b, c) VECTOR_FMA_F64(a, b, c)
+#define VECTOR_RELU(z) VECTOR_RELU_F64(z)
+#define VECTOR_WHERE_POSITIVE(x, y) VECTOR_WHERE_POSITIVE_F64(x, y)
 #define VECTOR_ZIP_LOW(a, b) PASTE(ZIP_LOW_, VECTOR_LENGTH_F64, , )(a, b)
 #define VECTOR_ZIP_HIGH(a, b) PASTE(ZIP_HIGH_, VECTOR_LENGTH_F64, , )(a, b)
 #include "bodies.inc.c"

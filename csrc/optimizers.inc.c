@@ -4,34 +4,54 @@
  * `g_stride` from row to row: a tile that was just computed, or with one row a whole vector.
  */
 
-/* v = momentum v - rate g; w += v, or with Nesterov w += momentum v - rate g; without a velocity
- * (NULL) plain w -= rate g (Sutskever et al., "On the importance of initialization and momentum in deep
- * learning", 2013). */
+/* Gradient descent's numbers in the type they are used in. */
+typedef struct {
+    REAL rate, momentum, l2;
+    int nesterov;
+} NAME(sgd_t);
+
+INLINE NAME(sgd_t) NAME(sgd_of)(const optimizer_t *optimizer)
+{
+    return (NAME(sgd_t)){(REAL)optimizer->learning_rate, (REAL)optimizer->momentum, (REAL)optimizer->l2,
+                         optimizer->nesterov};
+}
+
+/* v = momentum v - rate g; w + v is returned, or with Nesterov w + momentum v - rate g (Sutskever et al.,
+ * "On the importance of initialization and momentum in deep learning", 2013). */
+INLINE VECTOR NAME(sgd_momentum)(VECTOR w, VECTOR *velocity, VECTOR g, const NAME(sgd_t) *sgd)
+{
+    const VECTOR momentum = VECTOR_BROADCAST(sgd->momentum);
+    const VECTOR step = VECTOR_BROADCAST(-sgd->rate) * VECTOR_FMA(VECTOR_BROADCAST(sgd->l2), w, g);
+    *velocity = VECTOR_FMA(momentum, *velocity, step);
+    const VECTOR ahead = VECTOR_FMA(momentum, *velocity, step);
+    return sgd->nesterov ? w + ahead : w + *velocity;
+}
+
+/* The same for a block; without a velocity (NULL) plain w -= rate g. */
 INLINE void NAME(sgd_block)(REAL *w_, REAL *velocity_, const REAL *g_, int64_t n_rows, int64_t n,
                             int64_t stride, int64_t g_stride, const optimizer_t *optimizer)
 {
-    const REAL rate = (REAL)optimizer->learning_rate, momentum = (REAL)optimizer->momentum;
-    const REAL l2 = (REAL)optimizer->l2;
+    const NAME(sgd_t) sgd = NAME(sgd_of)(optimizer);
     for (int64_t row = 0; row < n_rows; row++) {
         REAL *restrict w = w_ + row * stride;
         const REAL *restrict g = g_ + row * g_stride;
         if (!velocity_) {
             for (int64_t i = 0; i < n; i++)
-                w[i] = FMA(-rate, FMA(l2, w[i], g[i]), w[i]);
+                w[i] = FMA(-sgd.rate, FMA(sgd.l2, w[i], g[i]), w[i]);
             continue;
         }
         REAL *restrict velocity = velocity_ + row * stride;
-        if (optimizer->nesterov)
-            for (int64_t i = 0; i < n; i++) {
-                const REAL step = rate * FMA(l2, w[i], g[i]);
-                velocity[i] = FMA(momentum, velocity[i], -step);
-                w[i] += FMA(momentum, velocity[i], -step);
-            }
-        else
-            for (int64_t i = 0; i < n; i++) {
-                velocity[i] = FMA(momentum, velocity[i], -rate * FMA(l2, w[i], g[i]));
-                w[i] += velocity[i];
-            }
+        int64_t i = 0;
+        for (; i + VECTOR_LENGTH <= n; i += VECTOR_LENGTH) {
+            VECTOR speed = VECTOR_LOAD(velocity + i);
+            VECTOR_STORE(w + i, NAME(sgd_momentum)(VECTOR_LOAD(w + i), &speed, VECTOR_LOAD(g + i), &sgd));
+            VECTOR_STORE(velocity + i, speed);
+        }
+        for (; i < n; i++) { /* a member's last biases */
+            const REAL step = -sgd.rate * FMA(sgd.l2, w[i], g[i]);
+            velocity[i] = FMA(sgd.momentum, velocity[i], step);
+            w[i] += sgd.nesterov ? FMA(sgd.momentum, velocity[i], step) : velocity[i];
+        }
     }
 }
 

@@ -3,21 +3,71 @@
  * Design. All three products of a layer are C (m, n) = A (m, k) B (k, n) with vectors along n and one
  * element of A broadcast at a time, so one kernel serves them: only the strides of A differ. A tile of
  * up to TILE_ROWS x 2 vectors of C stays in registers for the whole sum over k, each element one chain of
- * fused multiply-adds in the order of k: the same bits on every instruction set. Nothing is packed: W is
- * read by broadcast where it lies. A finished tile goes through a scratch of at most 1.5 KB, still in the
- * first cache, to what belongs to the product: bias and activation, its derivative, the solver's step.
+ * fused multiply-adds in the order of k: the same bits on every instruction set, for any number of
+ * threads. Nothing is packed: W is read by broadcast where it lies. What belongs to the product (bias and
+ * activation, the activation's derivative, the solver's step) happens to the sums while they are still in
+ * registers; what is too long for that happens to the tile just stored, in the first cache.
  *
  *   forward   z (n_out, samples)  = W (n_out, n_in)       x (n_in, samples)
  *   backward  d_x (n_in, samples) = W^T (n_in, n_out)     d_y (n_out, samples)
  *   update    d_W (n_out, n_in)   = d_y (n_out, samples)  x^T (samples, n_in)
+ *
+ * A member of a team of threads makes its share of the rows of C.
  */
 
 #define TILE_COLUMNS (2 * VECTOR_LENGTH)
+#ifndef BY_BANDS_F
+#define BY_BANDS_F 0
+#define BY_BANDS_B 0
+#define BY_BANDS_U 0
+#endif
 
-/* One tile: tile (rows, vectors) = A B over n_k; `rows` and `vectors` are constants where this is inlined. */
-INLINE void NAME(accumulate)(REAL *tile, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *b,
-                             ptrdiff_t b_row, int64_t n_k, const int rows, const int vectors)
+/* What becomes of the sums of a tile. */
+enum NAME(finish) {
+    NAME(FINISH_STORE),      /* c = sum */
+    NAME(FINISH_ADD),        /* c = c + sum */
+    NAME(FINISH_ACTIVATION), /* c = sum + bias, or relu(sum + bias) */
+    NAME(FINISH_DERIVATIVE), /* c = sum relu'(y) */
+    NAME(FINISH_SGD),        /* the step of gradient descent with momentum on the weights c */
+};
+
+/* A matrix product and what belongs to it. */
+typedef struct {
+    const REAL *a, *b;
+    ptrdiff_t a_row, a_k; /* from one row of A to the next, from one k to the next */
+    ptrdiff_t b_row;
+    int64_t n_k;
+    REAL *c;
+    ptrdiff_t c_row;
+    const REAL *bias; /* FINISH_ACTIVATION */
+    int relu;
+    const REAL *y;    /* FINISH_DERIVATIVE, rows c_row apart */
+    REAL *velocity;   /* FINISH_SGD, rows c_row apart */
+    NAME(sgd_t) sgd;
+    const layer_t *layer; /* tile_solver */
+    const step_t *step;
+} NAME(product_t);
+
+/* One tile, of the rows from `row` and the columns from `column` on. `rows`, `vectors` and `finish` are
+ * constants where this is inlined; every loop over the sums is unrolled whole. */
+INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t column, const int rows,
+                       const int vectors, const enum NAME(finish) finish)
 {
+    const ptrdiff_t a_row = product->a_row, a_k = product->a_k, b_row = product->b_row;
+    const ptrdiff_t c_row = product->c_row;
+    REAL *c = product->c + row * c_row + column;
+    /* The step reads and writes weights and velocity, which seldom are in the first two caches: fetched
+     * now, they are there when the sums are done. */
+    REAL *velocity = finish == NAME(FINISH_SGD) ? product->velocity + row * c_row + column : NULL;
+    if (finish == NAME(FINISH_SGD))
+        UNROLL
+        for (int i = 0; i < rows; i++)
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
+                __builtin_prefetch(c + i * c_row + v * VECTOR_LENGTH, 1);
+                __builtin_prefetch(velocity + i * c_row + v * VECTOR_LENGTH, 1);
+            }
+
     VECTOR sum[TILE_ROWS][2];
     UNROLL
     for (int i = 0; i < rows; i++)
@@ -28,8 +78,9 @@ INLINE void NAME(accumulate)(REAL *tile, const REAL *a, ptrdiff_t a_row, ptrdiff
     const REAL *group[(TILE_ROWS + 2) / 3];
     UNROLL
     for (int g = 0; g < (rows + 2) / 3; g++)
-        group[g] = a + 3 * g * a_row;
-    for (int64_t k = 0; k < n_k; k++) {
+        group[g] = product->a + (row + 3 * g) * a_row;
+    const REAL *b = product->b + column;
+    for (int64_t k = product->n_k; k > 0; k--) {
         VECTOR x[2];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -46,153 +97,198 @@ INLINE void NAME(accumulate)(REAL *tile, const REAL *a, ptrdiff_t a_row, ptrdiff
             group[g] += a_k;
         b += b_row;
     }
+
+    const REAL *y = finish == NAME(FINISH_DERIVATIVE) ? product->y + row * c_row + column : NULL;
     UNROLL
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
+        VECTOR bias = VECTOR_ZERO;
+        if (finish == NAME(FINISH_ACTIVATION))
+            bias = VECTOR_BROADCAST(product->bias[row + i]);
         UNROLL
-        for (int v = 0; v < vectors; v++)
-            VECTOR_STORE(tile + i * TILE_COLUMNS + v * VECTOR_LENGTH, sum[i][v]);
-}
-
-#define ACCUMULATE(rows)                                                                               \
-    case rows:                                                                                         \
-        if (vectors == 2)                                                                              \
-            NAME(accumulate)(tile, a, a_row, a_k, b, b_row, n_k, rows, 2);                             \
-        else                                                                                           \
-            NAME(accumulate)(tile, a, a_row, a_k, b, b_row, n_k, rows, 1);                             \
-        break;
-
-/* The tile of these sizes; not inlined, or each of the three products would hold all sizes again. */
-KERNEL __attribute__((noinline)) void NAME(accumulate_tile)(REAL *tile, const REAL *a, ptrdiff_t a_row,
-                                                            ptrdiff_t a_k, const REAL *b, ptrdiff_t b_row,
-                                                            int64_t n_k, int rows, int vectors)
-{
-    switch (rows) {
-        ACCUMULATE(1)
-        ACCUMULATE(2)
-        ACCUMULATE(3)
-        ACCUMULATE(4)
-        ACCUMULATE(5)
-        ACCUMULATE(6)
-#if TILE_ROWS > 6
-        ACCUMULATE(7)
-        ACCUMULATE(8)
-        ACCUMULATE(9)
-        ACCUMULATE(10)
-        ACCUMULATE(11)
-        ACCUMULATE(12)
-#endif
-    }
-}
-
-/* What becomes of a finished tile: C[row .. row + rows, column .. column + columns]. */
-typedef void NAME(finish_t)(const REAL *tile, const layer_t *layer, const step_t *step, int64_t row,
-                            int64_t column, int rows, int columns);
-
-/* Tile by tile over C (m, n); n is padded to LANES. The rows are dealt out evenly: 50 rows are five tiles
- * of 10, not four of 12 and one of 2. */
-INLINE void NAME(product)(const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *b, ptrdiff_t b_row,
-                          int64_t m, int64_t n, int64_t n_k, NAME(finish_t) *finish, const layer_t *layer,
-                          const step_t *step)
-{
-    _Alignas(64) REAL tile[TILE_ROWS * TILE_COLUMNS];
-    const int64_t n_tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
-    for (int64_t column = 0; column < n; column += TILE_COLUMNS) {
-        const int columns = n - column < TILE_COLUMNS ? (int)(n - column) : TILE_COLUMNS;
-        for (int64_t t = 0; t < n_tiles; t++) {
-            const int64_t row = m * t / n_tiles;
-            const int rows = (int)(m * (t + 1) / n_tiles - row);
-            NAME(accumulate_tile)(tile, a + row * a_row, a_row, a_k, b + column, b_row, n_k, rows,
-                                  columns / VECTOR_LENGTH);
-            finish(tile, layer, step, row, column, rows, columns);
+        for (int v = 0; v < vectors; v++) {
+            REAL *at = c + i * c_row + v * VECTOR_LENGTH;
+            VECTOR z = sum[i][v];
+            switch (finish) {
+            case NAME(FINISH_STORE):
+                break;
+            case NAME(FINISH_ADD):
+                z = VECTOR_LOAD(at) + z;
+                break;
+            case NAME(FINISH_ACTIVATION):
+                z = z + bias;
+                if (product->relu)
+                    z = VECTOR_RELU(z);
+                break;
+            case NAME(FINISH_DERIVATIVE):
+                z = VECTOR_WHERE_POSITIVE(z, VECTOR_LOAD(y + i * c_row + v * VECTOR_LENGTH));
+                break;
+            case NAME(FINISH_SGD): {
+                REAL *velocity_at = velocity + i * c_row + v * VECTOR_LENGTH;
+                VECTOR speed = VECTOR_LOAD(velocity_at);
+                z = NAME(sgd_momentum)(VECTOR_LOAD(at), &speed, z, &product->sgd);
+                VECTOR_STORE(velocity_at, speed);
+                break;
+            }
+            }
+            VECTOR_STORE(at, z);
         }
     }
 }
 
-/* z + bias -> activation -> outputs; softmax looks across units and follows when all tiles are done. */
-INLINE void NAME(finish_outputs)(const REAL *tile, const layer_t *layer, const step_t *step, int64_t row,
-                                 int64_t column, int rows, int columns, const activation_t kind)
-{
-    const REAL *bias = (const REAL *)layer->bias + row;
-    REAL *out = (REAL *)layer->outputs + row * step->stride + column;
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++)
-            out[i * step->stride + j] = NAME(activate)(tile[i * TILE_COLUMNS + j] + bias[i], kind);
-}
+#define TILE_OF(n)                                                \
+    case n:                                                       \
+        if (vectors == 2)                                         \
+            NAME(tile)(product, row, column, n, 2, finish);       \
+        else                                                      \
+            NAME(tile)(product, row, column, n, 1, finish);       \
+        break;
 
-KERNEL void NAME(finish_forward)(const REAL *tile, const layer_t *layer, const step_t *step, int64_t row,
-                                 int64_t column, int rows, int columns)
+/* The tile of these sizes; `finish` is a constant where this is inlined. */
+INLINE void NAME(tile_of)(const NAME(product_t) *product, int64_t row, int64_t column, int rows, int vectors,
+                          const enum NAME(finish) finish)
 {
-    switch (layer->activation) { /* each its own loop, which then vectorises */
-    case ACTIVATION_RELU:
-        NAME(finish_outputs)(tile, layer, step, row, column, rows, columns, ACTIVATION_RELU);
-        break;
-    case ACTIVATION_TANH:
-        NAME(finish_outputs)(tile, layer, step, row, column, rows, columns, ACTIVATION_TANH);
-        break;
-    case ACTIVATION_LOGISTIC:
-        NAME(finish_outputs)(tile, layer, step, row, column, rows, columns, ACTIVATION_LOGISTIC);
-        break;
-    case ACTIVATION_IDENTITY:
-    case ACTIVATION_SOFTMAX:
-        NAME(finish_outputs)(tile, layer, step, row, column, rows, columns, ACTIVATION_IDENTITY);
-        break;
+    switch (rows) {
+        TILE_OF(1)
+        TILE_OF(2)
+        TILE_OF(3)
+        TILE_OF(4)
+        TILE_OF(5)
+        TILE_OF(6)
+#if TILE_ROWS > 6
+        TILE_OF(7)
+        TILE_OF(8)
+        TILE_OF(9)
+        TILE_OF(10)
+        TILE_OF(11)
+        TILE_OF(12)
+#endif
     }
 }
 
-KERNEL void NAME(finish_backward)(const REAL *tile, const layer_t *layer, const step_t *step, int64_t row,
-                                  int64_t column, int rows, int columns)
-{
-    REAL *out = (REAL *)layer->d_inputs + row * step->stride + column;
-    for (int i = 0; i < rows; i++)
-        memcpy(out + i * step->stride, tile + i * TILE_COLUMNS, (size_t)columns * sizeof(REAL));
-}
+/* One kernel per finish, which the products share. */
+#define TILE_KERNEL(finish)                                                                                 \
+    KERNEL __attribute__((noinline)) void NAME(tile_##finish)(const NAME(product_t) * product, int64_t row, \
+                                                              int64_t column, int rows, int vectors)        \
+    {                                                                                                       \
+        NAME(tile_of)(product, row, column, rows, vectors, NAME(FINISH_##finish));                          \
+    }
+TILE_KERNEL(STORE)
+TILE_KERNEL(ADD)
+TILE_KERNEL(ACTIVATION)
+TILE_KERNEL(DERIVATIVE)
+TILE_KERNEL(SGD)
 
-KERNEL void NAME(finish_update)(const REAL *tile, const layer_t *layer, const step_t *step, int64_t row,
-                                int64_t column, int rows, int columns)
+
+/* A tile of the gradient in a scratch of at most 1.5 KB, and any solver's step from there. */
+KERNEL __attribute__((noinline)) void NAME(tile_solver)(const NAME(product_t) *product, int64_t row,
+                                                        int64_t column, int rows, int vectors)
 {
+    _Alignas(64) REAL gradient[TILE_ROWS * TILE_COLUMNS];
+    const layer_t *layer = product->layer;
     const int64_t at = row * layer->weight_stride + column;
-    if (step->accumulate) {
-        REAL *gradient = (REAL *)layer->d_weight + at;
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < columns; j++)
-                gradient[i * layer->weight_stride + j] += tile[i * TILE_COLUMNS + j];
-        return;
-    }
+    REAL *w = (REAL *)layer->weight + at;
     REAL *moment_1 = layer->moment_weight[0], *moment_2 = layer->moment_weight[1];
-    NAME(solver_step)((REAL *)layer->weight + at, moment_1 ? moment_1 + at : NULL,
-                      moment_2 ? moment_2 + at : NULL, tile, rows, columns, layer->weight_stride,
-                      TILE_COLUMNS, &step->optimizer);
+    NAME(product_t) into = *product;
+    into.c = gradient - row * TILE_COLUMNS - column;
+    into.c_row = TILE_COLUMNS;
+    NAME(tile_STORE)(&into, row, column, rows, vectors);
+    NAME(solver_step)(w, moment_1 ? moment_1 + at : NULL, moment_2 ? moment_2 + at : NULL, gradient, rows,
+                      vectors * VECTOR_LENGTH, layer->weight_stride, TILE_COLUMNS, &product->step->optimizer);
 }
 
-KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step)
+/* All tiles of the member's rows, of m, and of n columns, padded to LANES. The rows are dealt out evenly: 50
+ * are five tiles of 10, not four of 12 and one of 2. */
+INLINE void NAME(tiles)(const NAME(product_t) *product, int64_t m, int64_t n, const member_t *member,
+                        void (*tile)(const NAME(product_t) *, int64_t, int64_t, int, int), int by_bands)
 {
-    NAME(product)(layer->weight, layer->weight_stride, 1, layer->inputs, step->stride, layer->n_out,
-                  whole_lanes(step->n_samples), layer->n_in, NAME(finish_forward), layer, step);
-    if (layer->activation == ACTIVATION_SOFTMAX)
-        NAME(activation_forward)(layer->outputs, NULL, layer->n_out, step->n_samples, step->stride,
-                                 ACTIVATION_SOFTMAX);
-    if (layer->outputs_rows)
-        NAME(transpose)(layer->outputs_rows, layer->outputs, layer->n_out, step->n_samples,
-                        whole_lanes(layer->n_out), step->stride);
+    const int64_t begin = share_begin(m, member), n_rows = share_end(m, member) - begin;
+    const int64_t n_bands = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int64_t n_panels = (n + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    for (int64_t outer = 0; outer < (by_bands ? n_bands : n_panels); outer++)
+        for (int64_t inner = 0; inner < (by_bands ? n_panels : n_bands); inner++) {
+            const int64_t band = by_bands ? outer : inner;
+            const int64_t column = (by_bands ? inner : outer) * TILE_COLUMNS;
+            const int64_t row = begin + n_rows * band / n_bands;
+            const int64_t end = begin + n_rows * (band + 1) / n_bands;
+            const int64_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
+            tile(product, row, column, (int)(end - row), (int)(columns / VECTOR_LENGTH));
+        }
 }
 
-KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step)
+KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step, const member_t *member)
 {
-    NAME(product)(layer->weight, 1, layer->weight_stride, layer->d_outputs, step->stride, layer->n_in,
-                  whole_lanes(step->n_samples), layer->n_out, NAME(finish_backward), layer, step);
-    NAME(activation_backward)(layer->d_inputs, layer->inputs, layer->n_in, step->n_samples, step->stride,
-                              layer->input_activation);
+    const NAME(product_t) product = {
+        .a = layer->weight,
+        .a_row = layer->weight_stride,
+        .a_k = 1,
+        .b = layer->inputs,
+        .b_row = step->stride,
+        .n_k = layer->n_in,
+        .c = layer->outputs,
+        .c_row = step->stride,
+        .bias = layer->bias,
+        .relu = layer->activation == ACTIVATION_RELU,
+    };
+    NAME(tiles)(&product, layer->n_out, whole_lanes(step->n_samples), member, NAME(tile_ACTIVATION), BY_BANDS_F);
+    const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
+    if (layer->activation != ACTIVATION_RELU)
+        NAME(activation_forward)((REAL *)layer->outputs + begin * step->stride, NULL, end - begin,
+                                 step->n_samples, step->stride, layer->activation);
 }
 
-KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step)
+KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const member_t *member)
 {
-    optimizer_t of_bias = step->optimizer;
+    const int is_relu = layer->input_activation == ACTIVATION_RELU;
+    const NAME(product_t) product = {
+        .a = layer->weight,
+        .a_row = 1,
+        .a_k = layer->weight_stride,
+        .b = layer->d_outputs,
+        .b_row = step->stride,
+        .n_k = layer->n_out,
+        .c = layer->d_inputs,
+        .c_row = step->stride,
+        .y = layer->inputs,
+    };
+    NAME(tiles)(&product, layer->n_in, whole_lanes(step->n_samples), member,
+                is_relu ? NAME(tile_DERIVATIVE) : NAME(tile_STORE), BY_BANDS_B);
+    const int64_t begin = share_begin(layer->n_in, member), end = share_end(layer->n_in, member);
+    if (!is_relu)
+        NAME(activation_backward)((REAL *)layer->d_inputs + begin * step->stride,
+                                  (const REAL *)layer->inputs + begin * step->stride, end - begin,
+                                  step->n_samples, step->stride, layer->input_activation);
+}
+
+KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const member_t *member)
+{
+    const optimizer_t *optimizer = &step->optimizer;
+    const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
+    const int is_sgd = optimizer->solver == SOLVER_SGD && layer->moment_weight[0];
+    const NAME(product_t) product = {
+        .a = layer->d_outputs,
+        .a_row = step->stride,
+        .a_k = 1,
+        .b = layer->inputs_rows,
+        .b_row = layer->weight_stride,
+        .n_k = step->n_samples,
+        .c = step->accumulate ? layer->d_weight : layer->weight,
+        .c_row = layer->weight_stride,
+        .velocity = layer->moment_weight[0],
+        .sgd = NAME(sgd_of)(optimizer),
+        .layer = layer,
+        .step = step,
+    };
+    NAME(tiles)(&product, layer->n_out, whole_lanes(layer->n_in), member,
+                step->accumulate ? NAME(tile_ADD) : is_sgd ? NAME(tile_SGD) : NAME(tile_solver), BY_BANDS_U);
+
+    REAL *d_bias = (REAL *)layer->d_bias + begin;
+    NAME(row_sums)(d_bias, (const REAL *)layer->d_outputs + begin * step->stride, end - begin, step->n_samples,
+                   step->stride, step->accumulate);
+    if (step->accumulate)
+        return;
+    optimizer_t of_bias = *optimizer;
     of_bias.l2 = 0;
-    NAME(row_sums)(layer->d_bias, layer->d_outputs, layer->n_out, step->n_samples, step->stride,
-                   step->accumulate);
-    NAME(product)(layer->d_outputs, step->stride, 1, layer->inputs_rows, whole_lanes(layer->n_in),
-                  layer->n_out, whole_lanes(layer->n_in), step->n_samples, NAME(finish_update), layer, step);
-    if (!step->accumulate)
-        NAME(solver_step)(layer->bias, layer->moment_bias[0], layer->moment_bias[1], layer->d_bias, 1,
-                          layer->n_out, 0, 0, &of_bias);
+    REAL *moment_1 = layer->moment_bias[0], *moment_2 = layer->moment_bias[1];
+    NAME(solver_step)((REAL *)layer->bias + begin, moment_1 ? moment_1 + begin : NULL,
+                      moment_2 ? moment_2 + begin : NULL, d_bias, 1, end - begin, 0, 0, &of_bias);
 }

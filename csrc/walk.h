@@ -3,23 +3,25 @@
 #define FASTMLP_WALK_H
 
 #include "fastmlp.h"
+#include "team.h"
 
 /* A dense layer: outputs = activation(weight inputs + bias). Every pointer is into memory that the
  * plan laid out before the first step. */
 typedef struct {
     int64_t n_in, n_out;
-    activation_t activation;       /* this layer's */
-    activation_t input_activation; /* that of the layer which made the inputs; identity for the data */
+    /* What the operations apply: this layer's activation, and that of the layer which made the inputs,
+     * identity for the data. Softmax, which looks across units, is the walk's: identity here. */
+    activation_t activation, input_activation;
+    int is_softmax;
     int64_t weight_stride;         /* from row to row, padded; the padding is zero and stays zero */
     void *weight, *bias;           /* (n_out, weight_stride) row-major; (n_out) */
     void *d_weight, *d_bias;       /* their gradients, the same shapes */
     void *moment_weight[2], *moment_bias[2]; /* the solver's; unused ones are NULL */
     const void *inputs;      /* (n_in, stride); NULL for BLAS's first layer */
     const void *inputs_rows; /* (n_samples, weight_stride), the same transposed; NULL for BLAS's others */
-    void *outputs_rows;      /* where linear_forward puts the next layer's inputs_rows; may be NULL */
-    void *outputs;                           /* (n_out, stride) */
-    void *d_outputs;                         /* (n_out, stride), before this layer's activation */
-    void *d_inputs;                          /* (n_in, stride), before input_activation; may be NULL */
+    void *outputs;           /* (n_out, stride) */
+    void *d_outputs;         /* (n_out, stride), before this layer's activation */
+    void *d_inputs;          /* (n_in, stride), before input_activation; may be NULL */
 } layer_t;
 
 /* One batch. */
@@ -31,14 +33,15 @@ typedef struct {
     optimizer_t optimizer;
 } step_t;
 
-/* The three matrix operations, each with what belongs to it: an implementation fills this table. */
+/* The three matrix operations, each with what belongs to it: an implementation fills this table. Every
+ * member of a team calls it for its share of the rows of the result; BLAS has teams of one. */
 typedef struct {
     /* outputs = activation(weight inputs + bias) */
-    void (*linear_forward)(const layer_t *layer, const step_t *step);
+    void (*linear_forward)(const layer_t *layer, const step_t *step, const member_t *member);
     /* d_inputs = (weight^T d_outputs) * input_activation'(inputs) */
-    void (*linear_backward)(const layer_t *layer, const step_t *step);
+    void (*linear_backward)(const layer_t *layer, const step_t *step, const member_t *member);
     /* d_weight = d_outputs inputs^T and d_bias = its sum over samples, then the solver's step */
-    void (*linear_update)(const layer_t *layer, const step_t *step);
+    void (*linear_update)(const layer_t *layer, const step_t *step, const member_t *member);
 } operations_t;
 
 /* cpu.c: our own kernels for an instruction set; NULL where it is not available. */

@@ -78,6 +78,7 @@ class BaseMLP(BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "dtype": [StrOptions({"auto", *DTYPES})],
         "engine": [StrOptions(set(ENGINES))],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
         "callbacks": ["array-like"],
     }
@@ -106,6 +107,7 @@ class BaseMLP(BaseEstimator):
         n_iter_no_change=10,
         dtype="auto",
         engine="auto",
+        n_threads=None,
         prepare=None,
         callbacks=(),
     ):
@@ -130,6 +132,7 @@ class BaseMLP(BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.dtype = dtype
         self.engine = engine
+        self.n_threads = n_threads
         self.prepare = prepare
         self.callbacks = callbacks
 
@@ -274,6 +277,7 @@ class BaseMLP(BaseEstimator):
             data.X.shape[1],
             dtype=dtype,
             engine=self.engine,
+            n_threads=self.n_threads,
             initializer=GlorotUniform(2.0 if logistic else 6.0),
             preparation=self.preparation_,
             random_state=random_state,

@@ -24,7 +24,7 @@ def config() -> dict[str, str]:
         "Python": platform.python_version(),
         "compiler": info["compiler"],
         "instruction sets": ", ".join(info["instruction sets"]) + f" (in use: {info['instruction set']})",
-        "engine": info["engine"],
+        "engine": f"{info['engine']}, up to {info['threads']} threads",
         "BLAS": blas or "none found",
         "processors": f"{n_cpus} of {os.cpu_count()} usable",
     }

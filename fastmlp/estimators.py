@@ -55,6 +55,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         What is computed in; ``"auto"``: float64 for float64 input, float32 for all else.
     engine : {"auto", "blas", "tile", "reference"}, default="auto"
         See `Network`; ``"reference"`` is plain NumPy, for reading and checking.
+    n_threads : int or None, default=None
+        The most threads to use; None for as many as the process may use. See `Network`.
     prepare : {None, "auto", "image", "table"}, default=None
         Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
         column ("table"); "auto" takes bytes for images. None takes X as it is.

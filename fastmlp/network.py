@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state
+from threadpoolctl import threadpool_limits
 
 from fastmlp import activations, initializers, losses
 from fastmlp.checks import named, number
 from fastmlp.engine.core import instruction_set
-from fastmlp.engine.plan import TILE_WEIGHTS, Plan, aligned_zeros, choose_operations, make_plan
+from fastmlp.engine.plan import Plan, aligned_zeros, choose_operations, make_plan
 from fastmlp.layers import Dense
 from fastmlp.preparation import Preparation
+from fastmlp.threads import count_threads
 
-#: The engines by name; "auto" is "tile" or "blas", as the size of the network decides (engine/plan.py).
+#: The engines by name; "auto" is "tile" wherever the processor has vectors for it (engine/plan.py).
 ENGINES = {
     "auto": "fastmlp.engine.native",
     "blas": "fastmlp.engine.native",
@@ -46,14 +48,18 @@ class Network:
     dtype : {"float32", "float64"}, default="float32"
         The type of the parameters and of all that is computed.
     engine : {"auto", "blas", "tile", "reference"}, default="auto"
-        Who multiplies: SciPy's BLAS, on its threads, or kernels of our own, on one; ``"auto"`` takes what
-        is faster at the network's size. ``"reference"`` is NumPy: slow, and easy to read and to step through.
+        Who multiplies: kernels of our own ("tile") or SciPy's BLAS, on its threads; ``"auto"`` takes tiles
+        on every processor with AVX2, AVX-512 or NEON. ``"reference"`` is NumPy: slow, and easy to read and
+        to step through.
     initializer : str or object, default="glorot_uniform"
         See `fastmlp.initializers`.
     preparation : Preparation or None, default=None
         Standardisation of the inputs, applied as they are read.
     random_state : int, RandomState instance or None, default=None
         For the initial parameters.
+    n_threads : int or None, default=None
+        The most threads to use; None for as many as the process may use. Training measures how many pay.
+        With tiles the results do not depend on it, to the bit.
 
     Attributes
     ----------
@@ -82,12 +88,15 @@ class Network:
         initializer: Any = "glorot_uniform",
         preparation: Preparation | None = None,
         random_state: Any = None,
+        n_threads: int | None = None,
     ):
         if not (
             isinstance(layers, Sequence) and layers and all(isinstance(layer, Dense) for layer in layers)
         ):
             raise ValueError(f"layers={layers!r} must be a list of one or more instances of Dense.")
         number("n_features", n_features, at_least=1, whole=True)
+        if n_threads is not None:
+            number("n_threads", n_threads, at_least=1, whole=True)
         if preparation is not None:
             preparation.check_width("preparation", n_features)
         if not isinstance(engine, str) or engine not in ENGINES:
@@ -95,13 +104,14 @@ class Network:
         self.layers = tuple(Dense(layer.units, activations.canonical(layer.activation)) for layer in layers)
         self.engine = engine
         self.preparation = preparation
+        self.n_threads = n_threads
         units = tuple(layer.units for layer in self.layers)
         self._plan = make_plan(
             n_features,
             units,
             tuple(layer.activation for layer in self.layers),
             _native_dtype(dtype),
-            engine if engine in ("blas", "tile") else choose_operations(n_features, units, instruction_set()),
+            engine if engine in ("blas", "tile") else choose_operations(instruction_set()),
         )
         self._parameters = self.new_vector()
         self._training_lock = threading.Lock()
@@ -194,9 +204,17 @@ class Network:
             np.empty((len(X), layer.units), dtype=self.dtype) if want else None
             for layer, want in zip(self.layers, wanted, strict=True)
         ]
-        value = self._engine().forward(
-            self._plan, self.parameters, X, self._prepared(), outs, loss=loss and loss.name, targets=targets
-        )
+        with self._limited_blas():
+            value = self._engine().forward(
+                self._plan,
+                self.parameters,
+                X,
+                self._prepared(),
+                outs,
+                loss=loss and loss.name,
+                targets=targets,
+                n_threads=count_threads(self.n_threads),
+            )
         return outs, value
 
     def gradients(self, X, y, loss) -> tuple[float, np.ndarray, np.ndarray]:
@@ -265,9 +283,17 @@ class Network:
                 "this network is being trained by another fit; wait for it, or train a copy (copy.deepcopy)."
             )
         try:
-            yield self._engine().Training(
-                self._plan, self.parameters, X, self._prepared(), loss=loss.name, targets=targets, **options
-            )
+            with self._limited_blas():
+                yield self._engine().Training(
+                    self._plan,
+                    self.parameters,
+                    X,
+                    self._prepared(),
+                    loss=loss.name,
+                    targets=targets,
+                    n_threads=count_threads(self.n_threads),
+                    **options,
+                )
         finally:
             self._training_lock.release()
 
@@ -332,6 +358,12 @@ class Network:
         """Return zeros like `parameters`, aligned as the engine wants them."""
         return aligned_zeros(self._plan.n_parameters, self.dtype)
 
+    def _limited_blas(self):
+        """Keep BLAS, whose number of threads is the whole process's, to ours for as long as this is open."""
+        if self.n_threads is None or self.engine_in_use != "blas":
+            return nullcontext()
+        return threadpool_limits(count_threads(self.n_threads), user_api="blas")
+
     def _engine(self):
         return import_module(ENGINES[self.engine])
 
@@ -382,6 +414,7 @@ def engine_info() -> dict[str, Any]:
         "compiler": core.compiler(),
         "instruction sets": core.instruction_sets(),
         "instruction set": core.instruction_set(),
-        "engine": f"tile up to {TILE_WEIGHTS[core.instruction_set()]:,} weights, blas above",
+        "engine": choose_operations(core.instruction_set()),
+        "threads": count_threads(),
         "blas": blas,
     }

@@ -25,8 +25,8 @@ _DERIVED = ("n_outputs_", "out_activation_", "n_layers_", "_loss_name", "_multil
 _HISTORY = (
     "n_iter_", "t_", "loss_", "best_loss_", "loss_curve_", "validation_scores_", "validation_loss_curve_",
 )  # fmt: skip
-# Parameters that are not data: they begin at their defaults in a loaded model.
-_LEFT_OUT = ("callbacks",)
+# Parameters that are not data, or are about the machine: they begin at their defaults in a loaded model.
+_LEFT_OUT = ("callbacks", "n_threads")
 # Types of class labels that a file can hold: bool, integers, floats, strings; and objects that are strings.
 _LABEL_KINDS = "biufU"
 

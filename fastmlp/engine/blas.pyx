@@ -13,6 +13,7 @@ from fastmlp.engine.csrc cimport (
     SOLVER_SGD,
     kernels_t,
     layer_t,
+    member_t,
     operations_t,
     optimizer_t,
     step_t,
@@ -76,7 +77,7 @@ cdef void weight_product(void *out, const layer_t *layer, const step_t *step,
         product[double](out, layer, step, alpha, beta)
 
 
-cdef void linear_forward(const layer_t *layer, const step_t *step) noexcept nogil:
+cdef void linear_forward(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
     if step.dtype == DTYPE_F32:
         forward[float](layer, step, 1)
     else:
@@ -85,7 +86,7 @@ cdef void linear_forward(const layer_t *layer, const step_t *step) noexcept nogi
                                     step.stride, layer.activation)
 
 
-cdef void linear_backward(const layer_t *layer, const step_t *step) noexcept nogil:
+cdef void linear_backward(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
     if step.dtype == DTYPE_F32:
         backward[float](layer, step, 1)
     else:
@@ -94,7 +95,7 @@ cdef void linear_backward(const layer_t *layer, const step_t *step) noexcept nog
                                      step.stride, layer.input_activation)  # identity for the data
 
 
-cdef void linear_update(const layer_t *layer, const step_t *step) noexcept nogil:
+cdef void linear_update(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
     """The gradient and the solver's step; for plain SGD both are one product, into the weights."""
     # With momentum the product could go straight into the velocity, V = momentum V - rate D X^T, but
     # BLAS then scales V in a pass of its own: 1 to 8 % more per step than d_weight and one fused pass

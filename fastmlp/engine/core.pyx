@@ -77,6 +77,15 @@ cdef void restore_denormals(uint64_t state) noexcept nogil:
     fastmlp_restore_denormals(state)
 
 
+cdef int run_team(int n_threads, void (*work)(void *, const member_t *) noexcept nogil,
+                  void *context) noexcept nogil:
+    return fastmlp_run_team(n_threads, work, context)
+
+
+cdef void barrier(const member_t *member) noexcept nogil:
+    fastmlp_barrier(member)
+
+
 cdef isa_t find_isa(str name) except? N_ISAS:
     for isa in range(N_ISAS):
         if fastmlp_isa_name(<isa_t>isa).decode() == name and fastmlp_isa_available(<isa_t>isa):

@@ -1,4 +1,4 @@
-"""Declarations of the C core, csrc/fastmlp.h and csrc/walk.h, where each name is explained."""
+"""Declarations of the C core, csrc/*.h, where each name is explained."""
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -70,10 +70,21 @@ cdef extern from "fastmlp.h" nogil:
     void fastmlp_shuffle(int64_t *, int64_t, uint64_t, uint64_t) noexcept
 
 
+cdef extern from "team.h" nogil:
+    ctypedef struct member_t:
+        int64_t index, count
+
+    int64_t share_begin(int64_t, const member_t *) noexcept
+    int64_t share_end(int64_t, const member_t *) noexcept
+    int fastmlp_run_team(int, void (*)(void *, const member_t *) noexcept nogil, void *) noexcept
+    void fastmlp_barrier(const member_t *) noexcept
+
+
 cdef extern from "walk.h" nogil:
     ctypedef struct layer_t:
         int64_t n_in, n_out
         activation_t activation, input_activation
+        bint is_softmax
         int64_t weight_stride
         void *weight
         void *bias
@@ -83,7 +94,6 @@ cdef extern from "walk.h" nogil:
         void *moment_bias[2]
         const void *inputs
         const void *inputs_rows
-        void *outputs_rows
         void *outputs
         void *d_outputs
         void *d_inputs
@@ -96,8 +106,8 @@ cdef extern from "walk.h" nogil:
         optimizer_t optimizer
 
     ctypedef struct operations_t:
-        void (*linear_forward)(const layer_t *, const step_t *) noexcept nogil
-        void (*linear_backward)(const layer_t *, const step_t *) noexcept nogil
-        void (*linear_update)(const layer_t *, const step_t *) noexcept nogil
+        void (*linear_forward)(const layer_t *, const step_t *, const member_t *) noexcept nogil
+        void (*linear_backward)(const layer_t *, const step_t *, const member_t *) noexcept nogil
+        void (*linear_update)(const layer_t *, const step_t *, const member_t *) noexcept nogil
 
     const operations_t *fastmlp_tile_operations(isa_t, dtype_t) noexcept

@@ -17,6 +17,10 @@ from fastmlp.engine.core import ACTIVATION_CODES, SOLVER_CODES
 from fastmlp.engine.plan import padded
 
 
+cdef member_t alone
+alone.index, alone.count = 0, 1
+
+
 cdef dtype_t dtype_of(floating[:, ::1] x) noexcept:
     return DTYPE_F32 if floating is float else DTYPE_F64
 
@@ -182,8 +186,13 @@ def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1]
     layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
     layer.activation = ACTIVATION_CODES[activation]
     layer.weight, layer.bias, layer.inputs, layer.outputs = &weight[0, 0], &bias[0], &x[0, 0], &view[0, 0]
-    layer.inputs_rows = layer.outputs_rows = NULL
-    find_operations(operations, isa, step.dtype).linear_forward(&layer, &step)
+    layer.inputs_rows = NULL
+    if layer.activation == ACTIVATION_SOFTMAX:  # the walk's own
+        layer.activation = ACTIVATION_IDENTITY
+    find_operations(operations, isa, step.dtype).linear_forward(&layer, &step, &alone)
+    if activation == "softmax":
+        step.kernels.activation_forward(&view[0, 0], NULL, layer.n_out, n_samples, step.stride,
+                                        ACTIVATION_SOFTMAX)
     return outputs[:, :n_samples]
 
 
@@ -196,9 +205,14 @@ def linear_backward(floating[:, ::1] weight, floating[:, ::1] d_y, floating[:, :
     cdef floating[:, ::1] view = d_x
     layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
     layer.input_activation = ACTIVATION_CODES[input_activation]
+    if layer.input_activation == ACTIVATION_SOFTMAX:
+        layer.input_activation = ACTIVATION_IDENTITY
     layer.weight, layer.inputs = &weight[0, 0], &x[0, 0]
     layer.d_outputs, layer.d_inputs = &d_y[0, 0], &view[0, 0]
-    find_operations(operations, isa, step.dtype).linear_backward(&layer, &step)
+    find_operations(operations, isa, step.dtype).linear_backward(&layer, &step, &alone)
+    if input_activation == "softmax":
+        step.kernels.activation_backward(&view[0, 0], &x[0, 0], layer.n_in, n_samples, step.stride,
+                                         ACTIVATION_SOFTMAX)
     return d_x[:, :n_samples]
 
 
@@ -219,4 +233,4 @@ def linear_update(floating[:, ::1] weight, floating[::1] bias, moments, floating
         moment_weight, moment_bias = of_weight, of_bias
         layer.moment_weight[<int>k], layer.moment_bias[<int>k] = &moment_weight[0, 0], &moment_bias[0]
     step.optimizer = optimizer_from(options)
-    find_operations(operations, isa, step.dtype).linear_update(&layer, &step)
+    find_operations(operations, isa, step.dtype).linear_update(&layer, &step, &alone)

@@ -8,24 +8,7 @@ from fastmlp.engine.plan import Plan
 
 _Preparation = tuple[NDArray[np.float64], NDArray[np.float64]] | None
 
-class Walk:
-    def __init__(
-        self,
-        plan: Plan,
-        parameters: NDArray[Any],
-        X: NDArray[Any],
-        preparation: _Preparation,
-        batch_size: int,
-        *,
-        loss: str | None = None,
-        targets: NDArray[Any] | None = None,
-        targets_preparation: _Preparation = None,
-        gradient: NDArray[Any] | None = None,
-        moments: Sequence[NDArray[Any]] = (),
-        d_inputs: bool = False,
-    ) -> None: ...
-
-class Training(Walk):
+class Training:
     def __init__(
         self,
         plan: Plan,
@@ -44,7 +27,11 @@ class Training(Walk):
         shuffle: bool,
         seed: int,
         n_steps: int,
+        n_threads: int = 1,
+        measure: bool = True,
     ) -> None: ...
+    @property
+    def n_threads(self) -> int: ...
     @property
     def n_steps(self) -> int: ...
     @property
@@ -67,6 +54,7 @@ def forward(
     loss: str | None = None,
     targets: NDArray[Any] | None = None,
     targets_preparation: _Preparation = None,
+    n_threads: int = 1,
 ) -> float | None: ...
 def gradients(
     plan: Plan,

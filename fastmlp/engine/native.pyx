@@ -1,9 +1,7 @@
-"""The walk of a training step over the plan, compiled. reference.py tells the same, name for name.
+"""The compiled engine: a fit in progress, predictions and gradients, all by the walk of walk.pyx.
 
-Design. A `Walk` owns typed memoryviews of everything it touches and takes their addresses once; from
-then on a slice of an epoch is one ``nogil`` call over C structs, which allocates nothing and touches no
-Python object. The three matrix operations go through a table (csrc/walk.h), the rest through the kernels
-of the instruction set (csrc/fastmlp.h).
+A slice of an epoch is one ``nogil`` call, made by a team of threads that ends with it. How many threads is
+measured, not guessed: bits do not depend on it, so now and then a few batches are timed on each candidate.
 """
 
 import numpy as np
@@ -11,347 +9,305 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.math cimport isfinite, pow, sqrt
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
-from fastmlp.engine.core cimport (
-    borrow,
-    fill_preparation,
-    find_kernels,
-    find_operations,
-    flush_denormals,
-    restore_denormals,
-    seconds,
-)
+from fastmlp.engine.core cimport barrier, flush_denormals, restore_denormals, run_team, seconds
 from fastmlp.engine.csrc cimport *
+from fastmlp.engine.walk cimport (
+    Walk,
+    backward,
+    finish_outputs,
+    forward as walk_forward,
+    loss_gradient,
+    square_weights,
+    sum_squares,
+    walk_t,
+    write_outputs,
+)
 
 from fastmlp.engine import core
-from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES, SOLVER_CODES
-from fastmlp.engine.plan import aligned_zeros, plan_workspace
+from fastmlp.engine.core import SOLVER_CODES
+from fastmlp.engine.plan import aligned_zeros
 
 cdef double SLICE_SECONDS = 0.05  # of a prediction, between two looks at signals such as Ctrl-C
 
 cdef enum:
     SLAB = 256  # samples in a batch of a prediction: products run at full speed, in little memory
 
+# A trial of a number of threads, which takes two looks of this length, and how much longer than all trials
+# together its verdict holds: what other programs do to the cores changes.
+cdef double TRIAL_SECONDS = 1e-3
+cdef double VERDICT_SECONDS = 2.0
+cdef double VERDICT_RATIO = 50.0
 
-cdef class Walk:
-    """The buffers and pointers of one plan over one data set; arguments as in reference.py."""
+cdef member_t ALONE
+ALONE.index, ALONE.count = 0, 1
 
+
+ctypedef struct run_t:
+    # What a slice of training reads, and where it is. Each member works on a copy of its own; all copies
+    # go through the same batches and sums, so that nobody has to tell the others.
+    const walk_t *walk
+    step_t step
+    const int64_t *order
+    int64_t n_rows, batch_size, batch, n_batches, n_steps
+    const double *rates
+    const double *momenta
+    double alpha, loss_sum
+    bint diverged
+    double stop_at
+    double batch_seconds  # of a batch in this slice, the first one left out; 0 if there was no other
+
+
+ctypedef struct slice_t:
+    run_t *run
+    # Member 0 looks at the clock before a batch, all read the verdict after it. Two places in turn, since a
+    # slow member may still be reading when the next batch begins.
+    bint stop[2]
+
+
+cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     cdef:
-        layer_t *layers
-        Py_ssize_t n_layers
-        step_t step
-        const operations_t *operations
-        source_t inputs, targets
-        preparation_t inputs_preparation, targets_preparation
-        const int32_t *labels
-        void *batch_targets
-        void *losses
-        loss_t loss
-        activation_t output_activation
-        list keep_alive
+        const walk_t *walk = run.walk
+        step_t *step = &run.step
+        optimizer_t *optimizer = &step.optimizer
+        int64_t start = run.batch * run.batch_size
+        int64_t n_samples = min(run.batch_size, run.n_rows - start)
+        const int64_t *rows = run.order + start
+        double loss
+    if run.alpha != 0:
+        square_weights(walk, step, member)
+    walk_forward(walk, step, member, rows, n_samples)
+    loss = loss_gradient(walk, step, member, rows, 1.0 / n_samples)
+    if run.alpha != 0:  # scikit-learn's L2 term of a batch's loss
+        loss += 0.5 * run.alpha * sum_squares(walk)
+    if not isfinite(loss):
+        run.diverged = True
+        return
+    run.n_steps += 1
+    optimizer.learning_rate = run.rates[run.batch]
+    optimizer.momentum = run.momenta[run.batch]
+    if optimizer.solver == SOLVER_ADAM:
+        optimizer.learning_rate *= (sqrt(1 - pow(optimizer.beta_2, run.n_steps))
+                                    / (1 - pow(optimizer.beta_1, run.n_steps)))
+    optimizer.l2 = run.alpha / n_samples
+    backward(walk, step, member)
+    barrier(member)  # the next batch overwrites what others may still be reading
+    run.loss_sum += loss
+    run.batch += 1
 
-    def __cinit__(self, plan, *args, **kwargs):
-        self.n_layers = len(plan.layers)
-        self.layers = <layer_t *>PyMem_Calloc(self.n_layers, sizeof(layer_t))
-        if self.layers == NULL:
-            raise MemoryError
-        self.keep_alive = []
 
-    def __dealloc__(self):
-        PyMem_Free(self.layers)
-
-    def __init__(self, plan, parameters, X, preparation, batch_size, *, loss=None, targets=None,
-                 targets_preparation=None, gradient=None, moments=(), d_inputs=False):
-        cdef layer_t *layer
-        cdef char *memory
-        cdef char *parameter_memory
-        cdef char *gradient_memory = NULL
-        cdef char *moment_memory
-        cdef size_t itemsize = plan.dtype.itemsize
-        cdef Py_ssize_t i
-
-        self.step.dtype = DTYPE_F32 if plan.dtype == np.float32 else DTYPE_F64
-        isa = core.instruction_set()
-        self.step.kernels = find_kernels(isa, self.step.dtype)
-        self.operations = find_operations(plan.operations, isa, self.step.dtype)
-        layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs)
-        self.step.stride = layout.stride
-        memory = self.writable(aligned_zeros(layout.size, plan.dtype))
-        parameter_memory = self.readable(parameters)
-        if gradient is not None:
-            gradient_memory = self.writable(gradient)
-
-        self.keep_alive.append(borrow(&self.inputs, X))
-        self.keep_alive.append(fill_preparation(&self.inputs_preparation, preparation, plan.dtype))
-        self.batch_targets = memory + <size_t>layout.targets * itemsize
-        self.losses = memory + <size_t>layout.losses * itemsize
-        if loss is not None:
-            self.loss = LOSS_CODES[loss]
-            self.set_targets(targets, targets_preparation, plan.dtype)
-
-        for i in range(self.n_layers):
-            layer_plan = plan.layers[i]
-            layer = &self.layers[i]
-            layer.n_in, layer.n_out = layer_plan.n_in, layer_plan.n_out
-            layer.weight_stride = layer_plan.weight_stride
-            layer.activation = ACTIVATION_CODES[layer_plan.activation]
-            layer.weight = parameter_memory + <size_t>layer_plan.weight_offset * itemsize
-            layer.bias = parameter_memory + <size_t>layer_plan.bias_offset * itemsize
-            layer.outputs = memory + <size_t>layout.outputs[i] * itemsize
-            if i < len(layout.inputs_rows):
-                layer.inputs_rows = memory + <size_t>layout.inputs_rows[i] * itemsize
-            if i == 0:
-                if plan.operations == "tile":
-                    layer.inputs = memory + <size_t>layout.inputs * itemsize
-                layer.input_activation = ACTIVATION_IDENTITY
-            else:
-                self.layers[i - 1].outputs_rows = <void *>layer.inputs_rows
-                layer.inputs = self.layers[i - 1].outputs
-                layer.input_activation = self.layers[i - 1].activation
-            if loss is not None:
-                layer.d_outputs = memory + <size_t>layout.gradients[i] * itemsize
-                if i > 0:
-                    layer.d_inputs = self.layers[i - 1].d_outputs
-                elif d_inputs:
-                    layer.d_inputs = memory + <size_t>layout.d_inputs * itemsize
-            if gradient_memory != NULL:
-                layer.d_weight = gradient_memory + <size_t>layer_plan.weight_offset * itemsize
-                layer.d_bias = gradient_memory + <size_t>layer_plan.bias_offset * itemsize
-        layer = &self.layers[self.n_layers - 1]
-        self.output_activation = layer.activation
-        if loss is not None and self.loss != LOSS_SQUARED_ERROR:
-            # These losses begin at the logits; the activation is part of their kernel.
-            layer.activation = ACTIVATION_IDENTITY
-        for k, moment in enumerate(moments):
-            moment_memory = self.writable(moment)
-            for i, layer_plan in enumerate(plan.layers):
-                self.layers[i].moment_weight[<int>k] = (
-                    moment_memory + <size_t>layer_plan.weight_offset * itemsize)
-                self.layers[i].moment_bias[<int>k] = (
-                    moment_memory + <size_t>layer_plan.bias_offset * itemsize)
-
-    cdef char *writable(self, array) except NULL:
-        cdef uint8_t[::1] view = array.view(np.uint8)
-        self.keep_alive.append(view)
-        return <char *>&view[0]
-
-    cdef char *readable(self, array) except NULL:
-        cdef const uint8_t[::1] view = array.view(np.uint8)
-        self.keep_alive.append(view)
-        return <char *>&view[0]
-
-    cdef int set_targets(self, targets, preparation, dtype) except -1:
-        if self.loss == LOSS_CROSS_ENTROPY:
-            self.labels = <const int32_t *>self.readable(targets)
-        else:
-            self.keep_alive.append(borrow(&self.targets, targets))
-            self.keep_alive.append(fill_preparation(&self.targets_preparation, preparation, dtype))
-        return 0
-
-    cdef void forward(self, const int64_t *rows, int64_t n_samples) noexcept nogil:
-        """Gather the rows and walk up the layers."""
-        cdef Py_ssize_t i
-        cdef layer_t *first = &self.layers[0]
-        self.step.n_samples = n_samples
-        self.step.kernels.gather_rows(<void *>first.inputs_rows, &self.inputs, rows,
-                                      &self.inputs_preparation, n_samples, first.weight_stride)
-        if first.inputs != NULL:
-            self.step.kernels.transpose(<void *>first.inputs, first.inputs_rows, n_samples, first.n_in,
-                                        self.step.stride, first.weight_stride)
-        for i in range(self.n_layers):
-            self.operations.linear_forward(&self.layers[i], &self.step)
-
-    cdef double loss_gradient(self, const int64_t *rows, double weight) noexcept nogil:
-        """Return the sum of the samples' losses, and leave the gradient of weight times it in the
-        last layer's d_outputs, before the layer's activation."""
-        cdef layer_t *last = &self.layers[self.n_layers - 1]
-        cdef const kernels_t *kernels = self.step.kernels
-        cdef int64_t n = self.step.n_samples, stride = self.step.stride, i
-        cdef int32_t *batch_labels = <int32_t *>self.batch_targets
-        if self.loss == LOSS_CROSS_ENTROPY:
-            for i in range(n):
-                batch_labels[i] = self.labels[rows[i]]
-            kernels.cross_entropy(last.d_outputs, self.losses, last.outputs, batch_labels,
-                                  last.n_out, n, stride, weight)
-        else:
-            kernels.gather_columns(self.batch_targets, &self.targets, rows,
-                                   &self.targets_preparation, n, stride)
-            if self.loss == LOSS_BINARY_CROSS_ENTROPY:
-                kernels.binary_cross_entropy(last.d_outputs, self.losses, last.outputs,
-                                             self.batch_targets, last.n_out, n, stride, weight)
-            else:
-                kernels.squared_error(last.d_outputs, self.losses, last.outputs,
-                                      self.batch_targets, last.n_out, n, stride, weight)
-        kernels.activation_backward(last.d_outputs, last.outputs, last.n_out, n, stride,
-                                    last.activation)
-        return kernels.sum(self.losses, n)
-
-    cdef void finish_outputs(self) noexcept nogil:
-        """Turn the logits that a loss left in the last layer's outputs into its real outputs."""
-        cdef layer_t *last = &self.layers[self.n_layers - 1]
-        if last.activation != self.output_activation:
-            self.step.kernels.activation_forward(last.outputs, NULL, last.n_out, self.step.n_samples,
-                                                 self.step.stride, self.output_activation)
-
-    cdef void write_outputs(self, const size_t *addresses, int64_t start) noexcept nogil:
-        """Copy the outputs of each layer whose array has an address into it, from row ``start`` on."""
-        cdef Py_ssize_t i
-        cdef layer_t *layer
-        cdef size_t itemsize = 4 if self.step.dtype == DTYPE_F32 else 8
-        for i in range(self.n_layers):
-            layer = &self.layers[i]
-            if addresses[i]:
-                self.step.kernels.scatter_rows(
-                    <char *>addresses[i] + <size_t>(start * layer.n_out) * itemsize, layer.outputs,
-                    layer.n_out, self.step.n_samples, self.step.stride)
-
-    cdef void backward(self) noexcept nogil:
-        """Walk down the layers; each passes its gradient on before its weights change."""
-        cdef Py_ssize_t i
-        for i in range(self.n_layers - 1, -1, -1):
-            if self.layers[i].d_inputs != NULL:
-                self.operations.linear_backward(&self.layers[i], &self.step)
-            self.operations.linear_update(&self.layers[i], &self.step)
+cdef void train_slice(void *context, const member_t *member) noexcept nogil:
+    """Train on batches until the epoch or the time is over."""
+    cdef:
+        slice_t *shared = <slice_t *>context
+        run_t mine = shared.run[0]
+        uint64_t state = flush_denormals()
+        int64_t first = mine.batch
+        double begun = 0
+        bint *stop
+    while mine.batch < mine.n_batches and not mine.diverged:
+        stop = &shared.stop[mine.batch % 2]
+        if member.index == 0:
+            if mine.batch == first + 1:
+                begun = seconds()
+            stop[0] = seconds() >= mine.stop_at
+        train_batch(&mine, member)
+        if stop[0]:
+            break
+    if member.index == 0:
+        mine.batch_seconds = 0
+        if mine.batch > first + 1:
+            mine.batch_seconds = (seconds() - begun) / (mine.batch - first - 1)
+        shared.run[0] = mine
+    restore_denormals(state)
 
 
 cdef class Training(Walk):
     """A fit in progress: `start_epoch`, then `run` until it returns True."""
 
     cdef:
+        run_t progress
         const int64_t[::1] rows
         int64_t[::1] order
         const double[::1] rates
         const double[::1] momenta
-        int64_t batch_size, batch, n_batches
-        double alpha, learning_rate_scale, loss_sum
         uint64_t seed
-        bint shuffle, diverged
-        readonly int64_t n_steps
+        bint shuffle
+        list candidates, trials
+        double valid_until
+        readonly int n_threads
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
-                 targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps):
+                 targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps, n_threads=1,
+                 measure=True):
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, targets=targets,
                          targets_preparation=targets_preparation, moments=moments,
                          gradient=aligned_zeros(plan.n_parameters, plan.dtype))
         self.writable(parameters)
         self.rows = rows
         self.order = np.array(rows)
-        self.batch_size, self.alpha, self.shuffle, self.seed = batch_size, alpha, shuffle, seed
-        self.n_batches = -(-len(rows) // batch_size)
-        self.n_steps = n_steps
+        self.shuffle, self.seed = shuffle, seed
         self.step.optimizer.solver = SOLVER_CODES[optimizer["solver"]]
         self.step.optimizer.nesterov = optimizer.get("nesterov", False)
         self.step.optimizer.beta_1 = optimizer.get("beta_1", 0)
         self.step.optimizer.beta_2 = optimizer.get("beta_2", 0)
         self.step.optimizer.epsilon = optimizer.get("epsilon", 0)
+        self.progress.walk, self.progress.step = &self.walk, self.step
+        self.progress.order, self.progress.n_rows = &self.order[0], len(rows)
+        self.progress.batch_size, self.progress.n_batches = batch_size, -(-len(rows) // batch_size)
+        self.progress.alpha, self.progress.n_steps = alpha, n_steps
+        if plan.operations == "blas":
+            n_threads = 1  # it has threads of its own
+        self.n_threads = n_threads
+        self.candidates = [n_threads]
+        while measure and self.candidates[0] > 1:
+            self.candidates.insert(0, self.candidates[0] // 2)
+        self.trials, self.valid_until = [], 0
 
     def start_epoch(self, epoch, rates, momenta):
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
         self.rates, self.momenta = rates, momenta
+        self.progress.rates, self.progress.momenta = &self.rates[0], &self.momenta[0]
         self.order[:] = self.rows
         if self.shuffle:
             core.shuffle(self.order, self.seed, epoch)
-        self.batch, self.loss_sum, self.diverged = 0, 0.0, False
+        self.progress.batch, self.progress.loss_sum, self.progress.diverged = 0, 0.0, False
 
     def run(self, double budget):
         """Train on batches until the epoch or the time is over; return whether the epoch is."""
-        cdef uint64_t state
         cdef double stop = seconds() + budget
+        if len(self.candidates) > 1 and seconds() >= self.valid_until:
+            self.choose_threads(stop)
+        if not self.is_over():
+            self.run_on(self.n_threads, stop)
+        return self.is_over()
+
+    cdef bint is_over(self) noexcept:
+        return self.progress.batch >= self.progress.n_batches or self.progress.diverged
+
+    cdef int run_on(self, int n_threads, double stop) except -1:
+        cdef slice_t slice
+        slice.run = &self.progress
+        self.progress.stop_at = stop
         with nogil:
-            state = flush_denormals()
-            while self.batch < self.n_batches and not self.diverged:
-                self.train_batch()
-                if seconds() >= stop:
-                    break
-            restore_denormals(state)
-        return self.batch >= self.n_batches or self.diverged
+            run_team(n_threads, train_slice, &slice)
+        return 0
+
+    cdef int choose_threads(self, double stop) except -1:
+        """Go on with the trials: two looks at each candidate, taken in turns; the faster one counts."""
+        cdef double now
+        while not self.is_over() and len(self.trials) < 2 * len(self.candidates):
+            now = seconds()
+            if now >= stop:
+                return 0
+            self.run_on(self.candidates[len(self.trials) % len(self.candidates)], now + TRIAL_SECONDS)
+            if self.progress.batch_seconds > 0:
+                self.trials.append((self.progress.batch_seconds, seconds() - now))
+        if len(self.trials) < 2 * len(self.candidates):
+            return 0
+        times = [min(self.trials[i][0], self.trials[i + len(self.candidates)][0])
+                 for i in range(len(self.candidates))]
+        self.n_threads = self.candidates[int(np.argmin(times))]
+        self.valid_until = seconds() + max(VERDICT_SECONDS,
+                                           VERDICT_RATIO * sum([taken for _, taken in self.trials]))
+        self.trials = []
+        return 0
 
     def predicts_finite(self):
         """Return whether the last batch's loss is finite under the present parameters."""
-        cdef int64_t start = max(self.batch - 1, 0) * self.batch_size
+        cdef int64_t start = max(self.progress.batch - 1, 0) * self.progress.batch_size
         cdef double loss
         with nogil:
-            self.forward(&self.order[start], min(self.batch_size, self.order.shape[0] - start))
-            loss = self.loss_gradient(&self.order[start], 1.0)
+            walk_forward(&self.walk, &self.step, &ALONE, &self.order[start],
+                         min(self.progress.batch_size, self.progress.n_rows - start))
+            loss = loss_gradient(&self.walk, &self.step, &ALONE, &self.order[start], 1.0)
         return isfinite(loss)
 
-    cdef void train_batch(self) noexcept nogil:
-        cdef int64_t start = self.batch * self.batch_size
-        cdef int64_t n_samples = min(self.batch_size, self.order.shape[0] - start)
-        cdef const int64_t *rows = &self.order[start]
-        cdef optimizer_t *optimizer = &self.step.optimizer
-        cdef double loss
-        self.forward(rows, n_samples)
-        loss = self.loss_gradient(rows, 1.0 / n_samples) + self.penalty()
-        if not isfinite(loss):
-            self.diverged = True
-            return
-        self.n_steps += 1
-        optimizer.learning_rate = self.rates[self.batch]
-        optimizer.momentum = self.momenta[self.batch]
-        if optimizer.solver == SOLVER_ADAM:
-            optimizer.learning_rate *= (sqrt(1 - pow(optimizer.beta_2, self.n_steps))
-                                        / (1 - pow(optimizer.beta_1, self.n_steps)))
-        optimizer.l2 = self.alpha / n_samples
-        self.backward()
-        self.loss_sum += loss
-        self.batch += 1
-
-    cdef double penalty(self) noexcept nogil:
-        """Half of alpha times the squared norm of the weights: scikit-learn's L2 term of a batch's loss."""
-        cdef double total = 0
-        cdef Py_ssize_t i
-        if self.alpha == 0:
-            return 0
-        for i in range(self.n_layers):
-            total += self.step.kernels.sum_of_squares(
-                self.layers[i].weight, self.layers[i].weight_stride * self.layers[i].n_out)
-        return 0.5 * self.alpha * total
+    @property
+    def n_steps(self):
+        """Steps of the solver so far, also those before this fit."""
+        return self.progress.n_steps
 
     @property
     def n_samples_seen(self):
         """Samples of this epoch trained on so far."""
-        return min(self.batch * self.batch_size, self.order.shape[0])
+        return min(self.progress.batch * self.progress.batch_size, self.progress.n_rows)
 
     @property
     def mean_loss(self):
         """The mean loss of this epoch's samples so far, each before its batch's update."""
-        return self.loss_sum / max(self.n_samples_seen, 1)
+        return self.progress.loss_sum / max(self.n_samples_seen, 1)
 
     @property
     def has_diverged(self):
         """Whether a batch's loss was infinite or not a number; its update was not made."""
-        return self.diverged
+        return self.progress.diverged
+
+
+ctypedef struct prediction_t:
+    # A slice of a prediction: slabs are dealt out in turns, each member has a walk of its own.
+    const walk_t **walks
+    const step_t *step
+    const int64_t *rows
+    const size_t *outs
+    int64_t n_rows, first_slab, end_slab
+    bint with_loss
+    double *losses  # of each slab
+
+
+cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
+    cdef:
+        prediction_t *prediction = <prediction_t *>context
+        const walk_t *walk = prediction.walks[member.index]
+        step_t step = prediction.step[0]
+        int64_t slab = prediction.first_slab + member.index, start
+    while slab < prediction.end_slab:
+        start = slab * SLAB
+        walk_forward(walk, &step, &ALONE, prediction.rows + start, min(<int64_t>SLAB, prediction.n_rows - start))
+        if prediction.with_loss:
+            prediction.losses[slab] = loss_gradient(walk, &step, &ALONE, prediction.rows + start, 1.0)
+            finish_outputs(walk, &step)
+        write_outputs(walk, &step, prediction.outs, start)
+        slab += member.count
 
 
 def forward(plan, parameters, X, preparation, outs, *, loss=None, targets=None,
-            targets_preparation=None):
+            targets_preparation=None, n_threads=1):
     """Run X through the layers; write the outputs of those that ``outs`` has an array for.
 
     With a loss and targets, also return the mean loss.
     """
-    cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
-                          targets=targets, targets_preparation=targets_preparation)
+    cdef int64_t n_slabs = (len(X) + SLAB - 1) // SLAB, slabs_per_slice = 1
+    cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
+    cdef Walk walk
+    cdef list walks = [Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss, targets=targets,
+                            targets_preparation=targets_preparation) for _ in range(n_walks)]
     cdef int64_t[::1] rows = np.arange(len(X))
+    walk = walks[0]
     cdef size_t[::1] addresses = np.array(
         [0 if out is None else <size_t>walk.writable(out.reshape(-1)) for out in outs], dtype=np.uintp)
-    cdef bint with_loss = loss is not None
-    cdef double loss_sum = 0, stop
-    cdef int64_t start = 0, n
-    while start < rows.shape[0]:
-        stop = seconds() + SLICE_SECONDS
+    cdef double[::1] losses = np.zeros(n_slabs)
+    cdef size_t[::1] walk_addresses = np.zeros(n_walks, dtype=np.uintp)
+    cdef prediction_t prediction
+    cdef double begun
+    for i in range(n_walks):
+        walk = walks[i]
+        walk_addresses[i] = <size_t>&walk.walk
+    prediction.walks, prediction.step = <const walk_t **>&walk_addresses[0], &walk.step
+    prediction.rows, prediction.n_rows, prediction.outs = &rows[0], len(X), &addresses[0]
+    prediction.with_loss, prediction.losses = loss is not None, &losses[0]
+    prediction.first_slab = 0
+    while prediction.first_slab < n_slabs:
+        prediction.end_slab = min(prediction.first_slab + n_walks * slabs_per_slice, n_slabs)
+        begun = seconds()
         with nogil:
-            while start < rows.shape[0] and seconds() < stop:
-                n = min(<int64_t>SLAB, rows.shape[0] - start)
-                walk.forward(&rows[start], n)
-                if with_loss:
-                    loss_sum += walk.loss_gradient(&rows[start], 1.0)
-                    walk.finish_outputs()
-                walk.write_outputs(&addresses[0], start)
-                start += n
+            run_team(n_walks, predict_slabs, &prediction)
+        if seconds() - begun < SLICE_SECONDS:
+            slabs_per_slice *= 2
+        prediction.first_slab = prediction.end_slab
         PyErr_CheckSignals()
-    return loss_sum / len(X) if with_loss else None
+    return sum(losses) / len(X) if loss is not None else None
 
 
 def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets,
@@ -362,7 +318,7 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
                           targets=targets, targets_preparation=targets_preparation,
                           gradient=d_parameters, d_inputs=True)
     cdef int64_t[::1] rows = np.arange(len(X))
-    cdef layer_t *first = &walk.layers[0]
+    cdef layer_t *first = &walk.walk.layers[0]
     cdef char *out = walk.writable(d_inputs.reshape(-1))
     cdef size_t row_bytes = d_inputs.itemsize * first.n_in
     cdef double loss_sum = 0, weight = 1.0 / rows.shape[0], stop
@@ -374,9 +330,9 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
         with nogil:
             while start < rows.shape[0] and seconds() < stop:
                 n = min(<int64_t>SLAB, rows.shape[0] - start)
-                walk.forward(&rows[start], n)
-                loss_sum += walk.loss_gradient(&rows[start], weight)
-                walk.backward()
+                walk_forward(&walk.walk, &walk.step, &ALONE, &rows[start], n)
+                loss_sum += loss_gradient(&walk.walk, &walk.step, &ALONE, &rows[start], weight)
+                backward(&walk.walk, &walk.step, &ALONE)
                 walk.step.kernels.scatter_rows(out + <size_t>start * row_bytes, first.d_inputs, first.n_in, n,
                                                walk.step.stride)
                 start += n

@@ -7,7 +7,6 @@ layer, and the moments of a solver, are slices of such vectors. A workspace is o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -18,17 +17,13 @@ LANES = 16
 #: BLAS takes 32-bit sizes.
 LARGEST_SIZE = 2**31 - 1
 
-#: ``engine="auto"`` takes our own tiles, on one thread, up to so many weights, and BLAS, on all of its
-#: threads, above. Measured beside OpenBLAS 0.3.30 on two cores, batches of 32 to 512, paired: with AVX-512
-#: tiles led by 1.03 to 2.3 times up to 235,146 weights and lost 2 and 8 % at 794,000 and 1.86 million; with
-#: AVX2 they led by 1.2 to 1.6 times up to 42,200 and lost 30 % at 101,632.
-TILE_WEIGHTS = {"portable": 0, "neon": 2**16, "avx2": 2**16, "avx512": 2**18}
 
+def choose_operations(instruction_set: str) -> str:
+    """Return who multiplies where ``engine="auto"``: "tile", or "blas" where there are no vectors for tiles.
 
-def choose_operations(n_features: int, units: tuple[int, ...], instruction_set: str) -> str:
-    """Return who multiplies for a network of this size: "tile" or "blas"."""
-    n_weights = sum(n_in * n_out for n_in, n_out in pairwise((n_features, *units)))
-    return "tile" if n_weights <= TILE_WEIGHTS[instruction_set] else "blas"
+    The shapes do not matter: beside OpenBLAS 0.3.30, on as many threads, tiles led at every size measured.
+    """
+    return "blas" if instruction_set == "portable" else "tile"
 
 
 def padded(n: int) -> int:
@@ -139,7 +134,8 @@ class WorkspacePlan:
         One (n_out, stride) buffer per layer.
     gradients : tuple of int
         One per layer, (n_out, stride), for the gradient before its activation; empty for prediction.
-        They alternate between two regions: of all the layers, only neighbours' are alive at a time.
+        They take turns in three regions: while one thread still reads a layer's, others may be writing that
+        of two layers below.
     d_inputs : int
         The gradient that flows out of the first layer, (n_features, stride); 0 where nobody asks.
     targets : int
@@ -178,8 +174,8 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
     regions = []
     if backward:
         widths = [layer.n_out for layer in plan.layers]
-        regions = [block(max(widths[parity::2], default=0) * stride) for parity in (0, 1)]
-    gradients = tuple(regions[i % 2] for i in range(len(plan.layers))) if backward else ()
+        regions = [block(max(widths[turn::3], default=0) * stride) for turn in range(3)]
+    gradients = tuple(regions[i % 3] for i in range(len(plan.layers))) if backward else ()
     return WorkspacePlan(
         stride=stride,
         inputs_rows=inputs_rows,

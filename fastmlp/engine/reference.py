@@ -256,7 +256,7 @@ class Training(Walk):
 
     def __init__(
         self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
-        optimizer, moments, alpha, shuffle, seed, n_steps,
+        optimizer, moments, alpha, shuffle, seed, n_steps, n_threads=1,
     ):  # fmt: skip
         super().__init__(
             plan,
@@ -336,7 +336,9 @@ class Training(Walk):
         return self.loss_sum / max(self.n_samples_seen, 1)
 
 
-def forward(plan, parameters, X, preparation, outs, *, loss=None, targets=None, targets_preparation=None):
+def forward(
+    plan, parameters, X, preparation, outs, *, loss=None, targets=None, targets_preparation=None, n_threads=1
+):
     """Run X through the layers; write the outputs of those that ``outs`` has an array for.
 
     With a loss and targets, also return the mean loss.

@@ -1,0 +1,32 @@
+/* team.h: a few threads that share the work of one call and end with it. */
+#ifndef FASTMLP_TEAM_H
+#define FASTMLP_TEAM_H
+
+#include <stdint.h>
+
+typedef struct team team_t;
+
+/* One of the threads, and what is its share of n units, samples or whatever. */
+typedef struct {
+    int64_t index, count;
+    team_t *team; /* NULL for a team of one */
+} member_t;
+
+static inline int64_t share_begin(int64_t n, const member_t *member)
+{
+    return n * member->index / member->count;
+}
+
+static inline int64_t share_end(int64_t n, const member_t *member)
+{
+    return n * (member->index + 1) / member->count;
+}
+
+/* Call work(context, member) once for each member of a team of n_threads, of which the caller is the first;
+ * of fewer, if threads cannot be started. Returns the number of members, when all are done. */
+int fastmlp_run_team(int n_threads, void (*work)(void *context, const member_t *member), void *context);
+
+/* Wait until every member of the team has come here; what they wrote before can then be read. */
+void fastmlp_barrier(const member_t *member);
+
+#endif

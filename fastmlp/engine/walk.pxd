@@ -1,0 +1,41 @@
+"""One training step, as native.pyx runs it; walk.pyx has the explanations."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from fastmlp.engine.csrc cimport *
+
+ctypedef struct walk_t:
+    layer_t *layers
+    Py_ssize_t n_layers
+    const operations_t *operations
+    source_t inputs, targets
+    preparation_t inputs_preparation, targets_preparation
+    const int32_t *labels
+    void *batch_targets
+    void *losses
+    double *squares
+    loss_t loss
+    bint last_is_logits
+
+
+cdef class Walk:
+    cdef:
+        walk_t walk
+        step_t step
+        list keep_alive
+
+    cdef char *writable(self, array) except NULL
+    cdef char *readable(self, array) except NULL
+    cdef int set_targets(self, targets, preparation, dtype) except -1
+
+
+cdef void forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
+                  int64_t n_samples) noexcept nogil
+cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
+                          const int64_t *rows, double weight) noexcept nogil
+cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
+cdef void square_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
+cdef double sum_squares(const walk_t *walk) noexcept nogil
+cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil
+cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,
+                        int64_t start) noexcept nogil

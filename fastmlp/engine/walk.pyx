@@ -1,0 +1,305 @@
+"""The walk of a training step over the plan, compiled. reference.py tells the same, name for name.
+
+Design. A `Walk` owns typed memoryviews of everything it touches and takes their addresses once; from
+then on everything is C structs, which any thread may read. The functions of the step are called by every
+member of a team (csrc/team.h), each for its share of units or, where all units of a sample are looked at, of
+strips of samples; a barrier stands where the next operation reads what others wrote. The three matrix
+operations go through a table (csrc/walk.h), the rest through the kernels of the instruction set
+(csrc/fastmlp.h). Nothing here allocates, or touches a Python object, after a `Walk` is made.
+"""
+
+import numpy as np
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from fastmlp.engine.core cimport barrier, borrow, fill_preparation, find_kernels, find_operations
+from fastmlp.engine.csrc cimport *
+
+from fastmlp.engine import core
+from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES
+from fastmlp.engine.plan import aligned_zeros, plan_workspace
+
+
+cdef class Walk:
+    """The buffers and pointers of one plan over one data set; arguments as in reference.py."""
+
+    def __cinit__(self, plan, *args, **kwargs):
+        self.walk.n_layers = len(plan.layers)
+        self.walk.layers = <layer_t *>PyMem_Calloc(self.walk.n_layers, sizeof(layer_t))
+        if self.walk.layers == NULL:
+            raise MemoryError
+        self.keep_alive = []
+
+    def __dealloc__(self):
+        PyMem_Free(self.walk.layers)
+
+    def __init__(self, plan, parameters, X, preparation, batch_size, *, loss=None, targets=None,
+                 targets_preparation=None, gradient=None, moments=(), d_inputs=False):
+        cdef layer_t *layer
+        cdef layer_t *below
+        cdef char *memory
+        cdef char *parameter_memory
+        cdef char *gradient_memory = NULL
+        cdef char *moment_memory
+        cdef double[::1] squares
+        cdef size_t itemsize = plan.dtype.itemsize
+        cdef Py_ssize_t i
+
+        self.step.dtype = DTYPE_F32 if plan.dtype == np.float32 else DTYPE_F64
+        isa = core.instruction_set()
+        self.step.kernels = find_kernels(isa, self.step.dtype)
+        self.step.accumulate = False
+        self.walk.operations = find_operations(plan.operations, isa, self.step.dtype)
+        layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs)
+        self.step.stride = layout.stride
+        memory = self.writable(aligned_zeros(layout.size, plan.dtype))
+        parameter_memory = self.readable(parameters)
+        if gradient is not None:
+            gradient_memory = self.writable(gradient)
+        squares = np.zeros(sum(layer_plan.n_out for layer_plan in plan.layers))
+        self.keep_alive.append(squares)
+        self.walk.squares = &squares[0]
+
+        self.keep_alive.append(borrow(&self.walk.inputs, X))
+        self.keep_alive.append(fill_preparation(&self.walk.inputs_preparation, preparation, plan.dtype))
+        self.walk.batch_targets = memory + <size_t>layout.targets * itemsize
+        self.walk.losses = memory + <size_t>layout.losses * itemsize
+        if loss is not None:
+            self.walk.loss = LOSS_CODES[loss]
+            self.set_targets(targets, targets_preparation, plan.dtype)
+
+        for i in range(self.walk.n_layers):
+            layer_plan = plan.layers[i]
+            layer = &self.walk.layers[i]
+            layer.n_in, layer.n_out = layer_plan.n_in, layer_plan.n_out
+            layer.weight_stride = layer_plan.weight_stride
+            layer.activation = ACTIVATION_CODES[layer_plan.activation]
+            layer.is_softmax = layer.activation == ACTIVATION_SOFTMAX
+            if layer.is_softmax:
+                layer.activation = ACTIVATION_IDENTITY
+            layer.weight = parameter_memory + <size_t>layer_plan.weight_offset * itemsize
+            layer.bias = parameter_memory + <size_t>layer_plan.bias_offset * itemsize
+            layer.outputs = memory + <size_t>layout.outputs[i] * itemsize
+            if i < len(layout.inputs_rows):
+                layer.inputs_rows = memory + <size_t>layout.inputs_rows[i] * itemsize
+            if i == 0:
+                if plan.operations == "tile":
+                    layer.inputs = memory + <size_t>layout.inputs * itemsize
+                layer.input_activation = ACTIVATION_IDENTITY
+            else:
+                below = &self.walk.layers[i - 1]
+                layer.inputs = below.outputs
+                layer.input_activation = below.activation
+            if loss is not None:
+                layer.d_outputs = memory + <size_t>layout.gradients[i] * itemsize
+                if i > 0:
+                    layer.d_inputs = self.walk.layers[i - 1].d_outputs
+                elif d_inputs:
+                    layer.d_inputs = memory + <size_t>layout.d_inputs * itemsize
+            if gradient_memory != NULL:
+                layer.d_weight = gradient_memory + <size_t>layer_plan.weight_offset * itemsize
+                layer.d_bias = gradient_memory + <size_t>layer_plan.bias_offset * itemsize
+        # These losses begin at the logits; the activation is part of their kernel.
+        self.walk.last_is_logits = loss is not None and self.walk.loss != LOSS_SQUARED_ERROR
+        if self.walk.last_is_logits:
+            layer = &self.walk.layers[self.walk.n_layers - 1]
+            layer.activation, layer.is_softmax = ACTIVATION_IDENTITY, False
+        for k, moment in enumerate(moments):
+            moment_memory = self.writable(moment)
+            for i, layer_plan in enumerate(plan.layers):
+                self.walk.layers[i].moment_weight[<int>k] = (
+                    moment_memory + <size_t>layer_plan.weight_offset * itemsize)
+                self.walk.layers[i].moment_bias[<int>k] = (
+                    moment_memory + <size_t>layer_plan.bias_offset * itemsize)
+
+    cdef char *writable(self, array) except NULL:
+        cdef uint8_t[::1] view = array.view(np.uint8)
+        self.keep_alive.append(view)
+        return <char *>&view[0]
+
+    cdef char *readable(self, array) except NULL:
+        cdef const uint8_t[::1] view = array.view(np.uint8)
+        self.keep_alive.append(view)
+        return <char *>&view[0]
+
+    cdef int set_targets(self, targets, preparation, dtype) except -1:
+        if self.walk.loss == LOSS_CROSS_ENTROPY:
+            self.walk.labels = <const int32_t *>self.readable(targets)
+        else:
+            self.keep_alive.append(borrow(&self.walk.targets, targets))
+            self.keep_alive.append(fill_preparation(&self.walk.targets_preparation, preparation, dtype))
+        return 0
+
+
+cdef inline size_t itemsize_of(const step_t *step) noexcept nogil:
+    return sizeof(float) if step.dtype == DTYPE_F32 else sizeof(double)
+
+
+cdef inline int64_t strip_begin(const step_t *step, const member_t *member) noexcept nogil:
+    """The first sample of a member's share, in whole strips of LANES."""
+    return min(LANES * share_begin((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
+
+
+cdef inline int64_t strip_end(const step_t *step, const member_t *member) noexcept nogil:
+    return min(LANES * share_end((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
+
+
+cdef void gather(const walk_t *walk, const step_t *step, const member_t *member,
+                 const int64_t *rows) noexcept nogil:
+    """Read the member's samples into the first layer's inputs, sample by sample and, for tiles, transposed."""
+    cdef:
+        layer_t *first = &walk.layers[0]
+        size_t itemsize = itemsize_of(step)
+        int64_t start = strip_begin(step, member), end = strip_end(step, member), n
+        char *inputs_rows
+    while start < end:
+        # One strip at a time: it is transposed while it is in the first caches.
+        n = min(<int64_t>LANES, end - start)
+        inputs_rows = <char *>first.inputs_rows + <size_t>(start * first.weight_stride) * itemsize
+        step.kernels.gather_rows(inputs_rows, &walk.inputs, rows + start, &walk.inputs_preparation, n,
+                                 first.weight_stride)
+        if first.inputs != NULL:
+            step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n, first.n_in,
+                                   step.stride, first.weight_stride)
+        start += n
+
+
+cdef void activate_strip(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
+    """Softmax over the units of the member's samples."""
+    cdef int64_t start = strip_begin(step, member), end = strip_end(step, member)
+    step.kernels.activation_forward(<char *>layer.outputs + <size_t>start * itemsize_of(step), NULL,
+                                    layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX)
+
+
+cdef void derive_strip(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
+    """The way back through it."""
+    cdef int64_t start = strip_begin(step, member), end = strip_end(step, member)
+    cdef size_t skip = <size_t>start * itemsize_of(step)
+    step.kernels.activation_backward(<char *>layer.d_outputs + skip, <char *>layer.outputs + skip, layer.n_out,
+                                     end - start, step.stride, ACTIVATION_SOFTMAX)
+
+
+cdef void forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
+                  int64_t n_samples) noexcept nogil:
+    """Gather the rows and walk up the layers; the outputs can be read when it returns."""
+    cdef:
+        Py_ssize_t i
+        layer_t *layer
+        int64_t start, end
+        size_t itemsize = itemsize_of(step)
+    step.n_samples = n_samples
+    start, end = strip_begin(step, member), strip_end(step, member)
+    gather(walk, step, member, rows)
+    barrier(member)
+    for i in range(walk.n_layers):
+        layer = &walk.layers[i]
+        if i > 0 and layer.inputs_rows != NULL:
+            step.kernels.transpose(
+                <char *>layer.inputs_rows + <size_t>(start * layer.weight_stride) * itemsize,
+                <char *>layer.inputs + <size_t>start * itemsize, layer.n_in, end - start,
+                layer.weight_stride, step.stride)
+        walk.operations.linear_forward(layer, step, member)
+        barrier(member)
+        if layer.is_softmax:
+            activate_strip(layer, step, member)
+            barrier(member)
+
+
+cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
+                          const int64_t *rows, double weight) noexcept nogil:
+    """Return the sum of the samples' losses, and leave the gradient of weight times it in the
+    last layer's d_outputs, before the layer's activation."""
+    cdef:
+        layer_t *last = &walk.layers[walk.n_layers - 1]
+        const kernels_t *kernels = step.kernels
+        int64_t start = strip_begin(step, member), end = strip_end(step, member), n = end - start, i
+        int64_t stride = step.stride
+        size_t skip = <size_t>start * itemsize_of(step)
+        char *d_outputs = <char *>last.d_outputs + skip
+        char *outputs = <char *>last.outputs + skip
+        char *losses = <char *>walk.losses + skip
+        char *targets = <char *>walk.batch_targets + skip
+        int32_t *labels = <int32_t *>walk.batch_targets + start
+    if n > 0:
+        if walk.loss == LOSS_CROSS_ENTROPY:
+            for i in range(n):
+                labels[i] = walk.labels[rows[start + i]]
+            kernels.cross_entropy(d_outputs, losses, outputs, labels, last.n_out, n, stride, weight)
+        else:
+            kernels.gather_columns(targets, &walk.targets, rows + start, &walk.targets_preparation, n, stride)
+            if walk.loss == LOSS_BINARY_CROSS_ENTROPY:
+                kernels.binary_cross_entropy(d_outputs, losses, outputs, targets, last.n_out, n, stride, weight)
+            else:
+                kernels.squared_error(d_outputs, losses, outputs, targets, last.n_out, n, stride, weight)
+        if last.is_softmax:
+            derive_strip(last, step, member)
+        else:
+            kernels.activation_backward(d_outputs, outputs, last.n_out, n, stride, last.activation)
+    barrier(member)
+    return kernels.sum(walk.losses, step.n_samples)  # each member for itself, in one order
+
+
+cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
+    """Walk down the layers; each passes its gradient on before its weights change."""
+    cdef Py_ssize_t i
+    cdef layer_t *layer
+    for i in range(walk.n_layers - 1, -1, -1):
+        layer = &walk.layers[i]
+        if layer.d_inputs != NULL:
+            walk.operations.linear_backward(layer, step, member)
+            barrier(member)
+            if i > 0 and walk.layers[i - 1].is_softmax:
+                derive_strip(&walk.layers[i - 1], step, member)
+                barrier(member)
+        walk.operations.linear_update(layer, step, member)
+
+
+cdef void square_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
+    """Leave the squared norm of each unit's weights in ``squares``: the member's own units."""
+    cdef:
+        Py_ssize_t i
+        int64_t unit, first_of_layer = 0
+        layer_t *layer
+        size_t row_bytes
+    for i in range(walk.n_layers):
+        layer = &walk.layers[i]
+        row_bytes = <size_t>layer.weight_stride * itemsize_of(step)
+        for unit in range(share_begin(layer.n_out, member), share_end(layer.n_out, member)):
+            walk.squares[first_of_layer + unit] = step.kernels.sum_of_squares(
+                <char *>layer.weight + <size_t>unit * row_bytes, layer.weight_stride)
+        first_of_layer += layer.n_out
+
+
+cdef double sum_squares(const walk_t *walk) noexcept nogil:
+    """Return the squared norm of all weights."""
+    cdef double total = 0
+    cdef Py_ssize_t i
+    cdef int64_t unit, n_units = 0
+    for i in range(walk.n_layers):
+        n_units += walk.layers[i].n_out
+    for unit in range(n_units):
+        total += walk.squares[unit]
+    return total
+
+
+cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil:
+    """Turn the logits that a loss left in the last layer's outputs into its real outputs."""
+    cdef layer_t *last = &walk.layers[walk.n_layers - 1]
+    if walk.last_is_logits:
+        step.kernels.activation_forward(
+            last.outputs, NULL, last.n_out, step.n_samples, step.stride,
+            ACTIVATION_SOFTMAX if walk.loss == LOSS_CROSS_ENTROPY else ACTIVATION_LOGISTIC)
+
+
+cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,
+                        int64_t start) noexcept nogil:
+    """Copy the outputs of each layer whose array has an address into it, from row ``start`` on."""
+    cdef Py_ssize_t i
+    cdef layer_t *layer
+    for i in range(walk.n_layers):
+        layer = &walk.layers[i]
+        if addresses[i]:
+            step.kernels.scatter_rows(
+                <char *>addresses[i] + <size_t>(start * layer.n_out) * itemsize_of(step), layer.outputs,
+                layer.n_out, step.n_samples, step.stride)
