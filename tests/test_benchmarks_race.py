@@ -17,7 +17,7 @@ from benchmarks.contenders import CONTENDERS, Outcome, Stopwatch, kind_of, timed
 from benchmarks.kinds import KINDS, Accuracy, Grid, NotHere, Prediction, Training, from_dict  # noqa: E402
 from benchmarks.machine import Machine, OtherLoad, Probe  # noqa: E402
 from benchmarks.results import Results  # noqa: E402
-from benchmarks.workers import BrokenDown, LeftOut, Worker  # noqa: E402
+from benchmarks.workers import BrokenDown, Worker  # noqa: E402
 
 TINY = Training((4, 8, 3), batch_size=16, n_batches=3)
 FEW = Prediction((4, 8, 3), n_rows=2, n_calls=3)
@@ -25,6 +25,17 @@ GRID = Grid((8, 4, 3), n_rows=50, batch_size=25, n_epochs=2, n_rates=2, n_penalt
 
 #: These belong to fastmlp or to what it is built on; the others may be missing.
 ALWAYS_HERE = ("fastmlp", "fastmlp-tile", "fastmlp-blas", "fastmlp-one-core", "reference", "scikit-learn")
+
+
+#: A worker that is ready at once and does every turn in a second, or so it says.
+ANSWERING = """
+import sys
+print('{"version": "1", "first_seconds": 3.0}', flush=True)
+for request in sys.stdin:
+    if "quit" in request:
+        break
+    print('{"seconds": 1.0, "finished": true}', flush=True)
+"""
 
 
 def race(results, cases, n_rounds, **options):
@@ -129,11 +140,8 @@ def test_missing_data_leave_everybody_out_with_the_reason(monkeypatch, tmp_path)
     folder.mkdir()
     for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (folder / f"{part}-ubyte").write_bytes(b"damaged")
-    with (
-        Worker("fastmlp", Accuracy("mnist", 90.0), threads=1) as process,
-        pytest.raises(LeftOut, match=r"no mnist: .*train-images"),
-    ):
-        process.wait_until_ready()
+    with pytest.raises(NotHere, match=r"no mnist: .*train-images"):
+        worker.prepare(CONTENDERS["fastmlp"], Accuracy("mnist", 90.0), threads=1)
 
 
 # ------------------------------------------------------------------------------------------------- the cases
@@ -190,7 +198,8 @@ def test_a_turn_is_timed_unless_it_keeps_its_own_time():
 # ----------------------------------------------------------------------------------------------- the workers
 
 
-def test_a_killed_worker_is_reported_by_its_signal():
+def test_a_killed_worker_is_reported_by_its_signal(monkeypatch):
+    replace_workers(monkeypatch, {"reference": ANSWERING})
     with Worker("reference", TINY, threads=1) as process:
         process.wait_until_ready()
         os.kill(process.process.pid, signal.SIGKILL)
@@ -250,7 +259,8 @@ print('{"seconds": 1.0, "finished": false}', flush=True)
 input()
 raise RuntimeError("no more")
 """
-    programs = {"scikit-learn": "raise RuntimeError('never began')", "reference": one_round}
+    never = "raise RuntimeError('never began')"
+    programs = {"scikit-learn": never, "reference": one_round, "fastmlp": ANSWERING}
     replace_workers(monkeypatch, programs)
     results = results_for("reference", "fastmlp", "scikit-learn", "onnxruntime")
     told = race(results, [TINY], 3)
