@@ -26,6 +26,21 @@ INLINE REAL NAME(load)(const char *at, int64_t column, const preparation_t *prep
     return x;
 }
 
+/* Ask for the next lines of a member's share of the next batch. */
+INLINE void NAME(prefetch_lines)(prefetch_t *ahead, int64_t n_lines)
+{
+    const int64_t row_bytes = ahead->source->n_columns * ahead->source->column_stride;
+    for (; n_lines > 0 && ahead->row < ahead->n_rows; n_lines--) {
+        __builtin_prefetch(ahead->source->data + ahead->rows[ahead->row] * ahead->source->row_stride + ahead->byte,
+                           0, 2);
+        ahead->byte += 64;
+        if (ahead->byte >= row_bytes + 63) { /* a row begins anywhere in a line */
+            ahead->byte = 0;
+            ahead->row++;
+        }
+    }
+}
+
 INLINE void NAME(gather_rows_of)(REAL *restrict out, const source_t *source, const int64_t *rows,
                                  const preparation_t preparation, int64_t n_rows, int64_t stride,
                                  const source_type_t type, const ptrdiff_t column_stride)
@@ -34,8 +49,8 @@ INLINE void NAME(gather_rows_of)(REAL *restrict out, const source_t *source, con
     for (int64_t i = 0; i < n_rows; i++) {
         const char *row = source->data + rows[i] * source->row_stride;
         REAL *out_row = out + i * stride;
-        /* A shuffled row is cold: begin to fetch the next one now (128 rows of 784 floats from 60,000:
-         * 33 us without, 26 with). */
+        /* A shuffled row is cold, unless it was fetched during the last update (see prefetch_t): begin to
+         * fetch the next one now (128 rows of 784 floats from 60,000: 33 us without, 26 with). */
         if (i + 1 < n_rows && column_stride > 0 && column_stride <= 64) {
             const char *next = source->data + rows[i + 1] * source->row_stride;
             for (int64_t byte = 0; byte < n_columns * column_stride; byte += 64)

@@ -18,13 +18,14 @@ INLINE NAME(sgd_t) NAME(sgd_of)(const optimizer_t *optimizer)
 
 /* v = momentum v - rate g; w + v is returned, or with Nesterov w + momentum v - rate g (Sutskever et al.,
  * "On the importance of initialization and momentum in deep learning", 2013). */
-INLINE VECTOR NAME(sgd_momentum)(VECTOR w, VECTOR *velocity, VECTOR g, const NAME(sgd_t) *sgd)
+INLINE VECTOR NAME(sgd_momentum)(VECTOR w, VECTOR *velocity, VECTOR g, const NAME(sgd_t) *sgd,
+                                 const int nesterov)
 {
     const VECTOR momentum = VECTOR_BROADCAST(sgd->momentum);
     const VECTOR step = VECTOR_BROADCAST(-sgd->rate) * VECTOR_FMA(VECTOR_BROADCAST(sgd->l2), w, g);
     *velocity = VECTOR_FMA(momentum, *velocity, step);
     const VECTOR ahead = VECTOR_FMA(momentum, *velocity, step);
-    return sgd->nesterov ? w + ahead : w + *velocity;
+    return nesterov ? w + ahead : w + *velocity;
 }
 
 /* The same for a block; without a velocity (NULL) plain w -= rate g. */
@@ -44,7 +45,8 @@ INLINE void NAME(sgd_block)(REAL *w_, REAL *velocity_, const REAL *g_, int64_t n
         int64_t i = 0;
         for (; i + VECTOR_LENGTH <= n; i += VECTOR_LENGTH) {
             VECTOR speed = VECTOR_LOAD(velocity + i);
-            VECTOR_STORE(w + i, NAME(sgd_momentum)(VECTOR_LOAD(w + i), &speed, VECTOR_LOAD(g + i), &sgd));
+            VECTOR_STORE(w + i, NAME(sgd_momentum)(VECTOR_LOAD(w + i), &speed, VECTOR_LOAD(g + i), &sgd,
+                                                   sgd.nesterov));
             VECTOR_STORE(velocity + i, speed);
         }
         for (; i < n; i++) { /* a member's last biases */

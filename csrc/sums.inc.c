@@ -1,23 +1,55 @@
 /* sums.inc.c: sums in one fixed order on every instruction set: LANES partial sums, then a tree. */
 
+/* LANES partial sums added in a tree: the upper half to the lower, four times. */
+INLINE REAL NAME(add_lanes)(const VECTOR *partial)
+{
+    enum { N = LANES / VECTOR_LENGTH };
+    VECTOR sum[N];
+    UNROLL
+    for (int v = 0; v < N; v++)
+        sum[v] = partial[v];
+    UNROLL
+    for (int half = N / 2; half >= 1; half /= 2)
+        UNROLL
+        for (int v = 0; v < half; v++)
+            sum[v] = sum[v] + sum[v + half];
+    REAL lane[VECTOR_LENGTH];
+    VECTOR_STORE(lane, sum[0]);
+    UNROLL
+    for (int half = VECTOR_LENGTH / 2; half >= 1; half /= 2)
+        UNROLL
+        for (int k = 0; k < half; k++)
+            lane[k] += lane[k + half];
+    return lane[0];
+}
+
 KERNEL void NAME(row_sums)(void *out_, const void *x_, int64_t n_rows, int64_t n_samples, int64_t stride,
                            int accumulate)
 {
     REAL *restrict out = out_;
     const REAL *restrict x = x_;
+    enum { N = LANES / VECTOR_LENGTH };
     const int64_t whole = n_samples & ~(int64_t)(LANES - 1);
     for (int64_t j = 0; j < n_rows; j++) {
         const REAL *restrict row = x + j * stride;
-        REAL lane[LANES] = {0};
+        VECTOR sum[N];
+        UNROLL
+        for (int v = 0; v < N; v++)
+            sum[v] = VECTOR_ZERO;
         for (int64_t i = 0; i < whole; i += LANES)
-            for (int k = 0; k < LANES; k++)
-                lane[k] += row[i + k];
-        for (int64_t i = whole; i < n_samples; i++)
-            lane[i - whole] += row[i];
-        for (int half = LANES / 2; half >= 1; half /= 2)
-            for (int k = 0; k < half; k++)
-                lane[k] += lane[k + half];
-        out[j] = accumulate ? out[j] + lane[0] : lane[0];
+            UNROLL
+            for (int v = 0; v < N; v++)
+                sum[v] = sum[v] + VECTOR_LOAD(row + i + v * VECTOR_LENGTH);
+        if (whole < n_samples) {
+            REAL rest[LANES] = {0};
+            for (int64_t i = whole; i < n_samples; i++)
+                rest[i - whole] = row[i];
+            UNROLL
+            for (int v = 0; v < N; v++)
+                sum[v] = sum[v] + VECTOR_LOAD(rest + v * VECTOR_LENGTH);
+        }
+        const REAL total = NAME(add_lanes)(sum);
+        out[j] = accumulate ? out[j] + total : total;
     }
 }
 

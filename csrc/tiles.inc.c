@@ -16,11 +16,6 @@
  */
 
 #define TILE_COLUMNS (2 * VECTOR_LENGTH)
-#ifndef BY_BANDS_F
-#define BY_BANDS_F 0
-#define BY_BANDS_B 0
-#define BY_BANDS_U 0
-#endif
 
 /* What becomes of the sums of a tile. */
 enum NAME(finish) {
@@ -28,7 +23,8 @@ enum NAME(finish) {
     NAME(FINISH_ADD),        /* c = c + sum */
     NAME(FINISH_ACTIVATION), /* c = sum + bias, or relu(sum + bias) */
     NAME(FINISH_DERIVATIVE), /* c = sum relu'(y) */
-    NAME(FINISH_SGD),        /* the step of gradient descent with momentum on the weights c */
+    NAME(FINISH_MOMENTUM),   /* the step of gradient descent with momentum on the weights c */
+    NAME(FINISH_NESTEROV),   /* with Nesterov's */
 };
 
 /* A matrix product and what belongs to it. */
@@ -42,7 +38,7 @@ typedef struct {
     const REAL *bias; /* FINISH_ACTIVATION */
     int relu;
     const REAL *y;    /* FINISH_DERIVATIVE, rows c_row apart */
-    REAL *velocity;   /* FINISH_SGD, rows c_row apart */
+    REAL *velocity;   /* FINISH_MOMENTUM and FINISH_NESTEROV, rows c_row apart */
     NAME(sgd_t) sgd;
     const layer_t *layer; /* tile_solver */
     const step_t *step;
@@ -58,8 +54,9 @@ INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t colu
     REAL *c = product->c + row * c_row + column;
     /* The step reads and writes weights and velocity, which seldom are in the first two caches: fetched
      * now, they are there when the sums are done. */
-    REAL *velocity = finish == NAME(FINISH_SGD) ? product->velocity + row * c_row + column : NULL;
-    if (finish == NAME(FINISH_SGD))
+    const int is_step = finish == NAME(FINISH_MOMENTUM) || finish == NAME(FINISH_NESTEROV);
+    REAL *velocity = is_step ? product->velocity + row * c_row + column : NULL;
+    if (is_step)
         UNROLL
         for (int i = 0; i < rows; i++)
             UNROLL
@@ -122,10 +119,12 @@ INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t colu
             case NAME(FINISH_DERIVATIVE):
                 z = VECTOR_WHERE_POSITIVE(z, VECTOR_LOAD(y + i * c_row + v * VECTOR_LENGTH));
                 break;
-            case NAME(FINISH_SGD): {
+            case NAME(FINISH_MOMENTUM):
+            case NAME(FINISH_NESTEROV): {
                 REAL *velocity_at = velocity + i * c_row + v * VECTOR_LENGTH;
                 VECTOR speed = VECTOR_LOAD(velocity_at);
-                z = NAME(sgd_momentum)(VECTOR_LOAD(at), &speed, z, &product->sgd);
+                z = NAME(sgd_momentum)(VECTOR_LOAD(at), &speed, z, &product->sgd,
+                                       finish == NAME(FINISH_NESTEROV));
                 VECTOR_STORE(velocity_at, speed);
                 break;
             }
@@ -176,7 +175,8 @@ TILE_KERNEL(STORE)
 TILE_KERNEL(ADD)
 TILE_KERNEL(ACTIVATION)
 TILE_KERNEL(DERIVATIVE)
-TILE_KERNEL(SGD)
+TILE_KERNEL(MOMENTUM)
+TILE_KERNEL(NESTEROV)
 
 
 /* A tile of the gradient in a scratch of at most 1.5 KB, and any solver's step from there. */
@@ -196,22 +196,24 @@ KERNEL __attribute__((noinline)) void NAME(tile_solver)(const NAME(product_t) *p
                       vectors * VECTOR_LENGTH, layer->weight_stride, TILE_COLUMNS, &product->step->optimizer);
 }
 
-/* All tiles of the member's rows, of m, and of n columns, padded to LANES. The rows are dealt out evenly: 50
- * are five tiles of 10, not four of 12 and one of 2. */
+/* All tiles of the member's rows, of m, and of n columns, padded to LANES: band after band down a panel of
+ * B, which stays in the first or second cache. The rows are dealt out evenly: 50 are five bands of 10, not
+ * four of 12 and one of 2. */
 INLINE void NAME(tiles)(const NAME(product_t) *product, int64_t m, int64_t n, const member_t *member,
-                        void (*tile)(const NAME(product_t) *, int64_t, int64_t, int, int), int by_bands)
+                        void (*tile)(const NAME(product_t) *, int64_t, int64_t, int, int), prefetch_t *ahead)
 {
     const int64_t begin = share_begin(m, member), n_rows = share_end(m, member) - begin;
     const int64_t n_bands = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    const int64_t n_panels = (n + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    for (int64_t outer = 0; outer < (by_bands ? n_bands : n_panels); outer++)
-        for (int64_t inner = 0; inner < (by_bands ? n_panels : n_bands); inner++) {
-            const int64_t band = by_bands ? outer : inner;
-            const int64_t column = (by_bands ? inner : outer) * TILE_COLUMNS;
+    const int64_t n_tiles = n_bands * ((n + TILE_COLUMNS - 1) / TILE_COLUMNS);
+    const int64_t n_lines = ahead && n_tiles ? (ahead->n_lines + n_tiles - 1) / n_tiles : 0;
+    for (int64_t column = 0; column < n; column += TILE_COLUMNS)
+        for (int64_t band = 0; band < n_bands; band++) {
             const int64_t row = begin + n_rows * band / n_bands;
             const int64_t end = begin + n_rows * (band + 1) / n_bands;
             const int64_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
             tile(product, row, column, (int)(end - row), (int)(columns / VECTOR_LENGTH));
+            if (n_lines)
+                NAME(prefetch_lines)(ahead, n_lines);
         }
 }
 
@@ -229,7 +231,7 @@ KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step, const m
         .bias = layer->bias,
         .relu = layer->activation == ACTIVATION_RELU,
     };
-    NAME(tiles)(&product, layer->n_out, whole_lanes(step->n_samples), member, NAME(tile_ACTIVATION), BY_BANDS_F);
+    NAME(tiles)(&product, layer->n_out, whole_lanes(step->n_samples), member, NAME(tile_ACTIVATION), NULL);
     const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
     if (layer->activation != ACTIVATION_RELU)
         NAME(activation_forward)((REAL *)layer->outputs + begin * step->stride, NULL, end - begin,
@@ -251,7 +253,7 @@ KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const 
         .y = layer->inputs,
     };
     NAME(tiles)(&product, layer->n_in, whole_lanes(step->n_samples), member,
-                is_relu ? NAME(tile_DERIVATIVE) : NAME(tile_STORE), BY_BANDS_B);
+                is_relu ? NAME(tile_DERIVATIVE) : NAME(tile_STORE), NULL);
     const int64_t begin = share_begin(layer->n_in, member), end = share_end(layer->n_in, member);
     if (!is_relu)
         NAME(activation_backward)((REAL *)layer->d_inputs + begin * step->stride,
@@ -263,7 +265,7 @@ KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const me
 {
     const optimizer_t *optimizer = &step->optimizer;
     const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
-    const int is_sgd = optimizer->solver == SOLVER_SGD && layer->moment_weight[0];
+    const int is_momentum = optimizer->solver == SOLVER_SGD && layer->moment_weight[0];
     const NAME(product_t) product = {
         .a = layer->d_outputs,
         .a_row = step->stride,
@@ -279,7 +281,11 @@ KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const me
         .step = step,
     };
     NAME(tiles)(&product, layer->n_out, whole_lanes(layer->n_in), member,
-                step->accumulate ? NAME(tile_ADD) : is_sgd ? NAME(tile_SGD) : NAME(tile_solver), BY_BANDS_U);
+                step->accumulate       ? NAME(tile_ADD)
+                : !is_momentum         ? NAME(tile_solver)
+                : optimizer->nesterov  ? NAME(tile_NESTEROV)
+                                       : NAME(tile_MOMENTUM),
+                layer->d_inputs ? NULL : step->ahead); /* the first layer's, the last and mostly the longest */
 
     REAL *d_bias = (REAL *)layer->d_bias + begin;
     NAME(row_sums)(d_bias, (const REAL *)layer->d_outputs + begin * step->stride, end - begin, step->n_samples,

@@ -24,6 +24,15 @@ typedef struct {
     void *d_inputs;          /* (n_in, stride), before input_activation; may be NULL */
 } layer_t;
 
+/* A member's share of the next batch, which it begins to fetch while it updates this one: a shuffled row is
+ * far away. */
+typedef struct {
+    const source_t *source;
+    const int64_t *rows;
+    int64_t n_rows, n_lines; /* cache lines in all; 0 if the rows are not contiguous */
+    int64_t row, byte;       /* where it is */
+} prefetch_t;
+
 /* One batch. */
 typedef struct {
     dtype_t dtype;
@@ -31,6 +40,7 @@ typedef struct {
     int64_t n_samples, stride;
     int accumulate; /* linear_update adds to the gradient and leaves the weights alone */
     optimizer_t optimizer;
+    prefetch_t *ahead; /* may be NULL */
 } step_t;
 
 /* The three matrix operations, each with what belongs to it: an implementation fills this table. Every

@@ -98,12 +98,18 @@ cdef extern from "walk.h" nogil:
         void *d_outputs
         void *d_inputs
 
+    ctypedef struct prefetch_t:
+        const source_t *source
+        const int64_t *rows
+        int64_t n_rows, n_lines, row, byte
+
     ctypedef struct step_t:
         dtype_t dtype
         const kernels_t *kernels
         int64_t n_samples, stride
         bint accumulate
         optimizer_t optimizer
+        prefetch_t *ahead
 
     ctypedef struct operations_t:
         void (*linear_forward)(const layer_t *, const step_t *, const member_t *) noexcept nogil

@@ -172,7 +172,7 @@ cdef step_t step_for(floating[:, ::1] x, int64_t n_samples, int64_t stride, isa)
     cdef step_t step
     step.dtype = dtype_of(x)
     step.kernels = find_kernels(isa, step.dtype)
-    step.n_samples, step.stride, step.accumulate = n_samples, stride, False
+    step.n_samples, step.stride, step.accumulate, step.ahead = n_samples, stride, False, NULL
     return step
 
 

@@ -17,6 +17,7 @@ from fastmlp.engine.walk cimport (
     Walk,
     backward,
     finish_outputs,
+    look_ahead,
     forward as walk_forward,
     loss_gradient,
     square_weights,
@@ -75,6 +76,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         int64_t n_samples = min(run.batch_size, run.n_rows - start)
         const int64_t *rows = run.order + start
         double loss
+        prefetch_t ahead
     if run.alpha != 0:
         square_weights(walk, step, member)
     walk_forward(walk, step, member, rows, n_samples)
@@ -91,7 +93,12 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         optimizer.learning_rate *= (sqrt(1 - pow(optimizer.beta_2, run.n_steps))
                                     / (1 - pow(optimizer.beta_1, run.n_steps)))
     optimizer.l2 = run.alpha / n_samples
+    if start + n_samples < run.n_rows:
+        look_ahead(&ahead, walk, step, member, rows + n_samples,
+                   min(run.batch_size, run.n_rows - start - n_samples))
+        step.ahead = &ahead
     backward(walk, step, member)
+    step.ahead = NULL
     barrier(member)  # the next batch overwrites what others may still be reading
     run.loss_sum += loss
     run.batch += 1

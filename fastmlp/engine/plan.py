@@ -31,6 +31,12 @@ def padded(n: int) -> int:
     return -(-n // LANES) * LANES
 
 
+def row_stride(n: int) -> int:
+    """Return the elements from one row of ``n`` to the next, so that a column's do not share a cache set."""
+    # Rows a multiple of 1 KB apart fall into few sets of a cache and push each other out.
+    return padded(n) + LANES * (padded(n) % 256 == 0)
+
+
 def aligned_zeros(n: int, dtype: np.dtype) -> np.ndarray:
     """Return ``n`` zeros whose memory begins at a multiple of 64 bytes, one cache line."""
     itemsize = np.dtype(dtype).itemsize
@@ -52,7 +58,7 @@ class LayerPlan:
     @property
     def weight_stride(self) -> int:
         """Elements from one row of weights to the next: n_in, padded with zeros that stay zero."""
-        return padded(self.n_in)
+        return row_stride(self.n_in)
 
     @property
     def weight(self) -> slice:
@@ -111,7 +117,7 @@ def make_plan(
             raise ValueError(
                 f"layer {index} has {n_in} x {n_out} weights; at most {LARGEST_SIZE} fit a layer."
             )
-        bias_offset = offset + padded(n_in) * n_out
+        bias_offset = offset + row_stride(n_in) * n_out
         layers.append(LayerPlan(n_in, n_out, activation, offset, bias_offset))
         offset, n_in = bias_offset + padded(n_out), n_out
     return Plan(tuple(layers), np.dtype(dtype), offset, operations)
@@ -159,7 +165,7 @@ class WorkspacePlan:
 
 def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: bool = False) -> WorkspacePlan:
     """Lay out the buffers for batches of up to ``batch_size`` samples."""
-    stride, offset = padded(batch_size), 0
+    stride, offset = row_stride(batch_size), 0
 
     def block(n: int) -> int:
         nonlocal offset

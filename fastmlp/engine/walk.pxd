@@ -31,6 +31,8 @@ cdef class Walk:
 
 cdef void forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
                   int64_t n_samples) noexcept nogil
+cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, const member_t *member,
+                     const int64_t *rows, int64_t n_samples) noexcept nogil
 cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
                           const int64_t *rows, double weight) noexcept nogil
 cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil

@@ -49,7 +49,7 @@ cdef class Walk:
         self.step.dtype = DTYPE_F32 if plan.dtype == np.float32 else DTYPE_F64
         isa = core.instruction_set()
         self.step.kernels = find_kernels(isa, self.step.dtype)
-        self.step.accumulate = False
+        self.step.accumulate, self.step.ahead = False, NULL
         self.walk.operations = find_operations(plan.operations, isa, self.step.dtype)
         layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs)
         self.step.stride = layout.stride
@@ -163,6 +163,20 @@ cdef void gather(const walk_t *walk, const step_t *step, const member_t *member,
             step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n, first.n_in,
                                    step.stride, first.weight_stride)
         start += n
+
+
+cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, const member_t *member,
+                     const int64_t *rows, int64_t n_samples) noexcept nogil:
+    """Point ``ahead`` at the member's share of the next batch."""
+    cdef step_t next_step = step[0]
+    cdef int64_t start, end, row_bytes = walk.inputs.n_columns * walk.inputs.column_stride
+    next_step.n_samples = n_samples
+    start, end = strip_begin(&next_step, member), strip_end(&next_step, member)
+    ahead.source, ahead.rows, ahead.n_rows = &walk.inputs, rows + start, end - start
+    ahead.row = ahead.byte = 0
+    ahead.n_lines = 0
+    if 0 < walk.inputs.column_stride <= 8:
+        ahead.n_lines = ahead.n_rows * (row_bytes / 64 + 1)
 
 
 cdef void activate_strip(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
