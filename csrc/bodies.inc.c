@@ -6,6 +6,7 @@
 #include "sums.inc.c"
 #include "optimizers.inc.c"
 #include "transpose.inc.c"
+#include "few.inc.c"
 #include "tiles.inc.c"
 
 const kernels_t PASTE(kernels_, ISA, , NAME()) = {

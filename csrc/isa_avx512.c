@@ -29,6 +29,43 @@
 #define VECTOR_FMA_F64(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define VECTOR_RELU_F64(z) _mm512_max_pd(_mm512_setzero_pd(), z)
 #define VECTOR_WHERE_POSITIVE_F64(x, y) _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(y, _mm512_setzero_pd(), _CMP_GT_OQ), x)
+
+/* 16 x 16 floats, by shuffles within 16 bytes, then of 16 bytes: they are twice as fast as the zips across a
+ * whole vector that do for the other types. */
+static inline __attribute__((always_inline)) TARGET void transpose_avx512_f32(__m512 r[16])
+{
+    __m512 t[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#define PAIRS(low, i, j) _mm512_castpd_ps(low(_mm512_castps_pd(t[i]), _mm512_castps_pd(t[j])))
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = PAIRS(_mm512_unpacklo_pd, i, i + 2);
+        r[i + 1] = PAIRS(_mm512_unpackhi_pd, i, i + 2);
+        r[i + 2] = PAIRS(_mm512_unpacklo_pd, i + 1, i + 3);
+        r[i + 3] = PAIRS(_mm512_unpackhi_pd, i + 1, i + 3);
+    }
+#undef PAIRS
+    /* r[4 g + c] now holds, in its quarter q, column 4 q + c of the rows 4 g .. 4 g + 3. */
+#pragma GCC unroll 16
+    for (int c = 0; c < 4; c++) {
+        t[c] = _mm512_shuffle_f32x4(r[c], r[4 + c], 0x88);
+        t[4 + c] = _mm512_shuffle_f32x4(r[c], r[4 + c], 0xdd);
+        t[8 + c] = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0x88);
+        t[12 + c] = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0xdd);
+    }
+#pragma GCC unroll 16
+    for (int c = 0; c < 4; c++) {
+        r[c] = _mm512_shuffle_f32x4(t[c], t[8 + c], 0x88);
+        r[8 + c] = _mm512_shuffle_f32x4(t[c], t[8 + c], 0xdd);
+        r[4 + c] = _mm512_shuffle_f32x4(t[4 + c], t[12 + c], 0x88);
+        r[12 + c] = _mm512_shuffle_f32x4(t[4 + c], t[12 + c], 0xdd);
+    }
+}
+#define TRANSPOSE_F32(block) transpose_avx512_f32(block)
 #include "kernels.inc.c"
 #else
 typedef int isa_avx512_is_empty_here; /* ISO C wants a declaration in every file */

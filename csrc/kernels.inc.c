@@ -57,6 +57,9 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define VECTOR_FMA(a, b, c) VECTOR_FMA_F32(a, b, c)
 #define VECTOR_RELU(z) VECTOR_RELU_F32(z)
 #define VECTOR_WHERE_POSITIVE(x, y) VECTOR_WHERE_POSITIVE_F32(x, y)
+#ifdef TRANSPOSE_F32
+#define TRANSPOSE(block) TRANSPOSE_F32(block)
+#endif
 #define VECTOR_ZIP_LOW(a, b) PASTE(ZIP_LOW_, VECTOR_LENGTH_F32, , )(a, b)
 #define VECTOR_ZIP_HIGH(a, b) PASTE(ZIP_HIGH_, VECTOR_LENGTH_F32, , )(a, b)
 #include "bodies.inc.c"
@@ -84,9 +87,11 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #undef VECTOR_FMA
 #undef VECTOR_RELU
 #undef VECTOR_WHERE_POSITIVE
+#undef TRANSPOSE
 #undef VECTOR_ZIP_LOW
 #undef VECTOR_ZIP_HIGH
 #undef TILE_COLUMNS
+#undef FEW
 #undef TILE_OF
 #undef TILE_KERNEL
 

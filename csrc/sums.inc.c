@@ -32,6 +32,10 @@ KERNEL void NAME(row_sums)(void *out_, const void *x_, int64_t n_rows, int64_t n
     const int64_t whole = n_samples & ~(int64_t)(LANES - 1);
     for (int64_t j = 0; j < n_rows; j++) {
         const REAL *restrict row = x + j * stride;
+        if (n_samples == 1) { /* learning online: no tree for one */
+            out[j] = accumulate ? out[j] + row[0] : row[0];
+            continue;
+        }
         VECTOR sum[N];
         UNROLL
         for (int v = 0; v < N; v++)

@@ -206,19 +206,26 @@ INLINE void NAME(tiles)(const NAME(product_t) *product, int64_t m, int64_t n, co
     const int64_t n_bands = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
     const int64_t n_tiles = n_bands * ((n + TILE_COLUMNS - 1) / TILE_COLUMNS);
     const int64_t n_lines = ahead && n_tiles ? (ahead->n_lines + n_tiles - 1) / n_tiles : 0;
-    for (int64_t column = 0; column < n; column += TILE_COLUMNS)
-        for (int64_t band = 0; band < n_bands; band++) {
-            const int64_t row = begin + n_rows * band / n_bands;
-            const int64_t end = begin + n_rows * (band + 1) / n_bands;
-            const int64_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
-            tile(product, row, column, (int)(end - row), (int)(columns / VECTOR_LENGTH));
-            if (n_lines)
-                NAME(prefetch_lines)(ahead, n_lines);
-        }
+    const int64_t n_panels = n_bands ? n_tiles / n_bands : 0;
+    for (int64_t i = 0; i < n_tiles; i++) {
+        /* With a few k there is nothing to keep in a cache: along the rows memory streams best. */
+        const int64_t band = product->n_k <= FEW ? i / n_panels : i % n_bands;
+        const int64_t column = TILE_COLUMNS * (product->n_k <= FEW ? i % n_panels : i / n_bands);
+        const int64_t row = begin + n_rows * band / n_bands, end = begin + n_rows * (band + 1) / n_bands;
+        const int64_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
+        tile(product, row, column, (int)(end - row), (int)(columns / VECTOR_LENGTH));
+        if (n_lines)
+            NAME(prefetch_lines)(ahead, n_lines);
+    }
 }
 
 KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step, const member_t *member)
 {
+    const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
+    if (step->n_samples <= FEW) {
+        NAME(few_forward)(layer, step, begin, end);
+        return;
+    }
     const NAME(product_t) product = {
         .a = layer->weight,
         .a_row = layer->weight_stride,
@@ -232,7 +239,6 @@ KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step, const m
         .relu = layer->activation == ACTIVATION_RELU,
     };
     NAME(tiles)(&product, layer->n_out, whole_lanes(step->n_samples), member, NAME(tile_ACTIVATION), NULL);
-    const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
     if (layer->activation != ACTIVATION_RELU)
         NAME(activation_forward)((REAL *)layer->outputs + begin * step->stride, NULL, end - begin,
                                  step->n_samples, step->stride, layer->activation);
@@ -240,6 +246,11 @@ KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step, const m
 
 KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const member_t *member)
 {
+    const int64_t begin = share_begin(layer->n_in, member), end = share_end(layer->n_in, member);
+    if (step->n_samples <= FEW) {
+        NAME(few_backward)(layer, step, begin, end);
+        return;
+    }
     const int is_relu = layer->input_activation == ACTIVATION_RELU;
     const NAME(product_t) product = {
         .a = layer->weight,
@@ -254,7 +265,6 @@ KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const 
     };
     NAME(tiles)(&product, layer->n_in, whole_lanes(step->n_samples), member,
                 is_relu ? NAME(tile_DERIVATIVE) : NAME(tile_STORE), NULL);
-    const int64_t begin = share_begin(layer->n_in, member), end = share_end(layer->n_in, member);
     if (!is_relu)
         NAME(activation_backward)((REAL *)layer->d_inputs + begin * step->stride,
                                   (const REAL *)layer->inputs + begin * step->stride, end - begin,

@@ -104,7 +104,7 @@ def test_both_engines_agree_after_fifty_steps(activation, loss, output, solver, 
 
 @both_operations
 @both_types
-@pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65])
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 31, 32, 33, 64, 65])
 def test_both_engines_agree_on_remainder_batches(n, dtype, operations):
     plan, parameters, X, targets = problem("cross_entropy", dtype, n=n, operations=operations)
     actual, _ = train(native, plan, parameters, X, targets, "cross_entropy", "nesterov")
