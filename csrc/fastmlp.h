@@ -86,6 +86,7 @@ typedef struct {
                      int accumulate);
     double (*sum)(const void *x, int64_t n);            /* in double, in order */
     double (*sum_of_squares)(const void *x, int64_t n); /* LANES partial sums in double */
+    int (*is_finite)(const void *x, int64_t n);         /* all of them; n padded to LANES */
 
     /* One step of the solver for a block (n_rows, n) of parameters w with gradients g; the rows of w and
      * of the solver's moments (NULL where it has none) are `stride` apart, those of g `g_stride`.

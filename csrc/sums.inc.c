@@ -81,3 +81,17 @@ KERNEL double NAME(sum_of_squares)(const void *x_, int64_t n)
             lane[k] += lane[k + half];
     return lane[0];
 }
+
+/* Whether none of n values, padded to LANES, is infinite or not a number: zero times such a one is not zero. */
+KERNEL int NAME(is_finite)(const void *x_, int64_t n)
+{
+    const REAL *restrict x = x_;
+    VECTOR sum = VECTOR_ZERO;
+    for (int64_t i = 0; i < whole_lanes(n); i += VECTOR_LENGTH)
+        sum = VECTOR_FMA(VECTOR_LOAD(x + i), VECTOR_ZERO, sum);
+    REAL lane[VECTOR_LENGTH], total = 0;
+    VECTOR_STORE(lane, sum);
+    for (int k = 0; k < VECTOR_LENGTH; k++)
+        total += lane[k];
+    return total == 0;
+}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +24,9 @@ from fastmlp.layers import Dense
 from fastmlp.preparation import Preparation
 from fastmlp.threads import count_threads
 
+#: What predicts for all of them but the reference.
+PREDICTOR = "fastmlp.engine.prediction"
+
 #: The engines by name; "auto" is "tile" wherever the processor has vectors for it (engine/plan.py).
 ENGINES = {
     "auto": "fastmlp.engine.native",
@@ -31,6 +35,9 @@ ENGINES = {
     "reference": "fastmlp.engine.reference",
 }
 DTYPES = ("float32", "float64")
+
+# What a copy makes anew.
+_NOT_COPIED = ("_training_lock", "_predictor")
 
 #: Types of input that the engine reads as they are; others become the first of these.
 INPUT_DTYPES = (np.float64, np.float32, np.uint8)
@@ -184,6 +191,12 @@ class Network:
         -------
         ndarray of shape (n_samples, n_outputs), of the network's dtype
         """
+        if self.engine != "reference":
+            with self._limited_blas():
+                outputs = self._predictor.predict(X, self.n_threads)
+            if outputs is not None:
+                return outputs
+        # No plain array, or one that is not fit to be read: this finds out.
         X = self.check_inputs(X)
         return self._run(X, [False] * (len(self.layers) - 1) + [True])[0][-1]
 
@@ -358,6 +371,10 @@ class Network:
         """Return zeros like `parameters`, aligned as the engine wants them."""
         return aligned_zeros(self._plan.n_parameters, self.dtype)
 
+    @cached_property
+    def _predictor(self):
+        return import_module(PREDICTOR).Predictor(self._plan, self._parameters, self._prepared())
+
     def _limited_blas(self):
         """Keep BLAS, whose number of threads is the whole process's, to ours for as long as this is open."""
         if self.n_threads is None or self.engine_in_use != "blas":
@@ -371,7 +388,7 @@ class Network:
         return self.preparation and (self.preparation.center, self.preparation.scale)
 
     def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name != "_training_lock"}
+        return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
 
     def __setstate__(self, state):
         self.__dict__.update(state)

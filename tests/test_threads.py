@@ -7,11 +7,10 @@ import sys
 import textwrap
 import threading
 
-import joblib
 import numpy as np
 import pytest
 
-from fastmlp import MLPClassifier, Network
+from fastmlp import MLPClassifier, Network, threads
 from fastmlp.engine import core, native
 from fastmlp.layers import Dense
 from fastmlp.threads import count_threads
@@ -81,7 +80,8 @@ def test_predictions_and_losses_do_not_depend_on_the_threads(n):
 
 
 def test_count_is_the_least_of_processors_environment_and_argument(monkeypatch):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    monkeypatch.setattr(threads, "_count_processors", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(99)), raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert (count_threads(), count_threads(3), count_threads(99)) == (8, 3, 8)
     for value, expected in (("2", 2), ("4,2", 4), ("16", 8), ("", 8), ("0", 8), ("many", 8)):
@@ -89,6 +89,8 @@ def test_count_is_the_least_of_processors_environment_and_argument(monkeypatch):
         assert count_threads() == expected
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert count_threads(1) == 1
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3}, raising=False)
+    assert count_threads() == 1
 
 
 def test_no_thread_outlives_the_call_that_started_it():

@@ -54,6 +54,7 @@ cdef extern from "fastmlp.h" nogil:
         void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
         double (*sum)(const void *, int64_t) noexcept nogil
         double (*sum_of_squares)(const void *, int64_t) noexcept nogil
+        bint (*is_finite)(const void *, int64_t) noexcept nogil
         void (*solver_step)(void *, void *, void *, const void *, int64_t, int64_t, int64_t, int64_t,
                             const optimizer_t *) noexcept nogil
         void (*transpose)(void *, const void *, int64_t, int64_t, int64_t, int64_t) noexcept nogil

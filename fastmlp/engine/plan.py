@@ -133,7 +133,7 @@ class WorkspacePlan:
         Elements from one feature to the next in every (features, samples) buffer: the batch, padded.
     inputs_rows : tuple of int
         The inputs of a layer sample by sample, (n_samples, weight_stride): for the first the gathered
-        batch; for the others only where tiles train.
+        batch, or where tiles predict a strip of it; for the others only where tiles train.
     inputs : int
         The gathered batch, (n_features, stride), for tiles only.
     outputs : tuple of int
@@ -174,7 +174,8 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
 
     tiles = plan.operations == "tile"
     by_rows = plan.layers if tiles and backward else plan.layers[:1]
-    inputs_rows = tuple(block(batch_size * layer.weight_stride) for layer in by_rows)
+    n_rows = batch_size if backward or not tiles else LANES
+    inputs_rows = tuple(block(n_rows * layer.weight_stride) for layer in by_rows)
     inputs = block(plan.n_features * stride) if tiles else 0
     outputs = tuple(block(layer.n_out * stride) for layer in plan.layers)
     regions = []

@@ -16,6 +16,8 @@ ctypedef struct walk_t:
     double *squares
     loss_t loss
     bint last_is_logits
+    bint keeps_rows  # of the whole batch, sample by sample; else of one strip at a time
+    bint checks_inputs
 
 
 cdef class Walk:
@@ -29,7 +31,7 @@ cdef class Walk:
     cdef int set_targets(self, targets, preparation, dtype) except -1
 
 
-cdef void forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
+cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
                   int64_t n_samples) noexcept nogil
 cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, const member_t *member,
                      const int64_t *rows, int64_t n_samples) noexcept nogil

@@ -100,6 +100,7 @@ cdef class Walk:
             if gradient_memory != NULL:
                 layer.d_weight = gradient_memory + <size_t>layer_plan.weight_offset * itemsize
                 layer.d_bias = gradient_memory + <size_t>layer_plan.bias_offset * itemsize
+        self.walk.keeps_rows = loss is not None or plan.operations == "blas"
         # These losses begin at the logits; the activation is part of their kernel.
         self.walk.last_is_logits = loss is not None and self.walk.loss != LOSS_SQUARED_ERROR
         if self.walk.last_is_logits:
@@ -145,24 +146,32 @@ cdef inline int64_t strip_end(const step_t *step, const member_t *member) noexce
     return min(LANES * share_end((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
 
 
-cdef void gather(const walk_t *walk, const step_t *step, const member_t *member,
+cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
                  const int64_t *rows) noexcept nogil:
-    """Read the member's samples into the first layer's inputs, sample by sample and, for tiles, transposed."""
+    """Read the member's samples into the first layer's inputs, sample by sample and, for tiles, transposed.
+
+    Return False if the walk checks its inputs and they are not all finite.
+    """
     cdef:
         layer_t *first = &walk.layers[0]
         size_t itemsize = itemsize_of(step)
         int64_t start = strip_begin(step, member), end = strip_end(step, member), n
-        char *inputs_rows
+        char *inputs_rows = <char *>first.inputs_rows
+        bint is_finite = True
     while start < end:
         # One strip at a time: it is transposed while it is in the first caches.
         n = min(<int64_t>LANES, end - start)
-        inputs_rows = <char *>first.inputs_rows + <size_t>(start * first.weight_stride) * itemsize
+        if walk.keeps_rows:
+            inputs_rows = <char *>first.inputs_rows + <size_t>(start * first.weight_stride) * itemsize
         step.kernels.gather_rows(inputs_rows, &walk.inputs, rows + start, &walk.inputs_preparation, n,
                                  first.weight_stride)
         if first.inputs != NULL:
             step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n, first.n_in,
                                    step.stride, first.weight_stride)
+        if walk.checks_inputs:
+            is_finite &= step.kernels.is_finite(inputs_rows, n * first.weight_stride)
         start += n
+    return is_finite
 
 
 cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, const member_t *member,
@@ -194,9 +203,12 @@ cdef void derive_strip(const layer_t *layer, const step_t *step, const member_t 
                                      end - start, step.stride, ACTIVATION_SOFTMAX)
 
 
-cdef void forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
+cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
                   int64_t n_samples) noexcept nogil:
-    """Gather the rows and walk up the layers; the outputs can be read when it returns."""
+    """Gather the rows and walk up the layers; the outputs can be read when it returns.
+
+    Return False, without walking, if inputs are checked and not finite: by walks of one member only.
+    """
     cdef:
         Py_ssize_t i
         layer_t *layer
@@ -204,7 +216,8 @@ cdef void forward(const walk_t *walk, step_t *step, const member_t *member, cons
         size_t itemsize = itemsize_of(step)
     step.n_samples = n_samples
     start, end = strip_begin(step, member), strip_end(step, member)
-    gather(walk, step, member, rows)
+    if not gather(walk, step, member, rows):
+        return False
     barrier(member)
     for i in range(walk.n_layers):
         layer = &walk.layers[i]
@@ -218,6 +231,7 @@ cdef void forward(const walk_t *walk, step_t *step, const member_t *member, cons
         if layer.is_softmax:
             activate_strip(layer, step, member)
             barrier(member)
+    return True
 
 
 cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
