@@ -274,7 +274,6 @@ KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const 
 KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const member_t *member)
 {
     const optimizer_t *optimizer = &step->optimizer;
-    const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
     const int is_momentum = optimizer->solver == SOLVER_SGD && layer->moment_weight[0];
     const NAME(product_t) product = {
         .a = layer->d_outputs,
@@ -296,15 +295,4 @@ KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const me
                 : optimizer->nesterov  ? NAME(tile_NESTEROV)
                                        : NAME(tile_MOMENTUM),
                 layer->d_inputs ? NULL : step->ahead); /* the first layer's, the last and mostly the longest */
-
-    REAL *d_bias = (REAL *)layer->d_bias + begin;
-    NAME(row_sums)(d_bias, (const REAL *)layer->d_outputs + begin * step->stride, end - begin, step->n_samples,
-                   step->stride, step->accumulate);
-    if (step->accumulate)
-        return;
-    optimizer_t of_bias = *optimizer;
-    of_bias.l2 = 0;
-    REAL *moment_1 = layer->moment_bias[0], *moment_2 = layer->moment_bias[1];
-    NAME(solver_step)((REAL *)layer->bias + begin, moment_1 ? moment_1 + begin : NULL,
-                      moment_2 ? moment_2 + begin : NULL, d_bias, 1, end - begin, 0, 0, &of_bias);
 }

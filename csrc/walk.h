@@ -22,6 +22,8 @@ typedef struct {
     void *outputs;           /* (n_out, stride) */
     void *d_outputs;         /* (n_out, stride), before this layer's activation */
     void *d_inputs;          /* (n_in, stride), before input_activation; may be NULL */
+    /* For products in bfloat16 (bfloat16.h): this layer's forms and its neighbours', or NULL. */
+    struct bf16_layer *forms, *forms_above, *forms_below;
 } layer_t;
 
 /* A member's share of the next batch, which it begins to fetch while it updates this one: a shuffled row is
@@ -50,11 +52,20 @@ typedef struct {
     void (*linear_forward)(const layer_t *layer, const step_t *step, const member_t *member);
     /* d_inputs = (weight^T d_outputs) * input_activation'(inputs) */
     void (*linear_backward)(const layer_t *layer, const step_t *step, const member_t *member);
-    /* d_weight = d_outputs inputs^T and d_bias = its sum over samples, then the solver's step */
+    /* d_weight = d_outputs inputs^T, then the solver's step; the biases are the walk's */
     void (*linear_update)(const layer_t *layer, const step_t *step, const member_t *member);
+    /* For an implementation that reads forms of its own, else NULL: what the walk made or changed, namely the
+     * first layer's inputs_rows (the member's strips), a layer's outputs, d_outputs or weights (its units). */
+    void (*inputs_changed)(const layer_t *layer, const step_t *step, const member_t *member);
+    void (*outputs_changed)(const layer_t *layer, const step_t *step, const member_t *member);
+    void (*gradient_changed)(const layer_t *layer, const step_t *step, const member_t *member);
+    void (*weights_changed)(const layer_t *layer, const step_t *step, const member_t *member);
 } operations_t;
 
 /* cpu.c: our own kernels for an instruction set; NULL where it is not available. */
 const operations_t *fastmlp_tile_operations(isa_t isa, dtype_t dtype);
+
+/* bfloat16.c: mixed precision, for float32 layers; NULL where the processor has no AVX512_BF16. */
+const operations_t *fastmlp_bfloat16_operations(void);
 
 #endif

@@ -69,8 +69,8 @@ def train(
         float, typer.Option(help="Share of the data that is scored after every epoch.")
     ] = 0.1,
     test: Annotated[float, typer.Option(help="Share of a file that is kept for the last line.")] = 0.2,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    engine: Annotated[str, typer.Option(help="auto, blas or reference.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, float64 or bfloat16.")] = "float32",
+    engine: Annotated[str, typer.Option(help="auto, tile, blas or reference.")] = "auto",
     seed: Annotated[
         int, typer.Option(help="For the weights, the order of samples, and the split of a file.")
     ] = 0,

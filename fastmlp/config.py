@@ -25,6 +25,7 @@ def config() -> dict[str, str]:
         "compiler": info["compiler"],
         "instruction sets": ", ".join(info["instruction sets"]) + f" (in use: {info['instruction set']})",
         "engine": f"{info['engine']}, up to {info['threads']} threads",
+        "bfloat16": "AVX512_BF16" if info["bfloat16"] else "not available",
         "BLAS": blas or "none found",
         "processors": f"{n_cpus} of {os.cpu_count()} usable",
     }

@@ -51,8 +51,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
         Of Adam.
     n_iter_no_change : int, default=10
-    dtype : {"auto", "float32", "float64"}, default="auto"
-        What is computed in; ``"auto"``: float64 for float64 input, float32 for all else.
+    dtype : {"auto", "float32", "float64", "bfloat16"}, default="auto"
+        What is computed in; ``"auto"``: float64 for float64 input, float32 for all else. ``"bfloat16"``
+        trains nearly twice as fast on processors with AVX512_BF16: see `Network`.
     engine : {"auto", "blas", "tile", "reference"}, default="auto"
         See `Network`; ``"reference"`` is plain NumPy, for reading and checking.
     n_threads : int or None, default=None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from fastmlp import activations, initializers, losses
 from fastmlp.checks import named, number
-from fastmlp.engine.core import instruction_set
+from fastmlp.engine.core import BFLOAT16_IS_MISSING, has_bfloat16, instruction_set
 from fastmlp.engine.plan import Plan, aligned_zeros, choose_operations, make_plan
 from fastmlp.layers import Dense
 from fastmlp.preparation import Preparation
@@ -34,7 +35,7 @@ ENGINES = {
     "tile": "fastmlp.engine.native",
     "reference": "fastmlp.engine.reference",
 }
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "float64", "bfloat16")
 
 # What a copy makes anew.
 _NOT_COPIED = ("_training_lock", "_predictor")
@@ -52,8 +53,10 @@ class Network:
         From the first hidden layer to the output.
     n_features : int
         Number of inputs.
-    dtype : {"float32", "float64"}, default="float32"
-        The type of the parameters and of all that is computed.
+    dtype : {"float32", "float64", "bfloat16"}, default="float32"
+        The type of the parameters and of all that is computed. With ``"bfloat16"`` only what enters the
+        products of training is rounded to it: parameters, sums and predictions are float32. It needs a
+        processor with AVX512_BF16, which multiplies it nearly twice as fast.
     engine : {"auto", "blas", "tile", "reference"}, default="auto"
         Who multiplies: kernels of our own ("tile") or SciPy's BLAS, on its threads; ``"auto"`` takes tiles
         on every processor with AVX2, AVX-512 or NEON. ``"reference"`` is NumPy: slow, and easy to read and
@@ -113,13 +116,21 @@ class Network:
         self.preparation = preparation
         self.n_threads = n_threads
         units = tuple(layer.units for layer in self.layers)
+        operations = engine if engine in ("blas", "tile") else choose_operations(instruction_set())
+        mixed = _dtype_name(dtype) == "bfloat16"
+        if mixed and engine != "reference":
+            if operations != "tile":
+                raise ValueError(f"dtype='bfloat16' goes with engine 'tile', not {operations!r}.")
+            if not has_bfloat16():
+                raise ValueError(BFLOAT16_IS_MISSING)
         self._plan = make_plan(
             n_features,
             units,
             tuple(layer.activation for layer in self.layers),
-            _native_dtype(dtype),
-            engine if engine in ("blas", "tile") else choose_operations(instruction_set()),
+            np.dtype("float32" if mixed else _dtype_name(dtype)),
+            operations,
         )
+        self._training_plan = replace(self._plan, operations="bfloat16") if mixed else self._plan
         self._parameters = self.new_vector()
         self._training_lock = threading.Lock()
         initializer = named("initializer", initializer, initializers.BY_NAME)
@@ -138,6 +149,11 @@ class Network:
     def dtype(self) -> np.dtype:
         """The type of the parameters and outputs."""
         return self._plan.dtype
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether training multiplies in bfloat16."""
+        return self._training_plan.operations == "bfloat16"
 
     @property
     def engine_in_use(self) -> str:
@@ -298,7 +314,7 @@ class Network:
         try:
             with self._limited_blas():
                 yield self._engine().Training(
-                    self._plan,
+                    self._training_plan,
                     self.parameters,
                     X,
                     self._prepared(),
@@ -399,18 +415,23 @@ class Network:
 
     def __repr__(self):
         sizes = "-".join(str(n) for n in (self.n_features, *(layer.units for layer in self.layers)))
-        return f"<Network {sizes}, {self.dtype.name}>"
+        return f"<Network {sizes}, {'bfloat16' if self.is_mixed else self.dtype.name}>"
 
 
-def _native_dtype(dtype: Any) -> np.dtype:
-    """Return the dtype that a name or type stands for, in this machine's byte order."""
+def _dtype_name(dtype: Any) -> str:
+    """Return the name, one of `DTYPES`, that a name or type stands for."""
     try:
-        name = np.dtype(dtype).name
+        name = "bfloat16" if isinstance(dtype, str) and dtype == "bfloat16" else np.dtype(dtype).name
     except TypeError:
         name = None
     if dtype is None or name not in DTYPES:
         raise ValueError(f"dtype={dtype!r} is not supported; choose one of {', '.join(DTYPES)}.")
-    return np.dtype(name)
+    return name
+
+
+def can_train_in(dtype: str) -> bool:
+    """Return whether this machine can: bfloat16 needs a processor with instructions for it."""
+    return dtype != "bfloat16" or has_bfloat16()
 
 
 def engine_info() -> dict[str, Any]:
@@ -433,5 +454,6 @@ def engine_info() -> dict[str, Any]:
         "instruction set": core.instruction_set(),
         "engine": choose_operations(core.instruction_set()),
         "threads": count_threads(),
+        "bfloat16": has_bfloat16(),
         "blas": blas,
     }

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp import schedules
 from fastmlp.checks import number
 from fastmlp.layers import Dense
-from fastmlp.network import DTYPES, Network
+from fastmlp.network import DTYPES, Network, can_train_in
 from fastmlp.preparation import Preparation
 from fastmlp.storage import FormatError, write
 
@@ -131,7 +131,7 @@ def _labels(dtype: str, values: list) -> np.ndarray:
 def _restore_arrays(model, description, tensors, layers) -> None:
     """Check shapes and types against the layers before anything is allocated for them; take the values."""
     dtype = description["dtype"]
-    if dtype not in DTYPES:
+    if dtype not in DTYPES or dtype == "bfloat16":
         raise ValueError(f"dtype is {dtype!r}")
     sizes = [model.n_features_in_, *(layer.units for layer in layers)]
     expected: dict[str, tuple[tuple[int, ...], str]] = {}
@@ -150,7 +150,8 @@ def _restore_arrays(model, description, tensors, layers) -> None:
     model.network_ = Network(
         layers,
         sizes[0],
-        dtype=dtype,
+        # The file has float32; training goes on in bfloat16 where this machine can.
+        dtype="bfloat16" if model.dtype == "bfloat16" and can_train_in("bfloat16") else dtype,
         engine=model.engine,
         preparation=model.preparation_,
         random_state=0,

@@ -37,7 +37,7 @@ BAD_PARAMETERS = [
     *(("beta_2", value) for value in (-0.1, 1, NAN)),
     *(("epsilon", value) for value in (0, -1, NAN)),
     *(("n_iter_no_change", value) for value in (0, -1, 2.5, None)),
-    *(("dtype", value) for value in ("float16", "bfloat16", None, 32)),
+    *(("dtype", value) for value in ("float16", "half", None, 32)),
     *(("engine", value) for value in ("cuda", "BLAS", None)),
     *(("prepare", value) for value in ("tabel", 3, True)),
     *(("callbacks", value) for value in (None, 3)),

@@ -104,10 +104,7 @@ cdef void linear_update(const layer_t *layer, const step_t *step, const member_t
         int64_t n_weights = layer.n_out * layer.weight_stride  # the padding stays zero
         const kernels_t *kernels = step.kernels
         const optimizer_t *solver = &step.optimizer
-        optimizer_t of_bias = step.optimizer
         bint plain = solver.solver == SOLVER_SGD and layer.moment_weight[0] == NULL
-    of_bias.l2 = 0
-    kernels.row_sums(layer.d_bias, layer.d_outputs, layer.n_out, step.n_samples, step.stride, step.accumulate)
     if step.accumulate:
         weight_product(layer.d_weight, layer, step, 1, 1)
         return
@@ -120,8 +117,6 @@ cdef void linear_update(const layer_t *layer, const step_t *step, const member_t
     if not plain:
         kernels.solver_step(layer.weight, layer.moment_weight[0], layer.moment_weight[1], layer.d_weight, 1,
                             n_weights, 0, 0, solver)
-    kernels.solver_step(layer.bias, layer.moment_bias[0], layer.moment_bias[1], layer.d_bias, 1, layer.n_out,
-                        0, 0, &of_bias)
 
 
 cdef operations_t table

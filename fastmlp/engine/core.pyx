@@ -44,6 +44,16 @@ def instruction_set():
     return name
 
 
+BFLOAT16_IS_MISSING = (
+    "dtype='bfloat16' needs a processor with AVX512_BF16, and FASTMLP_ISA unset; choose 'float32'."
+)
+
+
+def has_bfloat16():
+    """Return whether this machine has what products in bfloat16 need, and may use it."""
+    return fastmlp_bfloat16_operations() != NULL and instruction_set() == "avx512"
+
+
 def compiler():
     """Return the name and version of the compiler that built the C core."""
     return fastmlp_compiler().decode()
@@ -98,8 +108,14 @@ cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL:
 
 
 cdef const operations_t *find_operations(str name, str isa, dtype_t dtype) except NULL:
-    """Return the three matrix operations of "blas", or of "tile" for an instruction set."""
-    return blas_operations() if name == "blas" else fastmlp_tile_operations(find_isa(isa), dtype)
+    """Return the matrix operations of "blas", "bfloat16", or of "tile" for an instruction set."""
+    if name == "blas":
+        return blas_operations()
+    if name == "bfloat16":
+        if not has_bfloat16():
+            raise ValueError(BFLOAT16_IS_MISSING)
+        return fastmlp_bfloat16_operations()
+    return fastmlp_tile_operations(find_isa(isa), dtype)
 
 
 cdef object borrow(source_t *source, array):

@@ -81,6 +81,18 @@ cdef extern from "team.h" nogil:
     void fastmlp_barrier(const member_t *) noexcept
 
 
+cdef extern from "bfloat16.h" nogil:
+    ctypedef uint32_t pair_t
+
+    ctypedef struct bf16_layer_t:
+        pair_t *weight
+        pair_t *weight_backward
+        pair_t *inputs
+        pair_t *inputs_samples
+        pair_t *d_outputs
+        pair_t *d_outputs_rows
+
+
 cdef extern from "walk.h" nogil:
     ctypedef struct layer_t:
         int64_t n_in, n_out
@@ -98,6 +110,9 @@ cdef extern from "walk.h" nogil:
         void *outputs
         void *d_outputs
         void *d_inputs
+        bf16_layer_t *forms
+        bf16_layer_t *forms_above
+        bf16_layer_t *forms_below
 
     ctypedef struct prefetch_t:
         const source_t *source
@@ -116,5 +131,10 @@ cdef extern from "walk.h" nogil:
         void (*linear_forward)(const layer_t *, const step_t *, const member_t *) noexcept nogil
         void (*linear_backward)(const layer_t *, const step_t *, const member_t *) noexcept nogil
         void (*linear_update)(const layer_t *, const step_t *, const member_t *) noexcept nogil
+        void (*inputs_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
+        void (*outputs_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
+        void (*gradient_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
+        void (*weights_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
 
     const operations_t *fastmlp_tile_operations(isa_t, dtype_t) noexcept
+    const operations_t *fastmlp_bfloat16_operations() noexcept

@@ -12,6 +12,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from fastmlp.engine.core cimport borrow, fill_preparation, find_kernels, find_operations
 from fastmlp.engine.csrc cimport *
+from fastmlp.engine.walk cimport update_bias
 
 from fastmlp.engine.core import ACTIVATION_CODES, SOLVER_CODES
 from fastmlp.engine.plan import padded
@@ -234,3 +235,4 @@ def linear_update(floating[:, ::1] weight, floating[::1] bias, moments, floating
         layer.moment_weight[<int>k], layer.moment_bias[<int>k] = &moment_weight[0, 0], &moment_bias[0]
     step.optimizer = optimizer_from(options)
     find_operations(operations, isa, step.dtype).linear_update(&layer, &step, &alone)
+    update_bias(&layer, &step, &alone)

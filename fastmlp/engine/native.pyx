@@ -7,7 +7,6 @@ measured, not guessed: bits do not depend on it, so now and then a few batches a
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.math cimport isfinite, pow, sqrt
 from libc.stdint cimport int64_t, uint64_t
 
@@ -16,6 +15,7 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport (
     Walk,
     backward,
+    change_weights,
     finish_outputs,
     look_ahead,
     forward as walk_forward,
@@ -113,6 +113,7 @@ cdef void train_slice(void *context, const member_t *member) noexcept nogil:
         int64_t first = mine.batch
         double begun = 0
         bint *stop
+    change_weights(mine.walk, &mine.step, member)  # between two slices callbacks may have done so
     while mine.batch < mine.n_batches and not mine.diverged:
         stop = &shared.stop[mine.batch % 2]
         if member.index == 0:

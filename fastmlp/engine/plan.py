@@ -86,7 +86,7 @@ class Plan:
     layers: tuple[LayerPlan, ...]
     dtype: np.dtype
     n_parameters: int  # with the padding, which stays zero
-    operations: str  # who multiplies: "blas" or "tile"
+    operations: str  # who multiplies: "blas", "tile", or for training "bfloat16"
 
     @property
     def n_features(self) -> int:
@@ -148,6 +148,8 @@ class WorkspacePlan:
         The gathered targets, (n_outputs, stride); for class labels only its beginning, as int32.
     losses : int
         Each sample's loss, (stride,).
+    forms : tuple of tuple of int
+        For each layer, where "bfloat16" keeps the six matrices of csrc/bfloat16.h; -1 for one it has not.
     size : int
         Elements in all.
     """
@@ -160,7 +162,13 @@ class WorkspacePlan:
     d_inputs: int
     targets: int
     losses: int
+    forms: tuple[tuple[int, ...], ...]
     size: int
+
+
+def _in_panels(n_pairs: int, n_columns: int) -> int:
+    """Return the size of a matrix of pairs in panels of 32 columns, in elements of four bytes."""
+    return n_pairs * -(-n_columns // 32) * 32
 
 
 def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: bool = False) -> WorkspacePlan:
@@ -172,7 +180,7 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
         start, offset = offset, offset + padded(n)
         return start
 
-    tiles = plan.operations == "tile"
+    tiles = plan.operations != "blas"
     by_rows = plan.layers if tiles and backward else plan.layers[:1]
     n_rows = batch_size if backward or not tiles else LANES
     inputs_rows = tuple(block(n_rows * layer.weight_stride) for layer in by_rows)
@@ -182,6 +190,21 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
     if backward:
         widths = [layer.n_out for layer in plan.layers]
         regions = [block(max(widths[turn::3], default=0) * stride) for turn in range(3)]
+    forms = []
+    if plan.operations == "bfloat16" and backward:
+        for layer in plan.layers:
+            in_pairs, out_pairs = -(-layer.n_in // 2), -(-layer.n_out // 2)
+            first = layer is plan.layers[0]
+            forms.append(
+                (
+                    block(layer.n_out * layer.weight_stride // 2),
+                    -1 if first else block(_in_panels(out_pairs, layer.weight_stride)),
+                    block(_in_panels(in_pairs, stride)),
+                    block(_in_panels(stride // 2, layer.weight_stride)),
+                    -1 if first else block(_in_panels(out_pairs, stride)),
+                    block(layer.n_out * stride // 2),
+                )
+            )
     gradients = tuple(regions[i % 3] for i in range(len(plan.layers))) if backward else ()
     return WorkspacePlan(
         stride=stride,
@@ -192,5 +215,6 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
         d_inputs=block(plan.n_features * stride) if d_inputs else 0,
         targets=block(plan.n_outputs * stride),
         losses=block(stride),
+        forms=tuple(forms),
         size=offset,
     )

@@ -119,6 +119,13 @@ def gather(X, rows, preparation, dtype):
 # --- The three matrix operations ---
 
 
+def round_bfloat16(x):
+    """Round float32 to bfloat16, the upper half of its bits, to nearest even; kept as float32."""
+    bits = np.ascontiguousarray(x, dtype=np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+
+
 def linear_forward(weight, bias, x, activation):
     """Return activation(W x + b), (n_out, samples)."""
     return activation_forward(weight @ x + bias[:, None], activation)
@@ -134,9 +141,13 @@ def linear_gradient(d_y, x):
     return d_y @ x.T, d_y.sum(axis=1)
 
 
-def linear_update(layer, parameters, moments, d_y, x, optimizer):
-    """Make the solver's step on one layer's slices of the vectors; biases carry no L2 penalty."""
-    d_weight, d_bias = linear_gradient(d_y, x)
+def linear_update(layer, parameters, moments, d_y, x, optimizer, operand=np.asarray):
+    """Make the solver's step on one layer's slices of the vectors; biases carry no L2 penalty.
+
+    ``operand`` is what is done to the factors of a product first, such as `round_bfloat16`.
+    """
+    d_weight, _ = linear_gradient(operand(d_y), operand(x))
+    _, d_bias = linear_gradient(d_y, x)
     step = STEPS[optimizer["solver"]]
     step(layer.weight_of(parameters), [layer.weight_of(m) for m in moments], d_weight, optimizer)
     step(layer.bias_of(parameters), [layer.bias_of(m) for m in moments], d_bias, {**optimizer, "l2": 0.0})
@@ -217,13 +228,15 @@ class Walk:
         self.activations = [layer.activation for layer in plan.layers]
         if loss in FROM_LOGITS:
             self.activations[-1] = "identity"
+        #: What enters the products.
+        self.operand = round_bfloat16 if plan.operations == "bfloat16" else np.asarray
 
     def forward(self, rows):
         """Return the gathered batch and every layer's outputs, each (features, samples)."""
         xs = [gather(self.X, rows, self.preparation, self.plan.dtype)]
         for layer, activation in zip(self.plan.layers, self.activations, strict=True):
             weight, bias = layer.weight_of(self.parameters), layer.bias_of(self.parameters)
-            xs.append(linear_forward(weight, bias, xs[-1], activation))
+            xs.append(linear_forward(self.operand(weight), bias, self.operand(xs[-1]), activation))
         return xs
 
     def loss_gradient(self, rows, outputs, weight):
@@ -245,7 +258,8 @@ class Walk:
             d_x = None
             if i > 0 or to_inputs:
                 activation = self.activations[i - 1] if i else "identity"
-                d_x = linear_backward(layer.weight_of(self.parameters), d, xs[i], activation)
+                weight = layer.weight_of(self.parameters)
+                d_x = linear_backward(self.operand(weight), self.operand(d), xs[i], activation)
             update(layer, d, xs[i])
             d = d_x
         return d
@@ -314,9 +328,11 @@ class Training(Walk):
             "momentum": self.momenta[self.batch],
             "l2": self.alpha / len(rows),
         }
-        self.backward(
-            xs, d, lambda layer, d, x: linear_update(layer, self.parameters, self.moments, d, x, optimizer)
-        )
+
+        def update(layer, d, x):
+            linear_update(layer, self.parameters, self.moments, d, x, optimizer, self.operand)
+
+        self.backward(xs, d, update)
         self.loss_sum += loss
         self.batch += 1
 

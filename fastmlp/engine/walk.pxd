@@ -6,6 +6,7 @@ from fastmlp.engine.csrc cimport *
 
 ctypedef struct walk_t:
     layer_t *layers
+    bf16_layer_t *forms  # of each layer, for products in bfloat16
     Py_ssize_t n_layers
     const operations_t *operations
     source_t inputs, targets
@@ -29,6 +30,7 @@ cdef class Walk:
     cdef char *writable(self, array) except NULL
     cdef char *readable(self, array) except NULL
     cdef int set_targets(self, targets, preparation, dtype) except -1
+    cdef int place_forms(self, Py_ssize_t i, char *memory, places) except -1
 
 
 cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
@@ -38,6 +40,8 @@ cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, 
 cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
                           const int64_t *rows, double weight) noexcept nogil
 cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
+cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
+cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil
 cdef void square_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
 cdef double sum_squares(const walk_t *walk) noexcept nogil
 cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil

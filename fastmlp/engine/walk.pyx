@@ -27,12 +27,14 @@ cdef class Walk:
     def __cinit__(self, plan, *args, **kwargs):
         self.walk.n_layers = len(plan.layers)
         self.walk.layers = <layer_t *>PyMem_Calloc(self.walk.n_layers, sizeof(layer_t))
-        if self.walk.layers == NULL:
+        self.walk.forms = <bf16_layer_t *>PyMem_Calloc(self.walk.n_layers, sizeof(bf16_layer_t))
+        if self.walk.layers == NULL or self.walk.forms == NULL:
             raise MemoryError
         self.keep_alive = []
 
     def __dealloc__(self):
         PyMem_Free(self.walk.layers)
+        PyMem_Free(self.walk.forms)
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss=None, targets=None,
                  targets_preparation=None, gradient=None, moments=(), d_inputs=False):
@@ -84,7 +86,7 @@ cdef class Walk:
             if i < len(layout.inputs_rows):
                 layer.inputs_rows = memory + <size_t>layout.inputs_rows[i] * itemsize
             if i == 0:
-                if plan.operations == "tile":
+                if plan.operations != "blas":
                     layer.inputs = memory + <size_t>layout.inputs * itemsize
                 layer.input_activation = ACTIVATION_IDENTITY
             else:
@@ -101,6 +103,8 @@ cdef class Walk:
                 layer.d_weight = gradient_memory + <size_t>layer_plan.weight_offset * itemsize
                 layer.d_bias = gradient_memory + <size_t>layer_plan.bias_offset * itemsize
         self.walk.keeps_rows = loss is not None or plan.operations == "blas"
+        for i, places in enumerate(layout.forms):
+            self.place_forms(i, memory, places)
         # These losses begin at the logits; the activation is part of their kernel.
         self.walk.last_is_logits = loss is not None and self.walk.loss != LOSS_SQUARED_ERROR
         if self.walk.last_is_logits:
@@ -113,6 +117,20 @@ cdef class Walk:
                     moment_memory + <size_t>layer_plan.weight_offset * itemsize)
                 self.walk.layers[i].moment_bias[<int>k] = (
                     moment_memory + <size_t>layer_plan.bias_offset * itemsize)
+
+    cdef int place_forms(self, Py_ssize_t i, char *memory, places) except -1:
+        """Point a layer at its matrices in bfloat16, and its neighbours at them."""
+        cdef bf16_layer_t *forms = &self.walk.forms[i]
+        cdef pair_t *addresses[6]
+        for k, place in enumerate(places):
+            addresses[<int>k] = NULL if place < 0 else <pair_t *>memory + <size_t>place
+        forms.weight, forms.weight_backward, forms.inputs = addresses[0], addresses[1], addresses[2]
+        forms.inputs_samples, forms.d_outputs, forms.d_outputs_rows = addresses[3], addresses[4], addresses[5]
+        self.walk.layers[i].forms = forms
+        if i > 0:
+            self.walk.layers[i - 1].forms_above = forms
+            self.walk.layers[i].forms_below = &self.walk.forms[i - 1]
+        return 0
 
     cdef char *writable(self, array) except NULL:
         cdef uint8_t[::1] view = array.view(np.uint8)
@@ -165,12 +183,14 @@ cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
             inputs_rows = <char *>first.inputs_rows + <size_t>(start * first.weight_stride) * itemsize
         step.kernels.gather_rows(inputs_rows, &walk.inputs, rows + start, &walk.inputs_preparation, n,
                                  first.weight_stride)
-        if first.inputs != NULL:
+        if first.inputs != NULL and walk.operations.inputs_changed == NULL:
             step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n, first.n_in,
                                    step.stride, first.weight_stride)
         if walk.checks_inputs:
             is_finite &= step.kernels.is_finite(inputs_rows, n * first.weight_stride)
         start += n
+    if walk.operations.inputs_changed != NULL:
+        walk.operations.inputs_changed(first, step, member)
     return is_finite
 
 
@@ -221,7 +241,7 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
     barrier(member)
     for i in range(walk.n_layers):
         layer = &walk.layers[i]
-        if i > 0 and layer.inputs_rows != NULL:
+        if i > 0 and layer.inputs_rows != NULL and walk.operations.inputs_changed == NULL:
             step.kernels.transpose(
                 <char *>layer.inputs_rows + <size_t>(start * layer.weight_stride) * itemsize,
                 <char *>layer.inputs + <size_t>start * itemsize, layer.n_in, end - start,
@@ -231,6 +251,9 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
         if layer.is_softmax:
             activate_strip(layer, step, member)
             barrier(member)
+            if walk.operations.outputs_changed != NULL:
+                walk.operations.outputs_changed(layer, step, member)
+                barrier(member)
     return True
 
 
@@ -265,6 +288,9 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
         else:
             kernels.activation_backward(d_outputs, outputs, last.n_out, n, stride, last.activation)
     barrier(member)
+    if walk.operations.gradient_changed != NULL:
+        walk.operations.gradient_changed(last, step, member)
+        barrier(member)
     return kernels.sum(walk.losses, step.n_samples)  # each member for itself, in one order
 
 
@@ -280,7 +306,39 @@ cdef void backward(const walk_t *walk, const step_t *step, const member_t *membe
             if i > 0 and walk.layers[i - 1].is_softmax:
                 derive_strip(&walk.layers[i - 1], step, member)
                 barrier(member)
+                if walk.operations.gradient_changed != NULL:
+                    walk.operations.gradient_changed(&walk.layers[i - 1], step, member)
+                    barrier(member)
         walk.operations.linear_update(layer, step, member)
+        update_bias(layer, step, member)
+
+
+cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
+    """The gradient of the biases of the member's units, and the solver's step; they are not penalised."""
+    cdef:
+        int64_t begin = share_begin(layer.n_out, member), n = share_end(layer.n_out, member) - begin
+        size_t itemsize = itemsize_of(step), skip = <size_t>begin * itemsize
+        char *moment_1 = <char *>layer.moment_bias[0]
+        char *moment_2 = <char *>layer.moment_bias[1]
+        optimizer_t optimizer
+    step.kernels.row_sums(<char *>layer.d_bias + skip, <char *>layer.d_outputs + skip * step.stride, n,
+                          step.n_samples, step.stride, step.accumulate)
+    if step.accumulate:
+        return
+    optimizer = step.optimizer
+    optimizer.l2 = 0
+    step.kernels.solver_step(<char *>layer.bias + skip, NULL if moment_1 == NULL else moment_1 + skip,
+                             NULL if moment_2 == NULL else moment_2 + skip, <char *>layer.d_bias + skip, 1, n,
+                             0, 0, &optimizer)
+
+
+cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
+    """Tell the operations that somebody else may have changed the weights."""
+    cdef Py_ssize_t i
+    if walk.operations.weights_changed != NULL:
+        for i in range(walk.n_layers):
+            walk.operations.weights_changed(&walk.layers[i], step, member)
+        barrier(member)
 
 
 cdef void square_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
