@@ -31,7 +31,14 @@ extensions = [
         extra_compile_args=compile_args,
         extra_link_args=link_args,
     )
-    for name, c_sources in {"core": C_CORE, "blas": [], "walk": [], "native": [], "prediction": [], "kernels": []}.items()
+    for name, c_sources in (
+        ("core", C_CORE),
+        ("blas", []),
+        ("walk", []),
+        ("native", []),
+        ("prediction", []),
+        ("kernels", []),
+    )
 ]
 
 directives = {

@@ -188,6 +188,15 @@ KERNEL __attribute__((noinline)) void NAME(tile_solver)(const NAME(product_t) *p
     const int64_t at = row * layer->weight_stride + column;
     REAL *w = (REAL *)layer->weight + at;
     REAL *moment_1 = layer->moment_weight[0], *moment_2 = layer->moment_weight[1];
+    for (int i = 0; i < rows; i++) /* fetched while the tile is summed up */
+        for (int v = 0; v < vectors; v++) {
+            const int64_t skip = i * layer->weight_stride + v * VECTOR_LENGTH;
+            __builtin_prefetch(w + skip, 1);
+            if (moment_1)
+                __builtin_prefetch(moment_1 + skip, 1);
+            if (moment_2)
+                __builtin_prefetch(moment_2 + skip, 1);
+        }
     NAME(product_t) into = *product;
     into.c = gradient - row * TILE_COLUMNS - column;
     into.c_row = TILE_COLUMNS;
@@ -207,10 +216,12 @@ INLINE void NAME(tiles)(const NAME(product_t) *product, int64_t m, int64_t n, co
     const int64_t n_tiles = n_bands * ((n + TILE_COLUMNS - 1) / TILE_COLUMNS);
     const int64_t n_lines = ahead && n_tiles ? (ahead->n_lines + n_tiles - 1) / n_tiles : 0;
     const int64_t n_panels = n_bands ? n_tiles / n_bands : 0;
+    /* With a few k there is nothing to keep in a cache: along the rows memory streams best. And an A that no
+     * cache holds is to be read once, not once for every panel (784-4096-4096-10: 148 ms, so 109). */
+    const int by_bands = product->n_k <= FEW || n_rows * product->n_k * (int64_t)sizeof(REAL) > 8 << 20;
     for (int64_t i = 0; i < n_tiles; i++) {
-        /* With a few k there is nothing to keep in a cache: along the rows memory streams best. */
-        const int64_t band = product->n_k <= FEW ? i / n_panels : i % n_bands;
-        const int64_t column = TILE_COLUMNS * (product->n_k <= FEW ? i % n_panels : i / n_bands);
+        const int64_t band = by_bands ? i / n_panels : i % n_bands;
+        const int64_t column = TILE_COLUMNS * (by_bands ? i % n_panels : i / n_bands);
         const int64_t row = begin + n_rows * band / n_bands, end = begin + n_rows * (band + 1) / n_bands;
         const int64_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
         tile(product, row, column, (int)(end - row), (int)(columns / VECTOR_LENGTH));

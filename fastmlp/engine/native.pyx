@@ -272,7 +272,8 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
         int64_t slab = prediction.first_slab + member.index, start
     while slab < prediction.end_slab:
         start = slab * SLAB
-        walk_forward(walk, &step, &ALONE, prediction.rows + start, min(<int64_t>SLAB, prediction.n_rows - start))
+        walk_forward(walk, &step, &ALONE, prediction.rows + start,
+                     min(<int64_t>SLAB, prediction.n_rows - start))
         if prediction.with_loss:
             prediction.losses[slab] = loss_gradient(walk, &step, &ALONE, prediction.rows + start, 1.0)
             finish_outputs(walk, &step)

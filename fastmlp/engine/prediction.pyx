@@ -111,7 +111,8 @@ cdef class Predictor:
         n_rows = cnp.PyArray_DIM(array, 0)
         slab = min(<int64_t>SLAB, n_rows)
         if self.by_team and n_rows > LANES and n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD:
-            n_walks = min(<int>count_threads(n_threads), <int>MAX_THREADS, <int>(n_rows * self.work_per_row / WORK_OF_A_THREAD),
+            n_walks = min(<int>count_threads(n_threads), <int>MAX_THREADS,
+                          <int>(n_rows * self.work_per_row / WORK_OF_A_THREAD),
                           <int>((n_rows + LANES - 1) / LANES))
             # As many slabs as threads, or more of full size.
             slab = min(slab, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))

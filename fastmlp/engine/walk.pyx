@@ -184,8 +184,8 @@ cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
         step.kernels.gather_rows(inputs_rows, &walk.inputs, rows + start, &walk.inputs_preparation, n,
                                  first.weight_stride)
         if first.inputs != NULL and walk.operations.inputs_changed == NULL:
-            step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n, first.n_in,
-                                   step.stride, first.weight_stride)
+            step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n,
+                                   first.n_in, step.stride, first.weight_stride)
         if walk.checks_inputs:
             is_finite &= step.kernels.is_finite(inputs_rows, n * first.weight_stride)
         start += n
@@ -219,8 +219,8 @@ cdef void derive_strip(const layer_t *layer, const step_t *step, const member_t 
     """The way back through it."""
     cdef int64_t start = strip_begin(step, member), end = strip_end(step, member)
     cdef size_t skip = <size_t>start * itemsize_of(step)
-    step.kernels.activation_backward(<char *>layer.d_outputs + skip, <char *>layer.outputs + skip, layer.n_out,
-                                     end - start, step.stride, ACTIVATION_SOFTMAX)
+    step.kernels.activation_backward(<char *>layer.d_outputs + skip, <char *>layer.outputs + skip,
+                                     layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX)
 
 
 cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
@@ -280,7 +280,8 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
         else:
             kernels.gather_columns(targets, &walk.targets, rows + start, &walk.targets_preparation, n, stride)
             if walk.loss == LOSS_BINARY_CROSS_ENTROPY:
-                kernels.binary_cross_entropy(d_outputs, losses, outputs, targets, last.n_out, n, stride, weight)
+                kernels.binary_cross_entropy(d_outputs, losses, outputs, targets, last.n_out, n, stride,
+                                             weight)
             else:
                 kernels.squared_error(d_outputs, losses, outputs, targets, last.n_out, n, stride, weight)
         if last.is_softmax:
