@@ -34,30 +34,37 @@ typedef struct bf16_layer {
 } bf16_layer_t;
 
 /* All work on the units (rows of the result) from begin to end; begin is even, and so is end unless it is
- * the last. `below` and `above` are the neighbours' forms, NULL where there is no neighbour. */
+ * the last. What a member of a team writes about its units is its own, but for single 32-bit elements of a
+ * cache line at the ends of its share. */
 
-/* outputs = activation(weight inputs + bias) in float32, for identity and ReLU; others are left to the
- * caller, as identity. */
+/* outputs = activation(weight inputs + bias) in float32, and, unless `above` is NULL, the forms that this
+ * layer above reads. Other activations than ReLU are taken for identity: pass NULL, apply the activation
+ * to the outputs and call bf16_pack_outputs. */
 void bf16_forward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *above,
                   const step_t *step, int64_t begin, int64_t end);
-/* The forms of the outputs that the layer above reads. */
 void bf16_pack_outputs(const layer_t *layer, const bf16_layer_t *above, const step_t *step, int64_t begin,
                        int64_t end);
-/* d_inputs = (weight^T d_outputs) * relu'(inputs) in float32; other derivatives are left to the caller. */
+
+/* d_inputs = (weight^T d_outputs) * relu'(inputs) in float32, and, unless `below` is NULL, the forms that
+ * this layer below reads. Other derivatives are left out: pass NULL, multiply by the derivative and call
+ * bf16_pack_d_outputs for the layer below; the same after the loss, for the last layer. Beyond the last
+ * sample, d_outputs are zero. */
 void bf16_backward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *below,
                    const step_t *step, int64_t begin, int64_t end);
-/* The forms of the gradient of a layer's outputs that its own backward and update read. */
-void bf16_pack_d_outputs(const layer_t *layer, const bf16_layer_t *forms, const step_t *step, int64_t begin,
+void bf16_pack_d_outputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step, int64_t begin,
                          int64_t end);
+
 /* d_weight = d_outputs inputs^T, the solver's step on the float32 weights, and their bfloat16 copies; or
  * with step->accumulate, d_weight += d_outputs inputs^T alone. Biases are the caller's. */
 void bf16_update(const layer_t *layer, const bf16_layer_t *forms, const step_t *step, int64_t begin,
                  int64_t end);
-/* The bfloat16 copies of the weights, after anything else changed these. */
+/* The bfloat16 copies of the weights, whenever anything else has changed these. */
 void bf16_round_weights(const layer_t *layer, const bf16_layer_t *forms, int64_t begin, int64_t end);
-/* The forms of the inputs from x (n_samples, weight_stride), for the samples from begin to end: begin is
- * a multiple of LANES, and so is end unless it is the last. */
-void bf16_pack_inputs(const layer_t *layer, const bf16_layer_t *forms, const step_t *step, const float *x,
+
+/* The forms of the first layer's inputs, for the samples from begin to end, from x (end - begin,
+ * weight_stride). Here begin is a multiple of LANES, and so is end unless it is the last: gathering and
+ * packing 16 rows at a time never leaves the first cache. */
+void bf16_pack_inputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step, const float *x,
                       int64_t begin, int64_t end);
 
 #endif

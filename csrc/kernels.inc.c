@@ -13,7 +13,11 @@
 
 /* Before a short loop of known length inside a long one: unless it is unrolled whole, the long one
  * is not vectorised. */
+#if defined(__clang__) /* takes GCC's for a hint, and keeps the sums of a tile in memory: five times slower */
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* Interleave the lower, or the upper, halves of two vectors of n elements. */
 #define ZIP_LOW_2(a, b) __builtin_shufflevector(a, b, 0, 2)

@@ -52,18 +52,13 @@ INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t colu
     const ptrdiff_t a_row = product->a_row, a_k = product->a_k, b_row = product->b_row;
     const ptrdiff_t c_row = product->c_row;
     REAL *c = product->c + row * c_row + column;
-    /* The step reads and writes weights and velocity, which seldom are in the first two caches: fetched
-     * now, they are there when the sums are done. */
     const int is_step = finish == NAME(FINISH_MOMENTUM) || finish == NAME(FINISH_NESTEROV);
     REAL *velocity = is_step ? product->velocity + row * c_row + column : NULL;
-    if (is_step)
-        UNROLL
-        for (int i = 0; i < rows; i++)
-            UNROLL
-            for (int v = 0; v < vectors; v++) {
-                __builtin_prefetch(c + i * c_row + v * VECTOR_LENGTH, 1);
-                __builtin_prefetch(velocity + i * c_row + v * VECTOR_LENGTH, 1);
-            }
+    /* The step reads and writes weights and velocity, which seldom are in the first two caches: fetched along
+     * with the sums, a row of the tile every few k, they are there when these are done. */
+    const REAL *fetched = c;
+    const ptrdiff_t to_velocity = is_step ? velocity - c : 0;
+    int64_t n_fetched = 0;
 
     VECTOR sum[TILE_ROWS][2];
     UNROLL
@@ -93,6 +88,15 @@ INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t colu
         for (int g = 0; g < (rows + 2) / 3; g++)
             group[g] += a_k;
         b += b_row;
+        if (is_step && (k & 3) == 0 && n_fetched < rows) {
+            UNROLL
+            for (int v = 0; v < vectors; v++) {
+                __builtin_prefetch(fetched + v * VECTOR_LENGTH, 1);
+                __builtin_prefetch(fetched + to_velocity + v * VECTOR_LENGTH, 1);
+            }
+            fetched += c_row;
+            n_fetched++;
+        }
     }
 
     const REAL *y = finish == NAME(FINISH_DERIVATIVE) ? product->y + row * c_row + column : NULL;

@@ -119,6 +119,18 @@ def test_sums(shape, isa, dtype):
 
 @both_types
 @every_isa
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("at", [(0, 0), (2, 31), (1, 17)])
+def test_is_finite(at, bad, isa, dtype):
+    x = random((3, 32), dtype)
+    x[0, 1], x[1, 0] = np.finfo(dtype).max, -0.0
+    assert kernels.is_finite(x, isa) is reference.is_finite(x) is True
+    x[at] = bad
+    assert kernels.is_finite(x, isa) is reference.is_finite(x) is False
+
+
+@both_types
+@every_isa
 @odd_shapes
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [None, 0.9])
@@ -217,7 +229,17 @@ def test_transpose_pads_its_rows_with_zeros(shape, isa, dtype):
 
 
 # Below, at and above the sizes of tiles: up to 12 rows by 32 columns.
-PRODUCTS = [(1, 1, 1), (7, 1, 33), (20, 3, 32), (64, 33, 20), (33, 64, 16), (40, 13, 49), (97, 50, 128)]
+PRODUCTS = [
+    (1, 1, 1),
+    (7, 1, 33),
+    (20, 3, 32),
+    (64, 33, 20),
+    (33, 64, 16),
+    (40, 13, 49),
+    (97, 50, 128),
+    (70, 37, 3),
+    (33, 50, 8),
+]
 
 both_operations = pytest.mark.parametrize("operations", ["blas", "tile"])
 
@@ -302,6 +324,25 @@ def test_instruction_sets_with_fused_multiply_add_agree_to_the_bit():
     for isa in fused[1:]:
         for one, other in zip(results[fused[0]], results[isa], strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@every_isa
+@both_types
+@pytest.mark.parametrize("n_samples", [1, 3, 8])
+def test_a_few_samples_have_the_bits_that_they_have_in_a_batch(n_samples, dtype, isa):
+    weight, bias = kernels.pad_rows(random((45, 37), dtype)), random(45, dtype, 1)
+    x, d = random((37, 50), dtype, 2), random((45, 50), dtype, 3)
+    few_x, few_d = kernels.pad(x[:, :n_samples]), kernels.pad(d[:, :n_samples])
+    np.testing.assert_array_equal(
+        kernels.linear_forward(weight, bias, few_x, n_samples, "relu", isa, "tile"),
+        kernels.linear_forward(weight, bias, kernels.pad(x), 50, "relu", isa, "tile")[:, :n_samples],
+    )
+    np.testing.assert_array_equal(
+        kernels.linear_backward(weight, few_d, few_x, n_samples, "relu", isa, "tile"),
+        kernels.linear_backward(weight, kernels.pad(d), kernels.pad(x), 50, "relu", isa, "tile")[
+            :, :n_samples
+        ],
+    )
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,11 @@ def sum_of_squares(floating[:, ::1] x, isa):
     return find_kernels(isa, dtype_of(x)).sum_of_squares(&x[0, 0], x.shape[0] * x.shape[1])
 
 
+def is_finite(floating[:, ::1] x, isa):
+    """Return whether no element of x, (rows, padded columns), is infinite or not a number."""
+    return bool(find_kernels(isa, dtype_of(x)).is_finite(&x[0, 0], x.shape[0] * x.shape[1]))
+
+
 cdef optimizer_t optimizer_from(options):
     cdef optimizer_t optimizer
     optimizer.solver = SOLVER_CODES[options["solver"]]

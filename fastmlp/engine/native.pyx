@@ -8,9 +8,9 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport isfinite, pow, sqrt
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from fastmlp.engine.core cimport barrier, flush_denormals, restore_denormals, run_team, seconds
+from fastmlp.engine.core cimport barrier, find_kernels, flush_denormals, restore_denormals, run_team, seconds
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport (
     Walk,
@@ -251,6 +251,37 @@ cdef class Training(Walk):
     def has_diverged(self):
         """Whether a batch's loss was infinite or not a number; its update was not made."""
         return self.progress.diverged
+
+
+ctypedef struct scan_t:
+    const kernels_t *kernels
+    const char *x
+    size_t itemsize
+    int64_t n_groups  # of LANES values
+    bint is_finite
+
+
+cdef void scan(void *context, const member_t *member) noexcept nogil:
+    cdef scan_t *task = <scan_t *>context
+    cdef int64_t begin = LANES * share_begin(task.n_groups, member)
+    cdef int64_t end = LANES * share_end(task.n_groups, member)
+    if not task.kernels.is_finite(task.x + <size_t>begin * task.itemsize, end - begin):
+        task.is_finite = False
+
+
+def is_finite(X, n_threads):
+    """Return whether a C-contiguous float32 or float64 array holds neither NaN nor infinity."""
+    cdef scan_t task
+    cdef const uint8_t[::1] view = X.reshape(-1).view(np.uint8)
+    cdef int64_t n = X.size, rest = n % LANES
+    task.kernels = find_kernels(core.instruction_set(), DTYPE_F32 if X.dtype == np.float32 else DTYPE_F64)
+    task.x, task.itemsize, task.n_groups = <const char *>&view[0], X.itemsize, n // LANES
+    task.is_finite = True
+    # A million values take longer than the start of a thread.
+    cdef int n_members = min(<int>n_threads, <int>(n // 1000000) + 1)
+    with nogil:
+        run_team(n_members, scan, &task)
+    return bool(task.is_finite) and bool(np.isfinite(X.reshape(-1)[n - rest:]).all())
 
 
 ctypedef struct prediction_t:

@@ -116,6 +116,11 @@ def gather(X, rows, preparation, dtype):
     return x.astype(dtype).T
 
 
+def is_finite(x):
+    """Return whether no element of x is infinite or not a number."""
+    return bool(np.isfinite(x).all())
+
+
 # --- The three matrix operations ---
 
 
