@@ -35,9 +35,10 @@ cdef double SLICE_SECONDS = 0.05  # of a prediction, between two looks at signal
 cdef enum:
     SLAB = 256  # samples in a batch of a prediction: products run at full speed, in little memory
 
-# A trial of a number of threads, which takes two looks of this length, and how much longer than all trials
-# together its verdict holds: what other programs do to the cores changes.
-cdef double TRIAL_SECONDS = 1e-3
+# A look at a number of threads; and how much longer than all looks together the verdict of two at each holds:
+# what other programs do to the cores changes. The first verdict of a fit, made while processors wake up and
+# memory is touched for the first time, holds a tenth as long.
+cdef double TRIAL_SECONDS = 2e-3
 cdef double VERDICT_SECONDS = 2.0
 cdef double VERDICT_RATIO = 50.0
 
@@ -204,7 +205,9 @@ cdef class Training(Walk):
 
     cdef int choose_threads(self, double stop) except -1:
         """Go on with the trials: two looks at each candidate, taken in turns; the faster one counts."""
-        cdef double now
+        cdef double now, patience = 1.0
+        if self.valid_until == 0 and not self.trials:
+            self.run_on(self.n_threads, seconds() + TRIAL_SECONDS)  # all of them, to wake up
         while not self.is_over() and len(self.trials) < 2 * len(self.candidates):
             now = seconds()
             if now >= stop:
@@ -217,8 +220,10 @@ cdef class Training(Walk):
         times = [min(self.trials[i][0], self.trials[i + len(self.candidates)][0])
                  for i in range(len(self.candidates))]
         self.n_threads = self.candidates[int(np.argmin(times))]
-        self.valid_until = seconds() + max(VERDICT_SECONDS,
-                                           VERDICT_RATIO * sum([taken for _, taken in self.trials]))
+        if self.valid_until == 0:
+            patience = 0.1
+        taken = sum([duration for _, duration in self.trials])
+        self.valid_until = seconds() + patience * max(VERDICT_SECONDS, VERDICT_RATIO * taken)
         self.trials = []
         return 0
 
