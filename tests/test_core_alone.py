@@ -59,7 +59,7 @@ def test_instruction_sets_and_threads_give_the_same_bits(native):
 @pytest.mark.skipif(not FUSED, reason="this processor has no fused multiply-add")
 @pytest.mark.skipif(
     shutil.which(ARM_COMPILER) is None or shutil.which(EMULATOR) is None,
-    reason=f"needs {ARM_COMPILER} and {EMULATOR} (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)",
+    reason="needs Debian's gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user",
 )
 def test_neon_gives_the_same_bits_in_an_emulator(native, tmp_path):
     program = build(ARM_COMPILER, tmp_path, *FLAGS)

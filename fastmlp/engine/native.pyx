@@ -42,6 +42,11 @@ cdef double TRIAL_SECONDS = 2e-3
 cdef double VERDICT_SECONDS = 2.0
 cdef double VERDICT_RATIO = 50.0
 
+# What the last fit of the same plan, batch and threads found: the next one begins with it.
+cdef dict VERDICTS = {}
+cdef enum:
+    MAX_VERDICTS = 1000
+
 cdef member_t ALONE
 ALONE.index, ALONE.count = 0, 1
 
@@ -144,6 +149,7 @@ cdef class Training(Walk):
         uint64_t seed
         bint shuffle
         list candidates, trials
+        tuple key
         double valid_until
         readonly int n_threads
 
@@ -173,6 +179,10 @@ cdef class Training(Walk):
         while measure and self.candidates[0] > 1:
             self.candidates.insert(0, self.candidates[0] // 2)
         self.trials, self.valid_until = [], 0
+        self.key = (plan, batch_size, n_threads)
+        if measure and self.key in VERDICTS:
+            self.n_threads = VERDICTS[self.key]
+            self.valid_until = seconds() + 0.1 * VERDICT_SECONDS
 
     def start_epoch(self, epoch, rates, momenta):
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
@@ -222,6 +232,9 @@ cdef class Training(Walk):
         self.n_threads = self.candidates[int(np.argmin(times))]
         if self.valid_until == 0:
             patience = 0.1
+        if len(VERDICTS) >= MAX_VERDICTS:
+            VERDICTS.clear()
+        VERDICTS[self.key] = self.n_threads
         taken = sum([duration for _, duration in self.trials])
         self.valid_until = seconds() + patience * max(VERDICT_SECONDS, VERDICT_RATIO * taken)
         self.trials = []
