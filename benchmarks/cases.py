@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from benchmarks.kinds import Accuracy, Case, Grid, Prediction, Training
 
-# The epochs are long enough to make the start of one no matter, and the larger inputs do not fit a
-# cache of 32 MB, as real data sets would not.
+# The larger inputs do not fit a cache of 32 MB, as real data sets would not.
 TRAINING = (
     Training((784, 256, 128, 10), batch_size=128, n_batches=100),
     Training((784, 1000, 10), batch_size=128, n_batches=100),

@@ -97,7 +97,7 @@ def named(sizes: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class Training(Case):
-    """Epochs of training a classifier: ReLU, softmax and cross-entropy, on random numbers.
+    """Fits of a classifier, each a turn: ReLU, softmax and cross-entropy, on random numbers.
 
     Parameters
     ----------
@@ -105,10 +105,12 @@ class Training(Case):
         Inputs, hidden units of each layer, classes.
     batch_size : int
     n_batches : int
-        Training steps in an epoch, which is a turn.
+        Training steps in an epoch.
     solver : {"sgd", "adam"}, default="sgd"
         "sgd" has a momentum of `MOMENTUM`, not Nesterov's; there is no penalty on the weights.
     dtype : {"float32", "float64"}, default="float32"
+    n_epochs : int, default=5
+        Epochs in a turn, so that what a fit does once counts as it does for those who train.
     """
 
     sizes: tuple[int, ...]
@@ -116,6 +118,7 @@ class Training(Case):
     n_batches: int
     solver: str = "sgd"
     dtype: str = "float32"
+    n_epochs: int = 5
 
     kind, unit, scale, symbol = "training", "step", 1e6, "µs"
 
@@ -136,8 +139,8 @@ class Training(Case):
 
     @property
     def n_units(self) -> int:
-        """Steps in an epoch."""
-        return self.n_batches
+        """Steps in a turn."""
+        return self.n_batches * self.n_epochs
 
     @property
     def flops(self) -> int:

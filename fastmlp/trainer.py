@@ -313,7 +313,8 @@ class Trainer:
         The last update comes after the last loss, and finite parameters can still overflow: huge ones are
         tried on a batch.
         """
-        largest = np.abs(self.network.parameters).max()
+        parameters = self.network.parameters
+        largest = max(parameters.max(), -parameters.min())
         return largest < HUGE or bool(np.isfinite(largest) and session.predicts_finite())
 
     def _restore(self, good) -> None:

@@ -62,7 +62,7 @@ def test_json_has_every_round_and_the_numbers_follow_from_them(finished):
     assert [row["contender"] for row in entry["rows"]] == RACED
     for row in entry["rows"]:
         name = row["contender"]
-        times = [seconds[name] / entry["case"]["n_batches"] for seconds in kept]
+        times = [seconds[name] / (entry["case"]["n_batches"] * entry["case"]["n_epochs"]) for seconds in kept]
         ratios = [seconds[name] / seconds["fastmlp"] for seconds in kept]
         assert row["n_rounds"] == len(kept)
         assert row["median"] == pytest.approx(median(times))

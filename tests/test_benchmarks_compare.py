@@ -16,7 +16,7 @@ from benchmarks.kinds import Training  # noqa: E402
 from benchmarks.revisions import BuildError  # noqa: E402
 from benchmarks.workers import Worker  # noqa: E402
 
-TINY = Training((4, 8, 3), batch_size=16, n_batches=3)
+TINY = Training((4, 8, 3), batch_size=16, n_batches=3, n_epochs=1)
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
 

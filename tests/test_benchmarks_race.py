@@ -19,7 +19,7 @@ from benchmarks.machine import Machine, OtherLoad, Probe  # noqa: E402
 from benchmarks.results import Results  # noqa: E402
 from benchmarks.workers import BrokenDown, Worker  # noqa: E402
 
-TINY = Training((4, 8, 3), batch_size=16, n_batches=3)
+TINY = Training((4, 8, 3), batch_size=16, n_batches=3, n_epochs=1)
 FEW = Prediction((4, 8, 3), n_rows=2, n_calls=3)
 GRID = Grid((8, 4, 3), n_rows=50, batch_size=25, n_epochs=2, n_rates=2, n_penalties=2)
 

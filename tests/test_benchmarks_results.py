@@ -14,7 +14,7 @@ from benchmarks.kinds import Accuracy, Training  # noqa: E402
 from benchmarks.machine import Probe  # noqa: E402
 from benchmarks.results import CaseResult, Results, Round  # noqa: E402
 
-TINY = Training((4, 8, 3), batch_size=16, n_batches=3)
+TINY = Training((4, 8, 3), batch_size=16, n_batches=3, n_epochs=1)
 FITS = Accuracy("mnist", 98.37)
 
 

@@ -20,7 +20,7 @@ def make_network(sizes, dtype, engine="auto"):
 
 
 def training(case, threads, X, y, engine="auto", dtype=None):
-    """Return a function that trains for one epoch; the threads come from the environment."""
+    """Return a function that trains for a turn; the threads come from the environment."""
     optimizers = {"sgd": SGD(LEARNING_RATE, MOMENTUM, nesterov=False), "adam": Adam(LEARNING_RATE)}
     trainer = fastmlp.Trainer(
         make_network(case.sizes, dtype or case.dtype, engine),
@@ -30,7 +30,7 @@ def training(case, threads, X, y, engine="auto", dtype=None):
         random_state=0,
         progress=False,
     )
-    return lambda: trainer.fit(X, y, epochs=1)
+    return lambda: trainer.fit(X, y, epochs=case.n_epochs)
 
 
 def prediction(case, threads, X, engine="auto", dtype="float32"):

@@ -58,7 +58,7 @@ def adam(parameters, moments, gradients, t):
 
 
 def training(case, threads, X, y):
-    """Return a function that trains for one epoch."""
+    """Return a function that trains for a turn."""
     jax.config.update("jax_enable_x64", case.dtype == "float64")
     solver = {"sgd": sgd, "adam": adam}[case.solver]
     X, y = jnp.asarray(X), jnp.asarray(y, jnp.int32)
@@ -86,7 +86,9 @@ def training(case, threads, X, y):
 
     def turn():
         nonlocal state
-        state = jax.block_until_ready(epoch(state, X, y))
+        for _ in range(case.n_epochs):
+            state = epoch(state, X, y)
+        jax.block_until_ready(state)
 
     return turn
 

@@ -50,7 +50,7 @@ def make_step(model, optimizer, autocast=False):
 
 
 def training(case, threads, X, y, autocast=False, wrap=None):
-    """Return a function that trains for one epoch; ``wrap`` makes something else of the step."""
+    """Return a function that trains for a turn; ``wrap`` makes something else of the step."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     X, y = torch.from_numpy(X), torch.from_numpy(y)
@@ -59,11 +59,12 @@ def training(case, threads, X, y, autocast=False, wrap=None):
     if wrap is not None:
         step = wrap(step)
 
-    def epoch():
-        for rows in torch.randperm(len(X)).split(case.batch_size):
-            step(X[rows], y[rows])
+    def turn():
+        for _ in range(case.n_epochs):
+            for rows in torch.randperm(len(X)).split(case.batch_size):
+                step(X[rows], y[rows])
 
-    return epoch
+    return turn
 
 
 def prediction(case, threads, X, autocast=False, wrap=None):
