@@ -6,10 +6,11 @@
  * All that two threads touch is atomic or under the mutex, without bare fences, so that ThreadSanitizer
  * understands it.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* the processors that a thread may run on */
 #include "team.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -88,6 +89,24 @@ static void *run_member(void *seat_)
     return NULL;
 }
 
+/* Keep new threads off the processor that the caller is running on. Kernels that save power or pack virtual
+ * processors start them there, where they wait until the caller sleeps: 0.5 ms into calls of 0.5 ms, 0.05 ms with
+ * this. */
+static void place_elsewhere(pthread_attr_t *attributes)
+{
+#ifdef __linux__
+    cpu_set_t processors;
+    const int here = sched_getcpu();
+    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof processors, &processors))
+        return;
+    CPU_CLR(here, &processors);
+    if (CPU_COUNT(&processors) > 0)
+        pthread_attr_setaffinity_np(attributes, sizeof processors, &processors);
+#else
+    (void)attributes;
+#endif
+}
+
 int fastmlp_run_team(int n_threads, void (*work)(void *context, const member_t *member), void *context)
 {
     if (n_threads <= 1) {
@@ -97,7 +116,10 @@ int fastmlp_run_team(int n_threads, void (*work)(void *context, const member_t *
     team_t team = {.work = work, .context = context, .count = 1};
     pthread_t threads[MAX_THREADS];
     seat_t seats[MAX_THREADS];
+    pthread_attr_t attributes;
     sigset_t all, before;
+    pthread_attr_init(&attributes);
+    place_elsewhere(&attributes);
     pthread_mutex_init(&team.mutex, NULL);
     pthread_cond_init(&team.wake, NULL);
     /* Signals such as Ctrl-C are the caller's: Python handles them in its own threads. */
@@ -106,11 +128,12 @@ int fastmlp_run_team(int n_threads, void (*work)(void *context, const member_t *
     pthread_mutex_lock(&team.mutex);
     for (; team.count < n_threads && team.count < MAX_THREADS; team.count++) {
         seats[team.count] = (seat_t){&team, team.count};
-        if (pthread_create(&threads[team.count], NULL, run_member, &seats[team.count]))
+        if (pthread_create(&threads[team.count], &attributes, run_member, &seats[team.count]))
             break;
     }
     pthread_mutex_unlock(&team.mutex);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
     work(context, &(member_t){0, team.count, &team});
     for (int i = 1; i < team.count; i++)
         pthread_join(threads[i], NULL);
