@@ -142,6 +142,7 @@ cdef class Predictor:
             one.inputs.n_columns = self.n_features
             one.inputs.row_stride = cnp.PyArray_STRIDE(array, 0)
             one.inputs.column_stride = cnp.PyArray_STRIDE(array, 1)
+            one.in_place = self.is_in_place(one, array, source_type)
         step = walk.step
         step.stride = row_stride_of(slab)
         task.walks, task.step, task.data = walk_of, &step, cnp.PyArray_BYTES(array)
@@ -172,6 +173,13 @@ cdef class Predictor:
             if len(self.idle) + n_walks <= MAX_IDLE:
                 self.idle += walks
         return task.is_finite
+
+    cdef bint is_in_place(self, walk_t *walk, cnp.ndarray array, source_type_t source_type) noexcept:
+        """Return whether the tiles' kernels can read the array as it is, in whole vectors."""
+        cdef int64_t itemsize = cnp.PyArray_ITEMSIZE(array), row_stride = cnp.PyArray_STRIDE(array, 0)
+        return (self.by_team and cnp.PyArray_ISALIGNED(array) and cnp.PyArray_TYPE(array) == self.type_number
+                and walk.inputs_preparation.center == NULL and self.n_features % LANES == 0
+                and cnp.PyArray_STRIDE(array, 1) == itemsize and row_stride % itemsize == 0)
 
     cdef Walk take(self):
         """Return a workspace that nobody uses: with the GIL held, nobody comes between."""

@@ -19,6 +19,7 @@ ctypedef struct walk_t:
     bint last_is_logits
     bint keeps_rows  # of the whole batch, sample by sample; else of one strip at a time
     bint checks_inputs
+    bint in_place  # the inputs are as the kernels read them, row after row: nothing to convert
 
 
 cdef class Walk:
