@@ -1,10 +1,12 @@
-/* team.c: plain threads that live as long as the call that started them, and a barrier.
+/* team.c: threads that share the work of a call, and a barrier.
  *
- * There is no pool that would idle between calls: nothing to break at fork(), nothing that takes cores
- * from other libraries. Starting a thread costs some 30 us, a call is some 50 ms long.
+ * There is no pool that idles: a thread that has done its work looks out for more for LINGER, and ends. Calls
+ * that follow one another closely find it awake (a thread takes 50 us to start and as long to be waited for; a
+ * prediction of 32 rows takes 70 us on one), and between others there is nothing that would take cores from
+ * other libraries. After fork() the child has none of them and knows it.
  *
- * All that two threads touch is atomic or under the mutex, without bare fences, so that ThreadSanitizer
- * understands it.
+ * All that two threads touch is atomic, or handed over by an atomic, without bare fences, so that
+ * ThreadSanitizer understands it.
  */
 #define _GNU_SOURCE /* the processors that a thread may run on */
 #include "team.h"
@@ -14,6 +16,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -29,6 +32,9 @@ enum {
     /* Some 40 us. Members with equal shares arrive within a few; one that does not has lost its core to
      * another program, and its core is better given away than spun on. */
     SPINS = 4000,
+    /* Some 100 us, in which Python comes from one call to the next. */
+    LINGER = 10000,
+    NAP_NANOSECONDS = 50000,
 };
 
 struct team {
@@ -38,15 +44,23 @@ struct team {
     _Alignas(64) atomic_int n_asleep;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    int count; /* written before the first member begins */
+    int count; /* this and the next two are written before the first member begins */
     void (*work)(void *context, const member_t *member);
     void *context;
 };
 
+/* A place for a thread. It goes from ABSENT through TAKEN (by a caller, who starts the thread) to WORKING, then
+ * IDLE, and from there to ABSENT again, or to TAKEN by another caller. Above these two bits the state counts
+ * the callers, so that each can tell its own work from the next one's. */
+enum { ABSENT, TAKEN, WORKING, IDLE, PHASE = 3, NEXT_CALLER = 4 };
 typedef struct {
-    team_t *team;
+    _Alignas(64) atomic_uint state;
+    team_t *team; /* this and the next belong to the caller while the seat is TAKEN */
     int64_t index;
 } seat_t;
+
+static seat_t seats[MAX_THREADS];
+static atomic_int n_seats_used; /* beyond these all have always been ABSENT */
 
 void fastmlp_barrier(const member_t *member)
 {
@@ -78,16 +92,35 @@ void fastmlp_barrier(const member_t *member)
     pthread_mutex_unlock(&team->mutex);
 }
 
-static void *run_member(void *seat_)
+/* The life of a thread: work, linger, and so on until nobody comes. */
+static void *live(void *seat_)
 {
-    const seat_t *seat = seat_;
-    team_t *team = seat->team;
-    pthread_mutex_lock(&team->mutex); /* until it is known how many we are */
-    const member_t member = {seat->index, team->count, team};
-    pthread_mutex_unlock(&team->mutex);
-    team->work(team->context, &member);
-    return NULL;
+    seat_t *seat = seat_;
+    int spin = 0;
+    for (;;) {
+        unsigned state = atomic_load_explicit(&seat->state, memory_order_acquire);
+        if ((state & PHASE) == WORKING) {
+            team_t *team = seat->team;
+            team->work(team->context, &(member_t){seat->index, team->count, team});
+            /* After this nothing of the team may be touched: the caller goes on. */
+            atomic_store_explicit(&seat->state, state - WORKING + IDLE, memory_order_release);
+            spin = 0;
+        } else if ((state & PHASE) == IDLE && ++spin >= LINGER) {
+            if (atomic_compare_exchange_strong(&seat->state, &state, state - IDLE + ABSENT))
+                return NULL;
+            spin = 0; /* somebody has just taken the seat */
+        }
+        RELAX();
+    }
 }
+
+static void forget_all(void)
+{
+    for (int i = 0; i < MAX_THREADS; i++)
+        atomic_store(&seats[i].state, ABSENT);
+}
+
+static void prepare(void) { pthread_atfork(NULL, NULL, forget_all); }
 
 /* Keep new threads off the processor that the caller is running on. Kernels that save power or pack virtual
  * processors start them there, where they wait until the caller sleeps: 0.5 ms into calls of 0.5 ms, 0.05 ms with
@@ -107,36 +140,93 @@ static void place_elsewhere(pthread_attr_t *attributes)
 #endif
 }
 
-int fastmlp_run_team(int n_threads, void (*work)(void *context, const member_t *member), void *context)
+/* Take a seat if it is in this phase. */
+static int take(seat_t *seat, unsigned phase)
 {
-    if (n_threads <= 1) {
-        work(context, &(member_t){0, 1, NULL});
-        return 1;
-    }
-    team_t team = {.work = work, .context = context, .count = 1};
-    pthread_t threads[MAX_THREADS];
-    seat_t seats[MAX_THREADS];
+    unsigned state = atomic_load_explicit(&seat->state, memory_order_relaxed);
+    return (state & PHASE) == phase &&
+           atomic_compare_exchange_strong(&seat->state, &state, state - phase + TAKEN + NEXT_CALLER);
+}
+
+/* Take up to n seats whose threads linger; return how many. */
+static int take_idle(seat_t **taken, int n)
+{
+    int n_taken = 0;
+    for (int i = 0; i < atomic_load_explicit(&n_seats_used, memory_order_relaxed) && n_taken < n; i++)
+        if (take(&seats[i], IDLE))
+            taken[n_taken++] = &seats[i];
+    return n_taken;
+}
+
+/* Take up to n empty seats and start threads for them; return how many. */
+static int start_threads(seat_t **taken, int n)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_attr_t attributes;
     sigset_t all, before;
+    int n_taken = 0;
+    pthread_once(&once, prepare);
     pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     place_elsewhere(&attributes);
-    pthread_mutex_init(&team.mutex, NULL);
-    pthread_cond_init(&team.wake, NULL);
     /* Signals such as Ctrl-C are the caller's: Python handles them in its own threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_mutex_lock(&team.mutex);
-    for (; team.count < n_threads && team.count < MAX_THREADS; team.count++) {
-        seats[team.count] = (seat_t){&team, team.count};
-        if (pthread_create(&threads[team.count], &attributes, run_member, &seats[team.count]))
+    for (int i = 0; i < MAX_THREADS && n_taken < n; i++) {
+        pthread_t thread;
+        if (!take(&seats[i], ABSENT))
+            continue;
+        if (pthread_create(&thread, &attributes, live, &seats[i])) {
+            atomic_store(&seats[i].state, ABSENT);
             break;
+        }
+        taken[n_taken++] = &seats[i];
+        int used = atomic_load(&n_seats_used);
+        while (used <= i && !atomic_compare_exchange_weak(&n_seats_used, &used, i + 1)) {
+        }
     }
-    pthread_mutex_unlock(&team.mutex);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
+    return n_taken;
+}
+
+static void wait_while(const seat_t *seat, unsigned state)
+{
+    for (int spin = 0; atomic_load_explicit(&seat->state, memory_order_acquire) == state; spin++)
+        if (spin < SPINS)
+            RELAX();
+        else
+            nanosleep(&(struct timespec){0, NAP_NANOSECONDS}, NULL);
+}
+
+int fastmlp_run_team(int n_threads, int may_start, void (*work)(void *context, const member_t *member),
+                     void *context)
+{
+    seat_t *taken[MAX_THREADS];
+    unsigned states[MAX_THREADS];
+    int n_taken = 0;
+    if (n_threads > MAX_THREADS)
+        n_threads = MAX_THREADS;
+    if (n_threads > 1)
+        n_taken = take_idle(taken, n_threads - 1);
+    if (may_start && n_taken < n_threads - 1)
+        n_taken += start_threads(taken + n_taken, n_threads - 1 - n_taken);
+    if (n_taken == 0) {
+        work(context, &(member_t){0, 1, NULL});
+        return 1;
+    }
+    team_t team = {.work = work, .context = context, .count = n_taken + 1};
+    pthread_mutex_init(&team.mutex, NULL);
+    pthread_cond_init(&team.wake, NULL);
+    for (int i = 0; i < n_taken; i++) {
+        taken[i]->team = &team;
+        taken[i]->index = i + 1;
+        states[i] = atomic_load_explicit(&taken[i]->state, memory_order_relaxed) - TAKEN + WORKING;
+        atomic_store_explicit(&taken[i]->state, states[i], memory_order_release);
+    }
     work(context, &(member_t){0, team.count, &team});
-    for (int i = 1; i < team.count; i++)
-        pthread_join(threads[i], NULL);
+    for (int i = 0; i < n_taken; i++)
+        wait_while(taken[i], states[i]);
     pthread_cond_destroy(&team.wake);
     pthread_mutex_destroy(&team.mutex);
     return team.count;

@@ -1,4 +1,4 @@
-/* team.h: a few threads that share the work of one call and end with it. */
+/* team.h: a few threads that share the work of one call. */
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
 
@@ -22,9 +22,11 @@ static inline int64_t share_end(int64_t n, const member_t *member)
     return n * (member->index + 1) / member->count;
 }
 
-/* Call work(context, member) once for each member of a team of n_threads, of which the caller is the first;
- * of fewer, if threads cannot be started. Returns the number of members, when all are done. */
-int fastmlp_run_team(int n_threads, void (*work)(void *context, const member_t *member), void *context);
+/* Call work(context, member) once for each member of a team of n_threads, of which the caller is the first; of
+ * fewer, if threads cannot be started or, being not awake from an earlier call, may not be. Returns the number of
+ * members, when all are done. */
+int fastmlp_run_team(int n_threads, int may_start, void (*work)(void *context, const member_t *member),
+                     void *context);
 
 /* Wait until every member of the team has come here; what they wrote before can then be read. */
 void fastmlp_barrier(const member_t *member);

@@ -16,16 +16,16 @@ ARM_COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 pytestmark = pytest.mark.campaign
 
 
-def build(compiler, folder, *flags):
-    """Build tests/core_alone/driver.c with the core; return the program."""
-    program = folder / "driver"
+def build(compiler, folder, *flags, name="driver"):
+    """Build this program of tests/core_alone with the core; return it."""
+    program = folder / name
     sources = [path for path in sorted((ROOT / "csrc").glob("*.c")) if not path.name.endswith(".inc.c")]
     command = [
         compiler,
         *flags,
         f"-I{ROOT / 'csrc'}",
         *sources,
-        ROOT / "tests/core_alone/driver.c",
+        ROOT / f"tests/core_alone/{name}.c",
         "-o",
         program,
     ]
@@ -72,3 +72,10 @@ def test_the_thread_sanitizer_finds_no_race(tmp_path):
     program = build("cc", tmp_path, *flags, "-g", "-fsanitize=thread")
     isa = core.instruction_sets()[-1]
     assert hashes(program, isa, 4) == hashes(program, isa, 1)  # it ends with 66 where it finds one
+
+
+def test_teams_come_and_go_without_a_race(tmp_path):
+    flags = [flag for flag in FLAGS if flag != "-static"]
+    program = build("cc", tmp_path, *flags, "-g", "-fsanitize=thread", name="teams")
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_count_is_the_least_of_processors_environment_and_argument(monkeypatch):
     assert count_threads() == 1
 
 
-def test_no_thread_outlives_the_call_that_started_it():
+def test_threads_end_soon_after_the_call_that_started_them():
     X = np.random.default_rng(0).random((4000, 30), dtype=np.float32)
     y = np.arange(4000) % 3
 
@@ -103,7 +104,11 @@ def test_no_thread_outlives_the_call_that_started_it():
     MLPClassifier((64,), max_iter=1, random_state=0).fit(X[:100], y[:100]).predict(X)
     before = n_threads()
     model = MLPClassifier((64,), max_iter=3, n_threads=2, random_state=0, tol=0).fit(X, y)
-    model.predict(X)
+    for _ in range(20):
+        model.predict(X)
+    deadline = time.monotonic() + 5
+    while n_threads() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert n_threads() == before
 
 
@@ -119,6 +124,45 @@ def test_a_model_predicts_from_many_threads_at_once():
     assert len(found) == 8
     for outputs in found:
         np.testing.assert_array_equal(outputs, expected)
+
+
+@both_types
+@pytest.mark.parametrize("n", [1, 5, 16, 33, 64, 65, 300])
+def test_a_burst_of_predictions_has_the_bits_of_single_threads(n, dtype):
+    X = np.random.default_rng(0).standard_normal((n, 784)).astype(dtype)
+    layers = [Dense(300, "tanh"), Dense(200), Dense(7, "softmax")]
+    expected = Network(layers, 784, dtype=dtype, random_state=0, n_threads=1).predict(X)
+    for n_threads in (2, 4):
+        network = Network(layers, 784, dtype=dtype, random_state=0, n_threads=n_threads)
+        for _ in range(40):  # the first ones alone, then with threads that linger
+            np.testing.assert_array_equal(network.predict(X), expected)
+
+
+def test_a_burst_of_predictions_finds_what_is_not_finite():
+    network = Network([Dense(400), Dense(200)], 784, random_state=0, n_threads=3)
+    X = np.ones((40, 784), np.float32)
+    for row, value in [(0, np.nan), (17, np.inf), (39, -np.inf)] * 10:
+        network.predict(X)
+        broken = X.copy()
+        broken[row, row] = value
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            network.predict(broken)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_child_forked_amid_a_burst_predicts_on():
+    network = Network([Dense(400), Dense(200)], 784, random_state=0, n_threads=2)
+    X = np.random.default_rng(0).random((32, 784), dtype=np.float32)
+    expected = network.predict(X)
+    for _ in range(5):
+        for _ in range(30):
+            network.predict(X)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)
+            same = all(np.array_equal(network.predict(X), expected) for _ in range(30))
+            os._exit(0 if same else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize("n_threads", [0, -1, 1.5, "two"])

@@ -13,4 +13,6 @@ cdef uint64_t flush_denormals() noexcept nogil
 cdef void restore_denormals(uint64_t state) noexcept nogil
 cdef int run_team(int n_threads, void (*work)(void *, const member_t *) noexcept nogil,
                   void *context) noexcept nogil
+cdef int run_awake(int n_threads, void (*work)(void *, const member_t *) noexcept nogil,
+                   void *context) noexcept nogil  # only threads that an earlier call left
 cdef void barrier(const member_t *member) noexcept nogil

@@ -89,7 +89,12 @@ cdef void restore_denormals(uint64_t state) noexcept nogil:
 
 cdef int run_team(int n_threads, void (*work)(void *, const member_t *) noexcept nogil,
                   void *context) noexcept nogil:
-    return fastmlp_run_team(n_threads, work, context)
+    return fastmlp_run_team(n_threads, True, work, context)
+
+
+cdef int run_awake(int n_threads, void (*work)(void *, const member_t *) noexcept nogil,
+                   void *context) noexcept nogil:
+    return fastmlp_run_team(n_threads, False, work, context)
 
 
 cdef void barrier(const member_t *member) noexcept nogil:

@@ -77,7 +77,7 @@ cdef extern from "team.h" nogil:
 
     int64_t share_begin(int64_t, const member_t *) noexcept
     int64_t share_end(int64_t, const member_t *) noexcept
-    int fastmlp_run_team(int, void (*)(void *, const member_t *) noexcept nogil, void *) noexcept
+    int fastmlp_run_team(int, bint, void (*)(void *, const member_t *) noexcept nogil, void *) noexcept
     void fastmlp_barrier(const member_t *) noexcept
 
 

@@ -10,7 +10,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
 
-from fastmlp.engine.core cimport run_team, seconds
+from fastmlp.engine.core cimport run_awake, run_team, seconds
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport Walk, forward, walk_t, write_outputs
 
@@ -23,9 +23,23 @@ cdef enum:
     MAX_IDLE = 64  # workspaces kept
     MAX_THREADS = 64
 
-# Multiplications and additions below which a second thread costs more than it does.
+# Multiplications and additions below which starting a second thread costs more than it does, and those for
+# which one that is awake is worth its barriers: some 8 us of them.
 cdef double WORK_OF_A_THREAD = 1.5e7
+cdef double SHARED_WORK = 1e6
 cdef double SLICE_SECONDS = 0.05  # between two looks at signals such as Ctrl-C
+
+cdef enum:
+    # A few rows are shared by units: each thread then reads its part of the weights only, and that is what
+    # takes the time. One row takes as long as so many at full speed.
+    SHARED_ROWS = 64
+    ROWS_OF_READING = 9
+    # Threads are started for small predictions once so many have followed each other this closely.
+    CALLS_OF_A_BURST = 8
+cdef double BURST_SECONDS = 50e-6
+
+cdef double last_shared = 0  # when the last such prediction ended
+cdef int burst = 0           # how many followed each other; the GIL guards both
 
 cdef int64_t IN_ORDER[SLAB]
 cdef int64_t _i
@@ -64,6 +78,25 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
         addresses[task.n_layers - 1] = <size_t>task.out + <size_t>start * task.out_row_bytes
         write_outputs(walk, &step, addresses, 0)
         slab += member.count
+
+
+ctypedef struct shared_t:
+    # One batch, of which each member makes its units.
+    walk_t *walk
+    const step_t *step
+    size_t *addresses
+    int64_t n_rows
+    bint is_finite
+
+
+cdef void predict_units(void *context, const member_t *member) noexcept nogil:
+    cdef:
+        shared_t *task = <shared_t *>context
+        step_t step = task.step[0]
+    if not forward(task.walk, &step, member, IN_ORDER, task.n_rows):
+        task.is_finite = False
+    elif member.index == 0:
+        write_outputs(task.walk, &step, task.addresses, 0)
 
 
 cdef class Predictor:
@@ -109,6 +142,11 @@ cdef class Predictor:
                 or cnp.PyArray_DIM(array, 0) < 1 or not cnp.PyArray_ISNOTSWAPPED(array)):
             return None
         n_rows = cnp.PyArray_DIM(array, 0)
+        shape[0], shape[1] = n_rows, self.n_outputs
+        outputs = cnp.PyArray_EMPTY(2, shape, self.type_number, 0)
+        if (self.by_team and n_rows <= SHARED_ROWS
+                and self.work_per_row * max(n_rows, <int64_t>ROWS_OF_READING) >= SHARED_WORK):
+            return outputs if self.run_shared(array, source_type, outputs, count_threads(n_threads)) else None
         slab = min(<int64_t>SLAB, n_rows)
         if self.by_team and n_rows > LANES and n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD:
             n_walks = min(<int>count_threads(n_threads), <int>MAX_THREADS,
@@ -116,8 +154,6 @@ cdef class Predictor:
                           <int>((n_rows + LANES - 1) / LANES))
             # As many slabs as threads, or more of full size.
             slab = min(slab, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
-        shape[0], shape[1] = n_rows, self.n_outputs
-        outputs = cnp.PyArray_EMPTY(2, shape, self.type_number, 0)
         return outputs if self.run(array, source_type, outputs, slab, n_walks) else None
 
     cdef bint run(self, cnp.ndarray array, source_type_t source_type, cnp.ndarray outputs, int64_t slab,
@@ -127,7 +163,6 @@ cdef class Predictor:
             Walk walk
             task_t task
             step_t step
-            walk_t *one
             size_t few_addresses[MAX_THREADS]
             size_t[::1] addresses
             walk_t *walk_of[MAX_THREADS]
@@ -137,12 +172,7 @@ cdef class Predictor:
         for i in range(n_walks):
             walk = walks[i]
             walk_of[i] = &walk.walk
-            one = walk_of[i]
-            one.inputs.type = source_type
-            one.inputs.n_columns = self.n_features
-            one.inputs.row_stride = cnp.PyArray_STRIDE(array, 0)
-            one.inputs.column_stride = cnp.PyArray_STRIDE(array, 1)
-            one.in_place = self.is_in_place(one, array, source_type)
+            self.point_at(walk_of[i], array, source_type)
         step = walk.step
         step.stride = row_stride_of(slab)
         task.walks, task.step, task.data = walk_of, &step, cnp.PyArray_BYTES(array)
@@ -174,7 +204,52 @@ cdef class Predictor:
                 self.idle += walks
         return task.is_finite
 
-    cdef bint is_in_place(self, walk_t *walk, cnp.ndarray array, source_type_t source_type) noexcept:
+    cdef bint run_shared(self, cnp.ndarray array, source_type_t source_type, cnp.ndarray outputs,
+                         int n_members) except -1:
+        """Predict a few rows, each thread its units of every layer."""
+        global last_shared, burst
+        cdef:
+            Walk walk = self.take()
+            shared_t task
+            step_t step = walk.step
+            size_t few_addresses[MAX_THREADS]
+            size_t[::1] addresses
+            int64_t n_rows = cnp.PyArray_DIM(array, 0)
+            int i
+        self.point_at(&walk.walk, array, source_type)
+        walk.walk.inputs.data = cnp.PyArray_BYTES(array)
+        step.stride = row_stride_of(n_rows)
+        task.walk, task.step, task.n_rows, task.is_finite = &walk.walk, &step, n_rows, True
+        if self.n_layers <= MAX_THREADS:
+            for i in range(self.n_layers):
+                few_addresses[i] = 0
+            task.addresses = few_addresses
+        else:
+            addresses = np.zeros(self.n_layers, dtype=np.uintp)
+            task.addresses = &addresses[0]
+        task.addresses[self.n_layers - 1] = <size_t>cnp.PyArray_BYTES(outputs)
+        burst = burst + 1 if seconds() - last_shared < BURST_SECONDS else 0
+        if n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD or burst >= CALLS_OF_A_BURST:
+            with nogil:
+                run_team(n_members, predict_units, &task)
+        else:
+            with nogil:
+                run_awake(n_members, predict_units, &task)
+        last_shared = seconds()
+        if len(self.idle) < MAX_IDLE:
+            self.idle.append(walk)
+        return task.is_finite
+
+    cdef int point_at(self, walk_t *walk, cnp.ndarray array, source_type_t source_type) except -1:
+        """Let a walk read this array."""
+        walk.inputs.type = source_type
+        walk.inputs.n_columns = self.n_features
+        walk.inputs.row_stride = cnp.PyArray_STRIDE(array, 0)
+        walk.inputs.column_stride = cnp.PyArray_STRIDE(array, 1)
+        walk.in_place = self.is_in_place(walk, array)
+        return 0
+
+    cdef bint is_in_place(self, walk_t *walk, cnp.ndarray array) noexcept:
         """Return whether the tiles' kernels can read the array as it is, in whole vectors."""
         cdef int64_t itemsize = cnp.PyArray_ITEMSIZE(array), row_stride = cnp.PyArray_STRIDE(array, 0)
         return (self.by_team and cnp.PyArray_ISALIGNED(array) and cnp.PyArray_TYPE(array) == self.type_number

@@ -261,16 +261,18 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
                   int64_t n_samples) noexcept nogil:
     """Gather the rows and walk up the layers; the outputs can be read when it returns.
 
-    Return False, without walking, if inputs are checked and not finite: by walks of one member only.
+    Return False if inputs are checked and the member's are not finite; who is alone then does not walk on.
     """
     cdef:
+        bint is_finite
         Py_ssize_t i
         layer_t *layer
         int64_t start, end
         size_t itemsize = itemsize_of(step)
     step.n_samples = n_samples
     start, end = strip_begin(step, member), strip_end(step, member)
-    if not gather(walk, step, member, rows):
+    is_finite = gather(walk, step, member, rows)
+    if not is_finite and member.count == 1:
         return False
     barrier(member)
     for i in range(walk.n_layers):
@@ -288,7 +290,7 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
             if walk.operations.outputs_changed != NULL:
                 walk.operations.outputs_changed(layer, step, member)
                 barrier(member)
-    return True
+    return is_finite
 
 
 cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,

@@ -134,7 +134,7 @@ static void run(isa_t isa, dtype_t dtype, solver_t solver, int64_t n_samples, in
         layer->d_outputs = zeros(n_out * STRIDE, itemsize);
         layer->d_inputs = l ? net.layers[l - 1].d_outputs : NULL;
     }
-    fastmlp_run_team(n_threads, train, &net);
+    fastmlp_run_team(n_threads, 1, train, &net);
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     for (int l = 0; l < N_LAYERS; l++)
         for (size_t i = 0; i < (size_t)(sizes[l + 1] * net.layers[l].weight_stride) * itemsize; i++)
