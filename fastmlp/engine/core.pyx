@@ -72,7 +72,8 @@ def philox4x32(const uint32_t[::1] counter, const uint32_t[::1] key):
 def shuffle(int64_t[::1] order, uint64_t seed, uint64_t epoch):
     """Shuffle in place, by the random stream of this seed and epoch."""
     if order.shape[0]:
-        fastmlp_shuffle(&order[0], order.shape[0], seed, epoch)
+        with nogil:
+            fastmlp_shuffle(&order[0], order.shape[0], seed, epoch)
 
 
 cdef double seconds() noexcept nogil:
