@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from fastmlp.base import BaseMLP, Data
 from fastmlp.estimators import MLPClassifier, MLPRegressor
+from fastmlp.network import needs_blas
 from fastmlp.progress import ModelsBar, show_models_progress
 from fastmlp.recipe import is_classification
 
@@ -67,7 +68,7 @@ def fit_many(
 
     Notes
     -----
-    Unless every configuration has ``engine="tile"``, BLAS is limited to one thread until all models are
+    If a model's engine needs BLAS, as ``engine="blas"`` does, it is limited to one thread until all models are
     trained. That holds for the whole process, and BLAS's results on one thread may differ from those on
     several in the last digits.
 
@@ -104,7 +105,7 @@ def fit_many(
                 raise
 
     with ExitStack() as stack:
-        if any(model.engine != "tile" for model in models):
+        if any(needs_blas(model.engine) for model in models):
             stack.enter_context(threadpool_limits(1, user_api="blas"))
         bar = stack.enter_context(show_models_progress(progress, len(models)))
         try:

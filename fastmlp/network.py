@@ -435,6 +435,11 @@ def _dtype_name(dtype: Any) -> str:
     return name
 
 
+def needs_blas(engine: str) -> bool:
+    """Return whether an engine multiplies by BLAS on this machine, ours or NumPy's."""
+    return engine != "tile" and (engine != "auto" or choose_operations(instruction_set()) != "tile")
+
+
 def can_train_in(dtype: str) -> bool:
     """Return whether this machine can: bfloat16 needs a processor with instructions for it."""
     return dtype != "bfloat16" or has_bfloat16()

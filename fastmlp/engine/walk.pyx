@@ -62,7 +62,7 @@ cdef class Walk:
         parameter_memory = self.readable(parameters)
         if gradient is not None:
             gradient_memory = self.writable(gradient)
-        squares = np.zeros(sum(layer_plan.n_out for layer_plan in plan.layers))
+        squares = aligned_zeros(sum(layer_plan.n_out for layer_plan in plan.layers), np.float64)
         self.keep_alive.append(squares)
         self.walk.squares = &squares[0]
 
