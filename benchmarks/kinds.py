@@ -109,7 +109,7 @@ class Training(Case):
     solver : {"sgd", "adam"}, default="sgd"
         "sgd" has a momentum of `MOMENTUM`, not Nesterov's; there is no penalty on the weights.
     dtype : {"float32", "float64"}, default="float32"
-    n_epochs : int, default=5
+    n_epochs : int, default=3
         Epochs in a turn, so that what a fit does once counts as it does for those who train.
     """
 
@@ -118,7 +118,7 @@ class Training(Case):
     n_batches: int
     solver: str = "sgd"
     dtype: str = "float32"
-    n_epochs: int = 5
+    n_epochs: int = 3
 
     kind, unit, scale, symbol = "training", "step", 1e6, "µs"
 

@@ -68,8 +68,8 @@ def fit_many(
 
     Notes
     -----
-    If a model's engine needs BLAS, as ``engine="blas"`` does, it is limited to one thread until all models are
-    trained. That holds for the whole process, and BLAS's results on one thread may differ from those on
+    If a model's engine needs BLAS, as ``engine="blas"`` does, BLAS is limited to one thread until all models
+    are trained. That holds for the whole process, and its results on one thread may differ from those on
     several in the last digits.
 
     Callbacks are called from the threads; each model has copies of its own. Models without a
