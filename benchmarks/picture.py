@@ -86,7 +86,9 @@ def _panel(axis, title: str, results: Results, members: list[CaseResult]) -> dic
     case = members[0].case
     axis.set_title(title, loc="left", fontsize="medium")
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_xlim()
+    # Beside each other the numbers of more than three powers of ten would not fit.
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1000 * low else (1,)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel(f"{case.symbol} per {case.unit}")
