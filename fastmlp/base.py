@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -18,13 +18,13 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp import activations, saving, schedules
+from fastmlp import activations, initializers, optimizers, saving, schedules
 from fastmlp import preparation as preparations
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, ENGINES, INPUT_DTYPES, Network
-from fastmlp.optimizers import SGD, Adam
+from fastmlp.optimizers import SGD
 from fastmlp.preparation import Preparation
 from fastmlp.progress import SILENT, show_progress
 from fastmlp.trainer import DivergenceWarning, Trainer
@@ -59,8 +59,12 @@ class BaseMLP(BaseEstimator):
     _parameter_constraints: dict = {  # noqa: RUF012  scikit-learn's way to declare them
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(_HIDDEN_ACTIVATIONS), "array-like"],
-        "solver": [StrOptions({"sgd", "adam"})],
+        "solver": [StrOptions(set(optimizers.BY_NAME)), *optimizers.BY_NAME.values()],
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "l2": [Interval(Real, 0, np.inf, closed="left")],
+        "l1": [Interval(Real, 0, np.inf, closed="left")],
+        "weight_decay": [Interval(Real, 0, np.inf, closed="left"), None],
+        "weight_init": [StrOptions(set(initializers.BY_NAME)), initializers.Initializer, "array-like", None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(schedules.BY_NAME)), schedules.Schedule],
         "learning_rate_init": [Interval(Real, 0, np.inf, closed="neither")],
@@ -105,6 +109,10 @@ class BaseMLP(BaseEstimator):
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        l2=0.0,
+        l1=0.0,
+        weight_decay=None,
+        weight_init=None,
         dtype="auto",
         engine="auto",
         n_threads=None,
@@ -130,6 +138,10 @@ class BaseMLP(BaseEstimator):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.l2 = l2
+        self.l1 = l1
+        self.weight_decay = weight_decay
+        self.weight_init = weight_init
         self.dtype = dtype
         self.engine = engine
         self.n_threads = n_threads
@@ -278,7 +290,9 @@ class BaseMLP(BaseEstimator):
             dtype=dtype,
             engine=self.engine,
             n_threads=self.n_threads,
-            initializer=GlorotUniform(2.0 if logistic else 6.0),
+            initializer=GlorotUniform(2.0 if logistic else 6.0)
+            if self.weight_init is None
+            else self.weight_init,
             preparation=self.preparation_,
             random_state=random_state,
         )
@@ -289,14 +303,17 @@ class BaseMLP(BaseEstimator):
         schedule = self.learning_rate
         if schedule == "invscaling":
             schedule = schedules.InverseScaling(self.power_t)
-        if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
+        optimizer = self._optimizer()
+        if not isinstance(optimizer, SGD) and self.learning_rate in ("invscaling", "adaptive"):
             schedule = "constant"  # scikit-learn heeds these two for SGD only
         self._trainer = Trainer(
             self.network_,
             self._loss_name,
-            optimizer=self._optimizer(),
+            optimizer=optimizer,
             schedule=schedule,
             alpha=self.alpha,
+            l2=self.l2,
+            l1=self.l1,
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,
@@ -328,9 +345,18 @@ class BaseMLP(BaseEstimator):
         ]
 
     def _optimizer(self):
-        if self.solver == "sgd":
-            return SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
-        return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        if not isinstance(self.solver, str):
+            optimizer = self.solver
+        elif self.solver == "sgd":
+            optimizer = SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
+        elif self.solver in ("adam", "adamw"):
+            kind = optimizers.BY_NAME[self.solver]
+            optimizer = kind(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        else:
+            optimizer = optimizers.BY_NAME[self.solver](self.learning_rate_init)
+        if self.weight_decay is not None:
+            optimizer = replace(optimizer, weight_decay=self.weight_decay)
+        return optimizer
 
     def save(self, path) -> None:
         """Write the fitted model to a file that `fastmlp.load`, NumPy, PyTorch and JAX can read.

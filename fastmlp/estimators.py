@@ -24,13 +24,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Units of each hidden layer.
     activation : str or array-like of str, default="relu"
         "identity", "logistic", "tanh" or "relu"; one for all hidden layers or one for each.
-    solver : {"sgd", "adam"}, default="adam"
+    solver : str or optimizer, default="adam"
+        "sgd", "adam", "adamw", "rmsprop", "adagrad" or "adadelta", or an instance from
+        `fastmlp.optimizers`, which then has the learning rate too. By name, "sgd" takes ``momentum``, "adam"
+        and "adamw" take ``beta_1``, ``beta_2`` and ``epsilon``, and the others PyTorch's defaults.
     alpha : float, default=0.0001
         L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
     batch_size : int or "auto", default="auto"
         ``"auto"`` is min(200, n_samples).
     learning_rate : str or Schedule, default="constant"
-        "constant", "invscaling", "adaptive", "one_cycle", or an instance from `fastmlp.schedules`. As in
+        "constant", "invscaling", "adaptive", "one_cycle", "step", "exponential", "cosine",
+        "cosine_restarts", "on_plateau" or "halve_on_drop", or an instance from `fastmlp.schedules`. As in
         scikit-learn, "invscaling" and "adaptive" are for solver "sgd" only.
     learning_rate_init : float, default=0.001
         The base rate of the schedule; of "one_cycle" the highest.
@@ -49,8 +53,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     momentum : float, default=0.9
     nesterovs_momentum : bool, default=True
     beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
-        Of Adam.
+        Of Adam and AdamW.
     n_iter_no_change : int, default=10
+    l2, l1 : float, default=0
+        Penalties that do not depend on the batch size: l2 |W|^2 and l1 |W|_1 are added to the loss.
+    weight_decay : float or None, default=None
+        Every step multiplies the weights by 1 - learning rate * weight_decay; None for the solver's own: 0.01
+        for "adamw", 0 for the others.
+    weight_init : str, initializer, list of these or None, default=None
+        How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
+        included. None is scikit-learn's way.
     dtype : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         What is computed in; ``"auto"``: float64 for float64 input, float32 for all else. ``"bfloat16"``
         trains nearly twice as fast on processors with AVX512_BF16: see `Network`.

@@ -74,6 +74,9 @@ class Trainer:
     batch_size : int, default=128
     alpha : float, default=0
         scikit-learn's L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
+    l2, l1 : float, default=0
+        Penalties that do not depend on the batch size: l2 |W|^2 and l1 |W|_1 are added to the loss, so that
+        the gradient of a weight w gains 2 l2 w and l1 sign(w). Biases carry no penalty.
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -123,6 +126,8 @@ class Trainer:
         schedule: Any = "constant",
         batch_size: int = 128,
         alpha: float = 0.0,
+        l2: float = 0.0,
+        l1: float = 0.0,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float | None = None,
@@ -133,7 +138,8 @@ class Trainer:
         progress: bool | None = None,
     ):
         number("batch_size", batch_size, at_least=1, whole=True)
-        number("alpha", alpha, at_least=0)
+        for name, penalty in (("alpha", alpha), ("l2", l2), ("l1", l1)):
+            number(name, penalty, at_least=0)
         number("n_iter_no_change", n_iter_no_change, at_least=0, below=None)
         if tol is not None:
             number("tol", tol, at_least=0)
@@ -143,7 +149,8 @@ class Trainer:
         self.loss = network.check_loss(loss)
         self.optimizer = named("optimizer", optimizer, optimizers.BY_NAME)
         self.schedule = named("schedule", schedule, schedules.BY_NAME)
-        self.batch_size, self.alpha, self.shuffle = int(batch_size), float(alpha), shuffle
+        self.batch_size, self.shuffle = int(batch_size), shuffle
+        self.alpha, self.l2, self.l1 = float(alpha), float(l2), float(l1)
         self.tol, self.n_iter_no_change = tol, n_iter_no_change
         self.target_preparation, self.score = target_preparation, score
         self.callbacks, self.progress = tuple(callbacks), progress
@@ -222,6 +229,8 @@ class Trainer:
             optimizer=self.optimizer.options(),
             moments=self._moments,
             alpha=self.alpha,
+            l2=self.l2,
+            l1=self.l1,
             shuffle=self.shuffle,
             seed=self._seed,
             n_steps=self._n_steps,
@@ -252,6 +261,7 @@ class Trainer:
             event = self._finish_epoch(
                 session.mean_loss, last_epoch, rates[-1], seconds, n_samples, X_val, y_val
             )
+            self._base_rate = self.schedule.after_epoch(self._base_rate, self.history)
             bar.update(epoch + 1, 0, event.loss, event.val_score)
             stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop
             if any(stops) or self._has_converged(event.loss):
