@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -79,6 +80,9 @@ class BaseMLP(BaseEstimator):
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "max_seconds": [Interval(Real, 0, np.inf, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "dtype": [StrOptions({"auto", *DTYPES})],
         "engine": [StrOptions(set(ENGINES))],
@@ -109,6 +113,9 @@ class BaseMLP(BaseEstimator):
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        max_seconds=None,
         l2=0.0,
         l1=0.0,
         weight_decay=None,
@@ -138,6 +145,9 @@ class BaseMLP(BaseEstimator):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.max_seconds = max_seconds
         self.l2 = l2
         self.l1 = l1
         self.weight_decay = weight_decay
@@ -205,6 +215,8 @@ class BaseMLP(BaseEstimator):
 
     def _partial_fit(self, X, y, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
         first, single = "network_" not in self.__dict__, _is_single(X)
         X, y = self._validate(X, y, reset=first)
         targets = self._learn_targets(y, **learn) if first else self._encode(y)
@@ -225,16 +237,23 @@ class BaseMLP(BaseEstimator):
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
         trainer = self._trainer
-        n_samples = len(data.X)
-        trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
+        rows, X_val, targets_val = np.arange(len(data.X)), data.X_val, data.targets_val
+        if self.early_stopping and X_val is None:
+            rows, held_out = train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                random_state=self._random_state,
+                stratify=self._strata(data.targets),
+            )
+            X_val, targets_val = data.X[held_out], data.targets[held_out]
+        trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
                 targets = data.once(
                     f"targets of {trainer.loss.name}",
                     lambda: self.network_.check_targets(data.X, data.targets, trainer.loss),
                 )
-                rows = np.arange(n_samples)
-                trainer.train(data.X, targets, data.X_val, data.targets_val, epochs, rows, bar)
+                trainer.train(data.X, targets, X_val, targets_val, epochs, rows, bar)
         finally:
             history = trainer.history
             self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
@@ -243,6 +262,11 @@ class BaseMLP(BaseEstimator):
             self.best_loss_ = min(history.loss, default=np.nan)
             self.validation_loss_curve_ = history.val_loss or None
             self.validation_scores_ = history.val_score or None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """The best of ``validation_scores_``; None without validation data."""
+        return max(self.validation_scores_) if self.validation_scores_ else None
 
     def _complaints(self, data, of_one_epoch=False) -> list[Warning]:
         """Return what the user should be warned of after training."""
@@ -272,7 +296,7 @@ class BaseMLP(BaseEstimator):
 
     def _build(self, data):
         """Make the network and its trainer for these data."""
-        random_state = check_random_state(self.random_state)
+        self._random_state = random_state = check_random_state(self.random_state)
         dtype = self.dtype
         if dtype == "auto":
             dtype = "float32" if data.single else "float64"
@@ -317,11 +341,14 @@ class BaseMLP(BaseEstimator):
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,
+            watch="val_score" if self.early_stopping else "loss",
+            restore_best=self.early_stopping,
+            max_seconds=self.max_seconds,
             target_preparation=self.target_preparation_,
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
-        if not self._trainer.schedule.runs_to_the_end:
-            self._trainer.tol = self.tol
+        if self.early_stopping or not self._trainer.schedule.runs_to_the_end:
+            self._trainer.watch.tol = self.tol
 
     def _hidden_layers(self) -> list[Dense]:
         sizes = self.hidden_layer_sizes

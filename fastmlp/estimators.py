@@ -55,6 +55,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
         Of Adam and AdamW.
     n_iter_no_change : int, default=10
+    early_stopping : bool, default=False
+        Whether ``tol`` and ``n_iter_no_change`` apply to the validation score instead of the loss, and the
+        model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
+    validation_fraction : float in (0, 1), default=0.1
+        That share.
+    max_seconds : float or None, default=None
+        Training ends when it has taken so long, also amid an epoch.
     l2, l1 : float, default=0
         Penalties that do not depend on the batch size: l2 |W|^2 and l1 |W|_1 are added to the loss.
     weight_decay : float or None, default=None
@@ -84,6 +91,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Mean training loss of each epoch.
     loss_, best_loss_ : float
     validation_scores_, validation_loss_curve_ : list of float, or None without validation data
+    best_validation_score_ : float, or None without validation data
     n_iter_, t_ : int
         Epochs and samples trained.
     n_layers_, n_outputs_, n_features_in_ : int
@@ -152,6 +160,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(f"y has the classes {unknown}, which are not among classes_: {self.classes_}.")
         codes = np.searchsorted(self.classes_, y)
         return codes.astype(np.int32 if self.out_activation_ == "softmax" else np.uint8)
+
+    def _strata(self, targets):
+        return None if self._multilabel else targets
 
     def _prepare_targets(self, targets):
         return None
@@ -241,6 +252,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y):
         return y
+
+    def _strata(self, targets):
+        return None
 
     def _prepare_targets(self, targets):
         return Preparation.fit(targets.reshape(len(targets), -1), "table")
