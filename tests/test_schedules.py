@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastmlp import Network, Trainer
+from fastmlp import Network, Trainer, schedules
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD
 from fastmlp.schedules import (
@@ -172,7 +172,7 @@ def test_schedules_are_frozen_values(schedule):
     assert copy.deepcopy(schedule) == schedule
     assert pickle.loads(pickle.dumps(schedule)) == schedule
     assert hash(schedule) == hash(copy.copy(schedule))
-    assert eval(repr(schedule)) == schedule
+    assert eval(repr(schedule), vars(schedules)) == schedule
     with pytest.raises(dataclasses.FrozenInstanceError):
         schedule.factor = 3
 

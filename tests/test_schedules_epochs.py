@@ -131,7 +131,8 @@ def test_estimators_take_them_by_name(name):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(100, 4))
     y = (X[:, 0] > 0).astype(int)
-    model = MLPClassifier((8,), learning_rate=name, learning_rate_init=0.02, max_iter=20, random_state=0)
+    model = MLPClassifier((8,), learning_rate=name, learning_rate_init=0.02, max_iter=60, batch_size=10,
+                          random_state=0)  # fmt: skip
     assert model.fit(X, y, X, y).score(X, y) > 0.9
 
 
