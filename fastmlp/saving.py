@@ -82,8 +82,7 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
     """
     try:
         parameters = {name: _object(value) for name, value in dict(description["parameters"]).items()}
-        # A file of an earlier version lacks the parameters that were added since: they have their defaults.
-        if not parameters.keys() <= cls().get_params().keys() - set(_LEFT_OUT):
+        if parameters.keys() != cls().get_params().keys() - set(_LEFT_OUT):
             raise ValueError(f"parameters {', '.join(parameters)}")
         model = cls(**parameters)
         fitted = dict(description["fitted"])
