@@ -21,6 +21,7 @@ const kernels_t PASTE(kernels_, ISA, , NAME()) = {
     .row_sums = NAME(row_sums),
     .sum = NAME(sum),
     .sum_of_squares = NAME(sum_of_squares),
+    .sum_of_magnitudes = NAME(sum_of_magnitudes),
     .is_finite = NAME(is_finite),
     .solver_step = NAME(solver_step),
     .transpose = NAME(transpose),

@@ -28,7 +28,7 @@ typedef enum {
     ACTIVATION_SOFTMAX
 } activation_t;
 typedef enum { LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR } loss_t;
-typedef enum { SOLVER_SGD, SOLVER_ADAM } solver_t;
+typedef enum { SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA } solver_t;
 
 /* A matrix that belongs to the user: (rows, n_columns), any strides (in bytes), never written. */
 typedef struct {
@@ -51,7 +51,9 @@ typedef struct {
     int nesterov;
     double learning_rate, momentum;
     double beta_1, beta_2, epsilon;
-    double l2; /* the gradient of a weight w gains l2 * w; biases are not penalised */
+    /* The gradient of a weight w gains l2 w + l1 sign(w), and w itself is multiplied by `shrink` (1: not at all)
+     * before the step; biases are spared all three. */
+    double l2, l1, shrink;
 } optimizer_t;
 
 typedef struct {
@@ -86,6 +88,7 @@ typedef struct {
                      int accumulate);
     double (*sum)(const void *x, int64_t n);            /* in double, in order */
     double (*sum_of_squares)(const void *x, int64_t n); /* LANES partial sums in double */
+    double (*sum_of_magnitudes)(const void *x, int64_t n);
     int (*is_finite)(const void *x, int64_t n);         /* all of them; n padded to LANES */
 
     /* One step of the solver for a block (n_rows, n) of parameters w with gradients g; the rows of w and

@@ -98,6 +98,7 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #undef FEW
 #undef TILE_OF
 #undef TILE_KERNEL
+#undef BLOCK
 
 #define REAL double
 #define BITS int64_t

@@ -66,21 +66,29 @@ KERNEL double NAME(sum)(const void *x_, int64_t n)
     return total;
 }
 
-KERNEL double NAME(sum_of_squares)(const void *x_, int64_t n)
+/* The sum of x^2, or of |x| = x sign(x), in LANES partial sums. */
+INLINE double NAME(sum_of_products)(const REAL *restrict x, int64_t n, const int with_sign)
 {
-    const REAL *restrict x = x_;
     const int64_t whole = n & ~(int64_t)(LANES - 1);
     double lane[LANES] = {0};
     for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] = FMA_F64((double)x[i + k], (double)x[i + k], lane[k]);
-    for (int64_t i = whole; i < n; i++)
-        lane[i - whole] = FMA_F64((double)x[i], (double)x[i], lane[i - whole]);
+        for (int k = 0; k < LANES; k++) {
+            const double value = (double)x[i + k];
+            lane[k] = FMA_F64(value, with_sign ? __builtin_copysign(1.0, value) : value, lane[k]);
+        }
+    for (int64_t i = whole; i < n; i++) {
+        const double value = (double)x[i];
+        lane[i - whole] = FMA_F64(value, with_sign ? __builtin_copysign(1.0, value) : value, lane[i - whole]);
+    }
     for (int half = LANES / 2; half >= 1; half /= 2)
         for (int k = 0; k < half; k++)
             lane[k] += lane[k + half];
     return lane[0];
 }
+
+KERNEL double NAME(sum_of_squares)(const void *x, int64_t n) { return NAME(sum_of_products)(x, n, 0); }
+
+KERNEL double NAME(sum_of_magnitudes)(const void *x, int64_t n) { return NAME(sum_of_products)(x, n, 1); }
 
 /* Whether none of n values, padded to LANES, is infinite or not a number: zero times such a one is not zero. */
 KERNEL int NAME(is_finite)(const void *x_, int64_t n)

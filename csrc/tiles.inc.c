@@ -39,7 +39,7 @@ typedef struct {
     int relu;
     const REAL *y;    /* FINISH_DERIVATIVE, rows c_row apart */
     REAL *velocity;   /* FINISH_MOMENTUM and FINISH_NESTEROV, rows c_row apart */
-    NAME(sgd_t) sgd;
+    NAME(rates_t) rates;
     const layer_t *layer; /* tile_solver */
     const step_t *step;
 } NAME(product_t);
@@ -127,7 +127,7 @@ INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t colu
             case NAME(FINISH_NESTEROV): {
                 REAL *velocity_at = velocity + i * c_row + v * VECTOR_LENGTH;
                 VECTOR speed = VECTOR_LOAD(velocity_at);
-                z = NAME(sgd_momentum)(VECTOR_LOAD(at), &speed, z, &product->sgd,
+                z = NAME(sgd_momentum)(VECTOR_LOAD(at), &speed, z, &product->rates,
                                        finish == NAME(FINISH_NESTEROV));
                 VECTOR_STORE(velocity_at, speed);
                 break;
@@ -289,7 +289,7 @@ KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const 
 KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const member_t *member)
 {
     const optimizer_t *optimizer = &step->optimizer;
-    const int is_momentum = optimizer->solver == SOLVER_SGD && layer->moment_weight[0];
+    const int is_momentum = optimizer->solver == SOLVER_SGD && layer->moment_weight[0] && optimizer->l1 == 0;
     const NAME(product_t) product = {
         .a = layer->d_outputs,
         .a_row = step->stride,
@@ -300,7 +300,7 @@ KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const me
         .c = step->accumulate ? layer->d_weight : layer->weight,
         .c_row = layer->weight_stride,
         .velocity = layer->moment_weight[0],
-        .sgd = NAME(sgd_of)(optimizer),
+        .rates = NAME(rates_of)(optimizer),
         .layer = layer,
         .step = step,
     };

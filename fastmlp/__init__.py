@@ -15,6 +15,7 @@ if _find_spec("fastmlp.engine.core") is None:
 from fastmlp import callbacks, datasets, layers, losses, optimizers, schedules
 from fastmlp.config import __version__, show_config
 from fastmlp.estimators import MLPClassifier, MLPRegressor, load
+from fastmlp.gradients import gradient_check
 from fastmlp.many import fit_many
 from fastmlp.network import Network
 from fastmlp.recipe import fit
@@ -34,6 +35,7 @@ __all__ = [
     "datasets",
     "fit",
     "fit_many",
+    "gradient_check",
     "layers",
     "load",
     "losses",

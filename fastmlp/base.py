@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,17 +14,18 @@ from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp import activations, saving, schedules
+from fastmlp import activations, initializers, optimizers, saving, schedules
 from fastmlp import preparation as preparations
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, ENGINES, INPUT_DTYPES, Network
-from fastmlp.optimizers import SGD, Adam
+from fastmlp.optimizers import SGD
 from fastmlp.preparation import Preparation
 from fastmlp.progress import SILENT, show_progress
 from fastmlp.trainer import DivergenceWarning, Trainer
@@ -59,8 +60,12 @@ class BaseMLP(BaseEstimator):
     _parameter_constraints: dict = {  # noqa: RUF012  scikit-learn's way to declare them
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(_HIDDEN_ACTIVATIONS), "array-like"],
-        "solver": [StrOptions({"sgd", "adam"})],
+        "solver": [StrOptions(set(optimizers.BY_NAME)), *optimizers.BY_NAME.values()],
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "l2": [Interval(Real, 0, np.inf, closed="left")],
+        "l1": [Interval(Real, 0, np.inf, closed="left")],
+        "weight_decay": [Interval(Real, 0, np.inf, closed="left"), None],
+        "weight_init": [StrOptions(set(initializers.BY_NAME)), initializers.Initializer, "array-like", None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(schedules.BY_NAME)), schedules.Schedule],
         "learning_rate_init": [Interval(Real, 0, np.inf, closed="neither")],
@@ -75,6 +80,9 @@ class BaseMLP(BaseEstimator):
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "max_seconds": [Interval(Real, 0, np.inf, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "dtype": [StrOptions({"auto", *DTYPES})],
         "engine": [StrOptions(set(ENGINES))],
@@ -105,6 +113,13 @@ class BaseMLP(BaseEstimator):
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        max_seconds=None,
+        l2=0.0,
+        l1=0.0,
+        weight_decay=None,
+        weight_init=None,
         dtype="auto",
         engine="auto",
         n_threads=None,
@@ -130,6 +145,13 @@ class BaseMLP(BaseEstimator):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.max_seconds = max_seconds
+        self.l2 = l2
+        self.l1 = l1
+        self.weight_decay = weight_decay
+        self.weight_init = weight_init
         self.dtype = dtype
         self.engine = engine
         self.n_threads = n_threads
@@ -193,6 +215,8 @@ class BaseMLP(BaseEstimator):
 
     def _partial_fit(self, X, y, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
         first, single = "network_" not in self.__dict__, _is_single(X)
         X, y = self._validate(X, y, reset=first)
         targets = self._learn_targets(y, **learn) if first else self._encode(y)
@@ -213,16 +237,23 @@ class BaseMLP(BaseEstimator):
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
         trainer = self._trainer
-        n_samples = len(data.X)
-        trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
+        rows, X_val, targets_val = np.arange(len(data.X)), data.X_val, data.targets_val
+        if self.early_stopping and X_val is None:
+            rows, held_out = train_test_split(
+                rows,
+                test_size=self.validation_fraction,
+                random_state=self._random_state,
+                stratify=self._strata(data.targets),
+            )
+            X_val, targets_val = data.X[held_out], data.targets[held_out]
+        trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
                 targets = data.once(
                     f"targets of {trainer.loss.name}",
                     lambda: self.network_.check_targets(data.X, data.targets, trainer.loss),
                 )
-                rows = np.arange(n_samples)
-                trainer.train(data.X, targets, data.X_val, data.targets_val, epochs, rows, bar)
+                trainer.train(data.X, targets, X_val, targets_val, epochs, rows, bar)
         finally:
             history = trainer.history
             self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
@@ -231,6 +262,11 @@ class BaseMLP(BaseEstimator):
             self.best_loss_ = min(history.loss, default=np.nan)
             self.validation_loss_curve_ = history.val_loss or None
             self.validation_scores_ = history.val_score or None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """The best of ``validation_scores_``; None without validation data."""
+        return max(self.validation_scores_) if self.validation_scores_ else None
 
     def _complaints(self, data, of_one_epoch=False) -> list[Warning]:
         """Return what the user should be warned of after training."""
@@ -260,7 +296,7 @@ class BaseMLP(BaseEstimator):
 
     def _build(self, data):
         """Make the network and its trainer for these data."""
-        random_state = check_random_state(self.random_state)
+        self._random_state = random_state = check_random_state(self.random_state)
         dtype = self.dtype
         if dtype == "auto":
             dtype = "float32" if data.single else "float64"
@@ -278,7 +314,9 @@ class BaseMLP(BaseEstimator):
             dtype=dtype,
             engine=self.engine,
             n_threads=self.n_threads,
-            initializer=GlorotUniform(2.0 if logistic else 6.0),
+            initializer=GlorotUniform(2.0 if logistic else 6.0)
+            if self.weight_init is None
+            else self.weight_init,
             preparation=self.preparation_,
             random_state=random_state,
         )
@@ -289,22 +327,28 @@ class BaseMLP(BaseEstimator):
         schedule = self.learning_rate
         if schedule == "invscaling":
             schedule = schedules.InverseScaling(self.power_t)
-        if self.solver == "adam" and self.learning_rate in ("invscaling", "adaptive"):
+        optimizer = self._optimizer()
+        if not isinstance(optimizer, SGD) and self.learning_rate in ("invscaling", "adaptive"):
             schedule = "constant"  # scikit-learn heeds these two for SGD only
         self._trainer = Trainer(
             self.network_,
             self._loss_name,
-            optimizer=self._optimizer(),
+            optimizer=optimizer,
             schedule=schedule,
             alpha=self.alpha,
+            l2=self.l2,
+            l1=self.l1,
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,
+            watch="val_score" if self.early_stopping else "loss",
+            restore_best=self.early_stopping,
+            max_seconds=self.max_seconds,
             target_preparation=self.target_preparation_,
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
-        if not self._trainer.schedule.runs_to_the_end:
-            self._trainer.tol = self.tol
+        if self.early_stopping or not self._trainer.schedule.runs_to_the_end:
+            self._trainer.watch.tol = self.tol
 
     def _hidden_layers(self) -> list[Dense]:
         sizes = self.hidden_layer_sizes
@@ -328,9 +372,18 @@ class BaseMLP(BaseEstimator):
         ]
 
     def _optimizer(self):
-        if self.solver == "sgd":
-            return SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
-        return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        if not isinstance(self.solver, str):
+            optimizer = self.solver
+        elif self.solver == "sgd":
+            optimizer = SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
+        elif self.solver in ("adam", "adamw"):
+            kind = optimizers.BY_NAME[self.solver]
+            optimizer = kind(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        else:
+            optimizer = optimizers.BY_NAME[self.solver](self.learning_rate_init)
+        if self.weight_decay is not None:
+            optimizer = replace(optimizer, weight_decay=self.weight_decay)
+        return optimizer
 
     def save(self, path) -> None:
         """Write the fitted model to a file that `fastmlp.load`, NumPy, PyTorch and JAX can read.

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 import fastmlp
-from fastmlp import tables
+from fastmlp import optimizers, tables
 from fastmlp.callbacks import EpochEnd
 from fastmlp.config import config
 from fastmlp.storage import replacing
@@ -59,7 +59,7 @@ def train(
     activation: Annotated[str | None, typer.Option(help="identity, logistic, tanh or relu.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
-    solver: Annotated[str | None, typer.Option(help="sgd or adam.")] = None,
+    solver: Annotated[str | None, typer.Option(help=f"{', '.join(optimizers.BY_NAME)}.")] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest rate of the one-cycle schedule.")
     ] = None,

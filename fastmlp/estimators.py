@@ -24,13 +24,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Units of each hidden layer.
     activation : str or array-like of str, default="relu"
         "identity", "logistic", "tanh" or "relu"; one for all hidden layers or one for each.
-    solver : {"sgd", "adam"}, default="adam"
+    solver : str or optimizer, default="adam"
+        "sgd", "adam", "adamw", "rmsprop", "adagrad" or "adadelta", or an instance from
+        `fastmlp.optimizers`, which then has the learning rate too. By name, "sgd" takes ``momentum``, "adam"
+        and "adamw" take ``beta_1``, ``beta_2`` and ``epsilon``, and the others PyTorch's defaults.
     alpha : float, default=0.0001
         L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
     batch_size : int or "auto", default="auto"
         ``"auto"`` is min(200, n_samples).
     learning_rate : str or Schedule, default="constant"
-        "constant", "invscaling", "adaptive", "one_cycle", or an instance from `fastmlp.schedules`. As in
+        "constant", "invscaling", "adaptive", "one_cycle", "step", "exponential", "cosine",
+        "cosine_restarts", "on_plateau" or "halve_on_drop", or an instance from `fastmlp.schedules`. As in
         scikit-learn, "invscaling" and "adaptive" are for solver "sgd" only.
     learning_rate_init : float, default=0.001
         The base rate of the schedule; of "one_cycle" the highest.
@@ -49,8 +53,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     momentum : float, default=0.9
     nesterovs_momentum : bool, default=True
     beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
-        Of Adam.
+        Of Adam and AdamW.
     n_iter_no_change : int, default=10
+    early_stopping : bool, default=False
+        Whether ``tol`` and ``n_iter_no_change`` apply to the validation score instead of the loss, and the
+        model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
+    validation_fraction : float in (0, 1), default=0.1
+        That share.
+    max_seconds : float or None, default=None
+        Training ends when it has taken so long, also amid an epoch.
+    l2, l1 : float, default=0
+        Penalties that do not depend on the batch size: l2 |W|^2 and l1 |W|_1 are added to the loss.
+    weight_decay : float or None, default=None
+        Every step multiplies the weights by 1 - learning rate * weight_decay; None for the solver's own: 0.01
+        for "adamw", 0 for the others.
+    weight_init : str, initializer, list of these or None, default=None
+        How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
+        included. None is scikit-learn's way.
     dtype : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         What is computed in; ``"auto"``: float64 for float64 input, float32 for all else. ``"bfloat16"``
         trains nearly twice as fast on processors with AVX512_BF16: see `Network`.
@@ -72,6 +91,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Mean training loss of each epoch.
     loss_, best_loss_ : float
     validation_scores_, validation_loss_curve_ : list of float, or None without validation data
+    best_validation_score_ : float, or None without validation data
     n_iter_, t_ : int
         Epochs and samples trained.
     n_layers_, n_outputs_, n_features_in_ : int
@@ -140,6 +160,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(f"y has the classes {unknown}, which are not among classes_: {self.classes_}.")
         codes = np.searchsorted(self.classes_, y)
         return codes.astype(np.int32 if self.out_activation_ == "softmax" else np.uint8)
+
+    def _strata(self, targets):
+        return None if self._multilabel else targets
 
     def _prepare_targets(self, targets):
         return None
@@ -229,6 +252,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y):
         return y
+
+    def _strata(self, targets):
+        return None
 
     def _prepare_targets(self, targets):
         return Preparation.fit(targets.reshape(len(targets), -1), "table")

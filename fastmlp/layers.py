@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from fastmlp.checks import number
 
@@ -17,6 +18,8 @@ class Dense:
         Number of outputs, at least 1.
     activation : str, default="relu"
         One of `fastmlp.activations.NAMES`.
+    initializer : str, object or None, default=None
+        How the layer begins, see `fastmlp.initializers`; None for the network's way.
 
     Examples
     --------
@@ -26,6 +29,7 @@ class Dense:
 
     units: int
     activation: str = "relu"
+    initializer: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self):
         number("units", self.units, at_least=1, whole=True)

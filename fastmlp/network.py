@@ -61,8 +61,8 @@ class Network:
         Who multiplies: kernels of our own ("tile") or SciPy's BLAS, on its threads; ``"auto"`` takes tiles
         on every processor with AVX2, AVX-512 or NEON. ``"reference"`` is NumPy: slow, and easy to read and
         to step through.
-    initializer : str or object, default="glorot_uniform"
-        See `fastmlp.initializers`.
+    initializer : str, object or list, default="glorot_uniform"
+        See `fastmlp.initializers`; one for all layers or one for each. A layer's own takes precedence.
     preparation : Preparation or None, default=None
         Standardisation of the inputs, applied as they are read.
     random_state : int, RandomState instance or None, default=None
@@ -111,7 +111,9 @@ class Network:
             preparation.check_width("preparation", n_features)
         if not isinstance(engine, str) or engine not in ENGINES:
             raise ValueError(f"engine={engine!r} is not known; choose one of {', '.join(ENGINES)}.")
-        self.layers = tuple(Dense(layer.units, activations.canonical(layer.activation)) for layer in layers)
+        self.layers = tuple(
+            replace(layer, activation=activations.canonical(layer.activation)) for layer in layers
+        )
         self.engine = engine
         self.preparation = preparation
         self.n_threads = n_threads
@@ -133,10 +135,12 @@ class Network:
         self._training_plan = replace(self._plan, operations="bfloat16") if mixed else self._plan
         self._parameters = self.new_vector()
         self._training_lock = threading.Lock()
-        initializer = named("initializer", initializer, initializers.BY_NAME)
+        ways = initializers.one_per_layer("initializer", initializer, len(layers))
         random_state = check_random_state(random_state)
-        for layer in self._plan.layers:
-            weight, bias = initializer.draw(random_state, layer.n_in, layer.n_out)
+        for layer, dense, way in zip(self._plan.layers, layers, ways, strict=True):
+            if dense.initializer is not None:
+                way = named("initializer", dense.initializer, initializers.BY_NAME)
+            weight, bias = way.draw(random_state, layer.n_in, layer.n_out)
             layer.weight_of(self.parameters)[:] = weight.T
             layer.bias_of(self.parameters)[:] = bias
 

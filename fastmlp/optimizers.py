@@ -1,15 +1,44 @@
-"""The optimizers: what a solver is told; its steps stand in engine/reference.py and csrc/optimizers.inc.c."""
+"""The optimizers: what a solver is told; its steps stand in engine/reference.py and csrc/optimizers.inc.c.
+
+All of them take ``weight_decay``, which is decoupled: every step first multiplies the weights, not the
+biases, by 1 - learning rate * ``weight_decay`` (I. Loshchilov, F. Hutter, "Decoupled Weight Decay
+Regularization", 2017).
+Penalties that are part of the loss are the trainer's.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from fastmlp.checks import number
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Decaying:
+    """The base of the optimizers."""
+
+    weight_decay: float = 0.0
+
+    solver: ClassVar[str]
+
+    def _check(self, **ranges: dict[str, Any]) -> None:
+        """Check the fields that are common, and those that are named with their ranges."""
+        number("learning_rate", self.learning_rate, above=0)  # type: ignore[attr-defined]
+        number("weight_decay", self.weight_decay, at_least=0)
+        for name, limits in ranges.items():
+            number(name, getattr(self, name), **limits)
+
+    def options(self) -> dict[str, Any]:
+        """Return what the engine is told, apart from the rates of each step."""
+        return {"solver": self.solver, "weight_decay": self.weight_decay}
+
+
+_SHARE: dict[str, Any] = {"at_least": 0, "below": 1}
+
+
 @dataclass(frozen=True)
-class SGD:
+class SGD(_Decaying):
     """Stochastic gradient descent, with momentum and Nesterov's variant of it.
 
     Parameters
@@ -18,6 +47,7 @@ class SGD:
     momentum : float in [0, 1], default=0.9
         0 is plain gradient descent, which needs no memory of its own.
     nesterov : bool, default=True
+    weight_decay : float, default=0
     """
 
     learning_rate: float = 0.001
@@ -27,31 +57,31 @@ class SGD:
     solver: ClassVar[str] = "sgd"
 
     def __post_init__(self):
-        number("learning_rate", self.learning_rate, above=0)
-        number("momentum", self.momentum, at_least=0, at_most=1)
+        self._check(momentum={"at_least": 0, "at_most": 1})
 
     @property
     def n_moments(self) -> int:
         """Vectors of the parameters' size that the solver keeps."""
         return int(self.momentum > 0)
 
-    def options(self) -> dict:
+    def options(self) -> dict[str, Any]:
         """Return what the engine is told, apart from the rates of each step."""
-        return {"solver": self.solver, "nesterov": bool(self.nesterov)}
+        return super().options() | {"nesterov": bool(self.nesterov)}
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(_Decaying):
     """Adam (D. P. Kingma, J. Ba, 2014), in the efficient order of the paper's section 2.
 
     Epsilon is added to the square root of the uncorrected second moment, as in scikit-learn; PyTorch
-    adds it to the corrected one.
+    adds it to the corrected one, and so does `AdamW`.
 
     Parameters
     ----------
     learning_rate : float, default=0.001
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
     epsilon : float, default=1e-8
+    weight_decay : float, default=0
     """
 
     learning_rate: float = 0.001
@@ -60,21 +90,147 @@ class Adam:
     epsilon: float = 1e-8
 
     solver: ClassVar[str] = "adam"
+    corrects_epsilon: ClassVar[bool] = False
     momentum: ClassVar[float] = 0.0  # a schedule of momentum does not concern Adam
     n_moments: ClassVar[int] = 2
 
     def __post_init__(self):
-        number("learning_rate", self.learning_rate, above=0)
-        for name in ("beta_1", "beta_2"):
-            number(name, getattr(self, name), at_least=0, below=1)
-        number("epsilon", self.epsilon, above=0)
+        self._check(beta_1=_SHARE, beta_2=_SHARE, epsilon={"above": 0})
 
-    def options(self) -> dict:
+    def options(self) -> dict[str, Any]:
         """Return what the engine is told, apart from the rates of each step."""
-        return {"solver": self.solver, "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return super().options() | {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "corrects_epsilon": self.corrects_epsilon,
+        }
 
 
-Optimizer = SGD | Adam
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (I. Loshchilov, F. Hutter, 2017), step for step as PyTorch's AdamW.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+    epsilon : float, default=1e-8
+        Added to the square root of the corrected second moment.
+    weight_decay : float, default=0.01
+        Biases are spared; PyTorch decays all parameters that it is given.
+    """
+
+    weight_decay: float = field(default=0.01, kw_only=True)
+
+    corrects_epsilon: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class RMSprop(_Decaying):
+    """RMSprop (T. Tieleman, G. Hinton, 2012), step for step as PyTorch's, not centered.
+
+    The gradient is divided by the square root of its mean square plus epsilon.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.01
+    beta_2 : float in [0, 1), default=0.99
+        How slowly the mean square forgets; PyTorch's ``alpha``.
+    epsilon : float, default=1e-8
+    momentum : float in [0, 1], default=0
+        Gathers the steps in a velocity.
+    weight_decay : float, default=0
+    """
+
+    learning_rate: float = 0.01
+    beta_2: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+    solver: ClassVar[str] = "rmsprop"
+
+    def __post_init__(self):
+        self._check(beta_2=_SHARE, epsilon={"above": 0}, momentum={"at_least": 0, "at_most": 1})
+
+    @property
+    def n_moments(self) -> int:
+        """Vectors of the parameters' size that the solver keeps."""
+        return 1 + int(self.momentum > 0)
+
+    def options(self) -> dict[str, Any]:
+        """Return what the engine is told, apart from the rates of each step."""
+        return super().options() | {"beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+@dataclass(frozen=True)
+class AdaGrad(_Decaying):
+    """AdaGrad (J. Duchi, E. Hazan, Y. Singer, 2011), step for step as PyTorch's.
+
+    The gradient is divided by the square root of the sum of its squares plus epsilon.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.01
+    epsilon : float, default=1e-10
+    weight_decay : float, default=0
+    """
+
+    learning_rate: float = 0.01
+    epsilon: float = 1e-10
+
+    solver: ClassVar[str] = "adagrad"
+    momentum: ClassVar[float] = 0.0
+    n_moments: ClassVar[int] = 1
+
+    def __post_init__(self):
+        self._check(epsilon={"above": 0})
+
+    def options(self) -> dict[str, Any]:
+        """Return what the engine is told, apart from the rates of each step."""
+        return super().options() | {"epsilon": self.epsilon}
+
+
+@dataclass(frozen=True)
+class AdaDelta(_Decaying):
+    """AdaDelta (M. D. Zeiler, 2012), step for step as PyTorch's.
+
+    The gradient is multiplied by the root of the mean square of the steps so far, and divided by that of its
+    own; epsilon is added to both mean squares.
+
+    Parameters
+    ----------
+    learning_rate : float, default=1
+    beta_2 : float in [0, 1), default=0.9
+        How slowly the mean squares forget; PyTorch's ``rho``.
+    epsilon : float, default=1e-6
+    weight_decay : float, default=0
+    """
+
+    learning_rate: float = 1.0
+    beta_2: float = 0.9
+    epsilon: float = 1e-6
+
+    solver: ClassVar[str] = "adadelta"
+    momentum: ClassVar[float] = 0.0
+    n_moments: ClassVar[int] = 2
+
+    def __post_init__(self):
+        self._check(beta_2=_SHARE, epsilon={"above": 0})
+
+    def options(self) -> dict[str, Any]:
+        """Return what the engine is told, apart from the rates of each step."""
+        return super().options() | {"beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+Optimizer = SGD | Adam | RMSprop | AdaGrad | AdaDelta
 
 #: The optimizers by name, as strings choose them.
-BY_NAME = {"sgd": SGD, "adam": Adam}
+BY_NAME = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+    "adagrad": AdaGrad,
+    "adadelta": AdaDelta,
+}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import schedules
+from fastmlp import initializers, optimizers, schedules
 from fastmlp.checks import number
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, Network, can_train_in
@@ -27,6 +27,12 @@ _HISTORY = (
 )  # fmt: skip
 # Parameters that are not data, or are about the machine: they begin at their defaults in a loaded model.
 _LEFT_OUT = ("callbacks", "n_threads")
+# What a parameter can be an instance of: its base, and the names of what a file can hold.
+_KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "schedule": (schedules.Schedule, schedules.BY_NAME),
+    "optimizer": (optimizers.Optimizer, optimizers.BY_NAME),
+    "initializer": (initializers.Initializer, initializers.BY_NAME),
+}
 # Types of class labels that a file can hold: bool, integers, floats, strings; and objects that are strings.
 _LABEL_KINDS = "biufU"
 
@@ -171,11 +177,12 @@ def _restore_arrays(model, description, tensors, layers) -> None:
 
 def _plain(name: str, value: Any) -> Any:
     """Return a value as JSON can hold it."""
-    if isinstance(value, schedules.Schedule):
-        names = {cls: name for name, cls in schedules.BY_NAME.items()}
-        if type(value) not in names:
-            raise ValueError(f"{name}={value!r} cannot be saved: only fastmlp's own schedules can.")
-        return {"schedule": names[type(value)], **asdict(value)}
+    for kind, (base, choices) in _KINDS.items():
+        if isinstance(value, base):
+            names = {cls: name for name, cls in choices.items()}
+            if type(value) not in names:
+                raise ValueError(f"{name}={value!r} cannot be saved: only fastmlp's own {kind}s can.")
+            return {kind: names[type(value)], **asdict(value)}
     if name == "random_state" and not isinstance(value, int | np.integer | None):
         return None
     if isinstance(value, np.ndarray | tuple | list):
@@ -188,13 +195,16 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _object(value: Any) -> Any:
-    """Return what `_plain` wrote as a dictionary; all else as it is."""
+    """Return what `_plain` wrote as a dictionary, also in a list; all else as it is."""
+    if isinstance(value, list):
+        return [_object(item) for item in value]
     if not isinstance(value, dict):
         return value
     if set(value) == {"float"}:
         return float(value["float"])
     fields = dict(value)
-    return schedules.BY_NAME[fields.pop("schedule")](**fields)
+    (kind,) = fields.keys() & _KINDS.keys()
+    return _KINDS[kind][1][fields.pop(kind)](**fields)
 
 
 def _describe_labels(classes: np.ndarray) -> dict[str, Any]:

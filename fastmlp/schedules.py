@@ -7,7 +7,7 @@ state: what it depends on is in the `Clock`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Clock:
         Steps of the whole fit, if nothing stops it.
     samples_seen : int
         Samples trained on since the trainer was made.
+
+    `progress` and `epochs` count from the beginning of the fit.
     """
 
     step: int
@@ -40,6 +42,11 @@ class Clock:
         """For each step of the coming epoch, the share of the fit that is done before it, in [0, 1]."""
         steps = self.step + np.arange(self.n_steps)
         return np.minimum(steps / max(self.total_steps - 1, 1), 1.0)
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """For each step of the coming epoch, the epochs that are done before it, with fractions."""
+        return (self.step + np.arange(self.n_steps)) / self.n_steps
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,10 @@ class Schedule:
     def on_plateau(self, learning_rate: float) -> float | None:
         """Return the base rate to go on with when the loss has stopped falling, or None to stop."""
         return None
+
+    def after_epoch(self, learning_rate: float, history: Any) -> float:
+        """Return the base rate to go on with after an epoch, which is the last one in the history."""
+        return learning_rate
 
 
 @dataclass(frozen=True)
@@ -145,5 +156,211 @@ class OneCycle(Schedule):
         return momentum - drop * self._height(clock.progress, 0.0, 0.0)
 
 
+def _check_unit(per: str) -> None:
+    if per not in ("epoch", "step"):
+        raise ValueError(f"per={per!r} is not known; choose 'epoch' or 'step'.")
+
+
+def _done(clock: Clock, per: str) -> np.ndarray:
+    """Return how many epochs, or steps, of the fit are done before each step of the coming epoch."""
+    if per == "epoch":
+        return np.floor(clock.epochs)
+    return clock.step + np.arange(clock.n_steps, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """The rate times ``factor`` after every so many epochs, or steps.
+
+    Parameters
+    ----------
+    every : int, default=10
+    factor : float in (0, 1], default=0.1
+    per : {"epoch", "step"}, default="epoch"
+        What is counted.
+    """
+
+    every: int = 10
+    factor: float = 0.1
+    per: str = "epoch"
+
+    def __post_init__(self):
+        number("every", self.every, at_least=1, whole=True)
+        number("factor", self.factor, above=0, at_most=1)
+        _check_unit(self.per)
+
+    def rates(self, learning_rate: float, clock: Clock) -> np.ndarray:
+        """Return the learning rate of each step of the coming epoch, (n_steps,)."""
+        return learning_rate * self.factor ** np.floor(_done(clock, self.per) / self.every)
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """The rate times ``decay`` after every epoch, or step.
+
+    Parameters
+    ----------
+    decay : float in (0, 1], default=0.95
+    per : {"epoch", "step"}, default="epoch"
+        What is counted.
+    """
+
+    decay: float = 0.95
+    per: str = "epoch"
+
+    def __post_init__(self):
+        number("decay", self.decay, above=0, at_most=1)
+        _check_unit(self.per)
+
+    def rates(self, learning_rate: float, clock: Clock) -> np.ndarray:
+        """Return the learning rate of each step of the coming epoch, (n_steps,)."""
+        return learning_rate * self.decay ** _done(clock, self.per)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Up along a line, then down along half a cosine over the rest of the fit.
+
+    I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2016.
+
+    Parameters
+    ----------
+    warm_up : float in [0, 1), default=0
+        Share of the fit in which the rate rises.
+    end : float in [0, 1], default=0
+        Last rate, as a share of the base rate.
+    """
+
+    warm_up: float = 0.0
+    end: float = 0.0
+
+    runs_to_the_end: ClassVar[bool] = True
+
+    def __post_init__(self):
+        number("warm_up", self.warm_up, at_least=0, below=1)
+        number("end", self.end, at_least=0, at_most=1)
+
+    def rates(self, learning_rate: float, clock: Clock) -> np.ndarray:
+        """Return the learning rate of each step of the coming epoch, (n_steps,)."""
+        steps = clock.step + np.arange(clock.n_steps)
+        n_rising = int(self.warm_up * clock.total_steps)
+        down = np.clip((steps - n_rising) / max(clock.total_steps - n_rising, 1), 0, 1)
+        height = self.end + (1 - self.end) * (0.5 + 0.5 * np.cos(np.pi * down))
+        return learning_rate * np.where(steps < n_rising, (steps + 1) / (n_rising + 1), height)
+
+
+@dataclass(frozen=True)
+class CosineRestarts(Schedule):
+    """Down along half a cosine, and again from the base rate: PyTorch's CosineAnnealingWarmRestarts.
+
+    Loshchilov and Hutter, 2016.
+
+    Parameters
+    ----------
+    period : int, default=10
+        Epochs until the first restart.
+    growth : int, default=2
+        Each period is so many times as long as the one before.
+    warm_up : int, default=0
+        Epochs before the first period, in which the rate rises along a line.
+    end : float in [0, 1], default=0
+        Rate at the end of a period, as a share of the base rate.
+    """
+
+    period: int = 10
+    growth: int = 2
+    warm_up: int = 0
+    end: float = 0.0
+
+    def __post_init__(self):
+        number("period", self.period, at_least=1, whole=True)
+        number("growth", self.growth, at_least=1, whole=True)
+        number("warm_up", self.warm_up, at_least=0, whole=True)
+        number("end", self.end, at_least=0, at_most=1)
+
+    def rates(self, learning_rate: float, clock: Clock) -> np.ndarray:
+        """Return the learning rate of each step of the coming epoch, (n_steps,)."""
+        epochs = clock.epochs - self.warm_up
+        since, length = np.maximum(epochs, 0.0), np.full(clock.n_steps, float(self.period))
+        while (over := since >= length).any():
+            since[over] -= length[over]
+            length[over] *= self.growth
+        height = self.end + (1 - self.end) * (0.5 + 0.5 * np.cos(np.pi * since / length))
+        rising = (clock.epochs + 1 / clock.n_steps) / (self.warm_up + 1 / clock.n_steps)
+        return learning_rate * np.where(epochs < 0, rising, height)
+
+
+@dataclass(frozen=True)
+class OnPlateau(Schedule):
+    """The rate times ``factor`` when the loss has stopped falling: PyTorch's ReduceLROnPlateau.
+
+    The loss is that of the validation data where there are any, otherwise that of the training data.
+
+    Parameters
+    ----------
+    factor : float in (0, 1), default=0.1
+    patience : int, default=10
+        Epochs without improvement that are put up with.
+    threshold : float in [0, 1), default=1e-4
+        An improvement is a loss below the best one by more than this share of it.
+    lowest : float, default=0
+        The rate falls no lower.
+    """
+
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    lowest: float = 0.0
+
+    def __post_init__(self):
+        number("factor", self.factor, above=0, below=1)
+        number("patience", self.patience, at_least=0, whole=True)
+        number("threshold", self.threshold, at_least=0, below=1)
+        number("lowest", self.lowest, at_least=0)
+
+    def after_epoch(self, learning_rate: float, history: Any) -> float:
+        """Return the base rate to go on with."""
+        best, n_flat = np.inf, 0
+        for loss in history.val_loss or history.loss:  # from the start: a schedule keeps no state
+            if n_flat > self.patience:
+                n_flat = 0
+            n_flat = 0 if loss < best * (1 - self.threshold) else n_flat + 1
+            best = loss if n_flat == 0 else best
+        return max(learning_rate * self.factor, self.lowest) if n_flat > self.patience else learning_rate
+
+
+@dataclass(frozen=True)
+class HalveOnDrop(Schedule):
+    """The rate times ``factor`` after each epoch in which the validation score fell.
+
+    Without validation data the rate stays.
+
+    Parameters
+    ----------
+    factor : float in (0, 1), default=0.5
+    """
+
+    factor: float = 0.5
+
+    def __post_init__(self):
+        number("factor", self.factor, above=0, below=1)
+
+    def after_epoch(self, learning_rate: float, history: Any) -> float:
+        """Return the base rate to go on with."""
+        scores = history.val_score[-2:]
+        return learning_rate * self.factor if len(scores) == 2 and scores[1] < scores[0] else learning_rate
+
+
 #: The schedules by name, as strings choose them; the first three are scikit-learn's.
-BY_NAME = {"constant": Constant, "invscaling": InverseScaling, "adaptive": Adaptive, "one_cycle": OneCycle}
+BY_NAME: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "invscaling": InverseScaling,
+    "adaptive": Adaptive,
+    "one_cycle": OneCycle,
+    "step": Step,
+    "exponential": Exponential,
+    "cosine": Cosine,
+    "cosine_restarts": CosineRestarts,
+    "on_plateau": OnPlateau,
+    "halve_on_drop": HalveOnDrop,
+}

@@ -17,6 +17,7 @@ from fastmlp.callbacks import Callback, EpochEnd
 from fastmlp.checks import named, number
 from fastmlp.network import Network
 from fastmlp.progress import show_progress
+from fastmlp.stopping import Watch
 
 #: Seconds of work between two looks at the clock, at signals and at the progress bar.
 SLICE_SECONDS = 0.05
@@ -38,7 +39,9 @@ class History:
     loss, val_loss, val_score, learning_rate, seconds, samples_per_second : list of float
         As in `fastmlp.callbacks.EpochEnd`; ``val_loss`` and ``val_score`` stay empty without validation data.
     converged : bool
-        Whether the last fit stopped because the loss no longer fell.
+        Whether the last fit stopped because what it watched no longer improved.
+    best_epoch : int or None
+        The epoch with the best value of what is watched, counted from 1.
     diverged : bool
         Whether the last fit stopped because it diverged.
     """
@@ -50,6 +53,7 @@ class History:
     seconds: list[float] = field(default_factory=list)
     samples_per_second: list[float] = field(default_factory=list)
     converged: bool = False
+    best_epoch: int | None = None
     diverged: bool = False
 
     def append(self, event: EpochEnd) -> None:
@@ -74,14 +78,24 @@ class Trainer:
     batch_size : int, default=128
     alpha : float, default=0
         scikit-learn's L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
+    l2, l1 : float, default=0
+        Penalties that do not depend on the batch size: l2 |W|^2 and l1 |W|_1 are added to the loss, so that
+        the gradient of a weight w gains 2 l2 w and l1 sign(w). Biases carry no penalty.
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new order.
     random_state : int, RandomState instance or None, default=None
         For the order of the samples.
     tol : float or None, default=None
-        If given, the plateau rule: the loss has stopped falling when it did not fall by ``tol`` in
-        ``n_iter_no_change`` epochs; the schedule then says whether to stop.
+        If given, the plateau rule: what is watched has stopped improving when it did not improve by ``tol``
+        in ``n_iter_no_change`` epochs; the schedule then says whether to stop.
     n_iter_no_change : int, default=10
+    watch : {"loss", "val_loss", "val_score"}, default="loss"
+        What decides on a plateau and on the best epoch: the training loss, or the validation data's.
+    restore_best : bool, default=False
+        Whether a fit, however it ends, leaves the network with the parameters of its best epoch.
+    max_seconds : float or None, default=None
+        A fit ends when it has taken so long, if need be amid an epoch, which then counts with the samples
+        that it had.
     target_preparation : Preparation or None, default=None
         Standardisation of the targets, applied as they are read.
     score : callable or None, default=None
@@ -123,28 +137,35 @@ class Trainer:
         schedule: Any = "constant",
         batch_size: int = 128,
         alpha: float = 0.0,
+        l2: float = 0.0,
+        l1: float = 0.0,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float | None = None,
         n_iter_no_change: int | float = 10,
+        watch: str = "loss",
+        restore_best: bool = False,
+        max_seconds: float | None = None,
         target_preparation: Any = None,
         score: Callable | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
     ):
         number("batch_size", batch_size, at_least=1, whole=True)
-        number("alpha", alpha, at_least=0)
-        number("n_iter_no_change", n_iter_no_change, at_least=0, below=None)
-        if tol is not None:
-            number("tol", tol, at_least=0)
+        for name, penalty in (("alpha", alpha), ("l2", l2), ("l1", l1)):
+            number(name, penalty, at_least=0)
+        if max_seconds is not None:
+            number("max_seconds", max_seconds, above=0)
         if target_preparation is not None:
             target_preparation.check_width("target_preparation", network.n_outputs)
         self.network = network
         self.loss = network.check_loss(loss)
         self.optimizer = named("optimizer", optimizer, optimizers.BY_NAME)
         self.schedule = named("schedule", schedule, schedules.BY_NAME)
-        self.batch_size, self.alpha, self.shuffle = int(batch_size), float(alpha), shuffle
-        self.tol, self.n_iter_no_change = tol, n_iter_no_change
+        self.batch_size, self.shuffle = int(batch_size), shuffle
+        self.alpha, self.l2, self.l1 = float(alpha), float(l2), float(l1)
+        self.watch = Watch(watch, tol, n_iter_no_change)
+        self.restore_best, self.max_seconds = restore_best, max_seconds
         self.target_preparation, self.score = target_preparation, score
         self.callbacks, self.progress = tuple(callbacks), progress
         self.history, self.n_epochs, self.samples_seen = History(), 0, 0
@@ -153,7 +174,6 @@ class Trainer:
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
         self._base_rate = self.optimizer.learning_rate
-        self._best_loss, self._flat_epochs = np.inf, 0
 
     def fit(self, X, y, X_val=None, y_val=None, *, epochs: int = 10, rows=None) -> History:
         """Train for a number of epochs.
@@ -222,13 +242,25 @@ class Trainer:
             optimizer=self.optimizer.options(),
             moments=self._moments,
             alpha=self.alpha,
+            l2=self.l2,
+            l1=self.l1,
             shuffle=self.shuffle,
             seed=self._seed,
             n_steps=self._n_steps,
         )
 
     def _run(self, session, bar, epochs, n_samples, X_val, y_val):
-        """Go through the epochs until they are over, a callback says stop, or the loss no longer falls."""
+        """Go through the epochs until they or the time are over, a callback says stop or nothing improves."""
+        best = self.network.parameters.copy() if self.restore_best else None
+        try:
+            self._run_epochs(session, bar, epochs, n_samples, X_val, y_val, best)
+        finally:
+            if best is not None and self.history.best_epoch is not None:
+                np.copyto(self.network.parameters, best)
+
+    def _run_epochs(self, session, bar, epochs, n_samples, X_val, y_val, best):
+        """Do what `_run` says, and keep the parameters of the best epoch in ``best``, if it is there."""
+        stop_at = time.perf_counter() + (self.max_seconds or np.inf)
         n_batches = -(-n_samples // min(self.batch_size, n_samples))
         last_epoch = self.n_epochs + epochs
         good = self.network.parameters.copy()
@@ -240,7 +272,9 @@ class Trainer:
             session.start_epoch(self.n_epochs, rates, self.schedule.momenta(self.optimizer.momentum, clock))
             started = time.perf_counter()
             try:
-                while not session.run(SLICE_SECONDS):
+                while not session.run(min(SLICE_SECONDS, stop_at - time.perf_counter())):
+                    if time.perf_counter() >= stop_at:
+                        break
                     bar.update(epoch, session.n_samples_seen, session.mean_loss)
             finally:  # also after Ctrl-C: the moments have made these steps
                 self._n_steps = session.n_steps
@@ -250,11 +284,16 @@ class Trainer:
                 return
             np.copyto(good, self.network.parameters)
             event = self._finish_epoch(
-                session.mean_loss, last_epoch, rates[-1], seconds, n_samples, X_val, y_val
+                session.mean_loss, last_epoch, rates[-1], seconds, session.n_samples_seen, X_val, y_val
             )
+            if self.watch.see(event):
+                self.history.best_epoch = event.epoch
+                if best is not None:
+                    np.copyto(best, self.network.parameters)
+            self._base_rate = self.schedule.after_epoch(self._base_rate, self.history)
             bar.update(epoch + 1, 0, event.loss, event.val_score)
             stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop
-            if any(stops) or self._has_converged(event.loss):
+            if any(stops) or self._has_converged() or time.perf_counter() >= stop_at:
                 return
 
     def _finish_epoch(self, loss, last_epoch, rate, seconds, n_samples, X_val, y_val) -> EpochEnd:
@@ -291,15 +330,10 @@ class Trainer:
             return np.mean(((targets > 0.5) == (outputs > 0.5)).all(axis=1))
         return r2_score(targets, outputs)
 
-    def _has_converged(self, loss) -> bool:
-        """Apply the plateau rule of scikit-learn to this epoch's loss."""
-        if self.tol is None:
+    def _has_converged(self) -> bool:
+        """Ask the schedule what to do on a plateau; return whether to stop."""
+        if not self.watch.is_flat():
             return False
-        self._flat_epochs = self._flat_epochs + 1 if loss > self._best_loss - self.tol else 0
-        self._best_loss = min(loss, self._best_loss)
-        if self._flat_epochs <= self.n_iter_no_change:
-            return False
-        self._flat_epochs = 0
         rate = self.schedule.on_plateau(self._base_rate)
         if rate is None:
             self.history.converged = True

@@ -59,7 +59,7 @@ def test_fit_names_the_parameter_that_is_wrong(name, value):
 
 
 @pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
-@pytest.mark.parametrize("name", ["dropout", "hidden", "early_stopping"])
+@pytest.mark.parametrize("name", ["drop_out", "hidden", "early_stop"])
 def test_parameters_that_do_not_exist_are_refused(cls, name):
     with pytest.raises(TypeError, match=name):
         cls(**{name: 1})

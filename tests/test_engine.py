@@ -58,10 +58,13 @@ def problem(
 def train(
     engine, plan, parameters, X, targets, loss, solver, n_steps=50, batch_size=32, rate=0.002, **options
 ):
-    """Train a copy of the parameters; return them and each epoch's mean loss."""
+    """Train a copy of the parameters by a solver of `SOLVERS` or an optimizer; return them and the losses."""
     parameters = parameters.copy()
-    optimizer, momentum = SOLVERS[solver]
-    n_moments = 2 if optimizer["solver"] == "adam" else int(momentum > 0)
+    if isinstance(solver, str):
+        optimizer, momentum = SOLVERS[solver]
+        n_moments = 2 if optimizer["solver"] == "adam" else int(momentum > 0)
+    else:
+        optimizer, momentum, n_moments = solver.options(), solver.momentum, solver.n_moments
     options = {
         "rows": np.arange(len(X)), "alpha": 0.01, "shuffle": True, "targets_preparation": None, "n_steps": 0,
         "seed": 5, **options,

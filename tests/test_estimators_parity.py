@@ -147,4 +147,7 @@ def test_defaults_are_scikit_learns():
         mine = ours().get_params()
         shared = {name: value for name, value in mine.items() if name in known}
         assert shared == {name: known[name] for name in shared}
-        assert set(mine) - set(known) == {"dtype", "engine", "n_threads", "prepare", "callbacks"}
+        assert set(mine) - set(known) == {
+            "dtype", "engine", "n_threads", "prepare", "callbacks", "l1", "l2", "weight_decay", "weight_init",
+            "max_seconds",
+        }  # fmt: skip

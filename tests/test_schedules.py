@@ -10,12 +10,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from fastmlp import Network, Trainer
+from fastmlp import Network, Trainer, schedules
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD
-from fastmlp.schedules import BY_NAME, Adaptive, Clock, Constant, InverseScaling, OneCycle, Schedule
+from fastmlp.schedules import (
+    BY_NAME,
+    Adaptive,
+    Clock,
+    Constant,
+    Cosine,
+    CosineRestarts,
+    InverseScaling,
+    OneCycle,
+    Schedule,
+    Step,
+)
 
-ALL = [Schedule(), Constant(), InverseScaling(), Adaptive(), OneCycle()]
+ALL = [
+    Schedule(),
+    *(cls() for cls in BY_NAME.values()),
+    Cosine(0.1, 0.2),
+    CosineRestarts(2, 3, 1),
+    Step(3, per="step"),
+]
 rates = st.floats(1e-9, 1e3)
 momenta = st.floats(0, 1)
 shares = st.floats(0, 1)
@@ -46,9 +63,10 @@ def test_there_is_one_rate_and_one_momentum_per_step(schedule, rate, momentum, c
 
 @pytest.mark.parametrize("schedule", ALL)
 @given(rate=rates, momentum=momenta, clock=clocks())
-def test_rates_stay_positive_and_never_above_the_base_rate(schedule, rate, momentum, clock):
+def test_rates_are_never_negative_and_never_above_the_base_rate(schedule, rate, momentum, clock):
     values = schedule.rates(rate, clock)
-    assert (values > 0).all()
+    assert (values >= 0).all()
+    assert values[0] > 0
     assert (values <= rate * (1 + 1e-12)).all()
     moving = schedule.momenta(momentum, clock)
     assert (moving >= 0).all()
@@ -154,13 +172,13 @@ def test_schedules_are_frozen_values(schedule):
     assert copy.deepcopy(schedule) == schedule
     assert pickle.loads(pickle.dumps(schedule)) == schedule
     assert hash(schedule) == hash(copy.copy(schedule))
-    assert eval(repr(schedule)) == schedule
+    assert eval(repr(schedule), vars(schedules)) == schedule
     with pytest.raises(dataclasses.FrozenInstanceError):
         schedule.factor = 3
 
 
-def test_only_the_cycle_is_planned_to_the_end():
-    assert [name for name, cls in BY_NAME.items() if cls.runs_to_the_end] == ["one_cycle"]
+def test_those_with_an_end_are_planned_to_it():
+    assert [name for name, cls in BY_NAME.items() if cls.runs_to_the_end] == ["one_cycle", "cosine"]
 
 
 def make_trainer(**options):

@@ -104,14 +104,14 @@ cdef void linear_update(const layer_t *layer, const step_t *step, const member_t
         int64_t n_weights = layer.n_out * layer.weight_stride  # the padding stays zero
         const kernels_t *kernels = step.kernels
         const optimizer_t *solver = &step.optimizer
-        bint plain = solver.solver == SOLVER_SGD and layer.moment_weight[0] == NULL
+        bint plain = solver.solver == SOLVER_SGD and layer.moment_weight[0] == NULL and solver.l1 == 0
     if step.accumulate:
         weight_product(layer.d_weight, layer, step, 1, 1)
         return
     if plain:
-        # W = (1 - rate l2) W - rate D X^T
+        # W = (shrink - rate l2) W - rate D X^T
         weight_product(layer.weight, layer, step,
-                       -solver.learning_rate, 1 - solver.learning_rate * solver.l2)
+                       -solver.learning_rate, solver.shrink - solver.learning_rate * solver.l2)
     else:
         weight_product(layer.d_weight, layer, step, 1, 0)
     if not plain:

@@ -26,7 +26,13 @@ LOSS_CODES = {
 }
 #: What the C core pads samples to; plan.py must agree.
 PADDING = LANES
-SOLVER_CODES = {"sgd": SOLVER_SGD, "adam": SOLVER_ADAM}
+SOLVER_CODES = {
+    "sgd": SOLVER_SGD,
+    "adam": SOLVER_ADAM,
+    "rmsprop": SOLVER_RMSPROP,
+    "adagrad": SOLVER_ADAGRAD,
+    "adadelta": SOLVER_ADADELTA,
+}
 
 
 def instruction_sets():

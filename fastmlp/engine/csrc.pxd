@@ -16,7 +16,7 @@ cdef extern from "fastmlp.h" nogil:
         ACTIVATION_LOGISTIC
         ACTIVATION_SOFTMAX
     ctypedef enum loss_t: LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR
-    ctypedef enum solver_t: SOLVER_SGD, SOLVER_ADAM
+    ctypedef enum solver_t: SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA
 
     ctypedef struct source_t:
         const char *data
@@ -33,7 +33,7 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef struct optimizer_t:
         solver_t solver
         bint nesterov
-        double learning_rate, momentum, beta_1, beta_2, epsilon, l2
+        double learning_rate, momentum, beta_1, beta_2, epsilon, l2, l1, shrink
 
     ctypedef struct kernels_t:
         void (*gather_rows)(void *, const source_t *, const int64_t *, const preparation_t *,
@@ -54,6 +54,7 @@ cdef extern from "fastmlp.h" nogil:
         void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
         double (*sum)(const void *, int64_t) noexcept nogil
         double (*sum_of_squares)(const void *, int64_t) noexcept nogil
+        double (*sum_of_magnitudes)(const void *, int64_t) noexcept nogil
         bint (*is_finite)(const void *, int64_t) noexcept nogil
         void (*solver_step)(void *, void *, void *, const void *, int64_t, int64_t, int64_t, int64_t,
                             const optimizer_t *) noexcept nogil

@@ -141,6 +141,7 @@ cdef optimizer_t optimizer_from(options):
     optimizer.momentum = options.get("momentum", 0)
     optimizer.beta_1, optimizer.beta_2 = options.get("beta_1", 0), options.get("beta_2", 0)
     optimizer.epsilon = options.get("epsilon", 0)
+    optimizer.l1, optimizer.shrink = options.get("l1", 0), options.get("shrink", 1)
     return optimizer
 
 

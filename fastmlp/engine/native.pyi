@@ -27,6 +27,8 @@ class Training:
         shuffle: bool,
         seed: int,
         n_steps: int,
+        l2: float = 0.0,
+        l1: float = 0.0,
         n_threads: int = 1,
         measure: bool = True,
     ) -> None: ...

@@ -18,10 +18,10 @@ from fastmlp.engine.walk cimport (
     change_weights,
     finish_outputs,
     look_ahead,
+    penalise_weights,
     forward as walk_forward,
     loss_gradient,
-    square_weights,
-    sum_squares,
+    sum_penalties,
     walk_t,
     write_outputs,
 )
@@ -60,7 +60,10 @@ ctypedef struct run_t:
     int64_t n_rows, batch_size, batch, n_batches, n_steps
     const double *rates
     const double *momenta
-    double alpha, loss_sum
+    # What the loss is penalised with, see reference.penalty; and what belongs to single solvers.
+    double alpha, l2, l1, weight_decay, epsilon
+    bint corrects_epsilon
+    double loss_sum
     bint diverged
     double stop_at
     double batch_seconds  # of a batch in this slice, the first one left out; 0 if there was no other
@@ -81,24 +84,27 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         int64_t start = run.batch * run.batch_size
         int64_t n_samples = min(run.batch_size, run.n_rows - start)
         const int64_t *rows = run.order + start
-        double loss
+        double loss, rate, correction
+        bint is_penalised = run.alpha != 0 or run.l2 != 0 or run.l1 != 0
         prefetch_t ahead
-    if run.alpha != 0:
-        square_weights(walk, step, member)
+    if is_penalised:
+        penalise_weights(walk, step, member, 0.5 * run.alpha + n_samples * run.l2, n_samples * run.l1)
     walk_forward(walk, step, member, rows, n_samples)
     loss = loss_gradient(walk, step, member, rows, 1.0 / n_samples)
-    if run.alpha != 0:  # scikit-learn's L2 term of a batch's loss
-        loss += 0.5 * run.alpha * sum_squares(walk)
+    if is_penalised:
+        loss += sum_penalties(walk)
     if not isfinite(loss):
         run.diverged = True
         return
     run.n_steps += 1
-    optimizer.learning_rate = run.rates[run.batch]
-    optimizer.momentum = run.momenta[run.batch]
+    rate = run.rates[run.batch]
+    optimizer.learning_rate, optimizer.momentum = rate, run.momenta[run.batch]
     if optimizer.solver == SOLVER_ADAM:
-        optimizer.learning_rate *= (sqrt(1 - pow(optimizer.beta_2, run.n_steps))
-                                    / (1 - pow(optimizer.beta_1, run.n_steps)))
-    optimizer.l2 = run.alpha / n_samples
+        correction = sqrt(1 - pow(optimizer.beta_2, run.n_steps))
+        optimizer.learning_rate *= correction / (1 - pow(optimizer.beta_1, run.n_steps))
+        optimizer.epsilon = run.epsilon * correction if run.corrects_epsilon else run.epsilon
+    optimizer.l2, optimizer.l1 = run.alpha / n_samples + 2 * run.l2, run.l1
+    optimizer.shrink = 1 - rate * run.weight_decay
     if start + n_samples < run.n_rows:
         look_ahead(&ahead, walk, step, member, rows + n_samples,
                    min(run.batch_size, run.n_rows - start - n_samples))
@@ -154,8 +160,8 @@ cdef class Training(Walk):
         readonly int n_threads
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
-                 targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps, n_threads=1,
-                 measure=True):
+                 targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps, l2=0.0, l1=0.0,
+                 n_threads=1, measure=True):
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, targets=targets,
                          targets_preparation=targets_preparation, moments=moments,
                          gradient=aligned_zeros(plan.n_parameters, plan.dtype))
@@ -171,7 +177,11 @@ cdef class Training(Walk):
         self.progress.walk, self.progress.step = &self.walk, self.step
         self.progress.order, self.progress.n_rows = &self.order[0], len(rows)
         self.progress.batch_size, self.progress.n_batches = batch_size, -(-len(rows) // batch_size)
-        self.progress.alpha, self.progress.n_steps = alpha, n_steps
+        self.progress.alpha, self.progress.l2, self.progress.l1 = alpha, l2, l1
+        self.progress.weight_decay = optimizer.get("weight_decay", 0)
+        self.progress.epsilon = optimizer.get("epsilon", 0)
+        self.progress.corrects_epsilon = optimizer.get("corrects_epsilon", False)
+        self.progress.n_steps = n_steps
         if plan.operations == "blas":
             n_threads = 1  # it has threads of its own
         self.n_threads = n_threads

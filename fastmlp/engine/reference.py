@@ -147,7 +147,7 @@ def linear_gradient(d_y, x):
 
 
 def linear_update(layer, parameters, moments, d_y, x, optimizer, operand=np.asarray):
-    """Make the solver's step on one layer's slices of the vectors; biases carry no L2 penalty.
+    """Make the solver's step on one layer's slices of the vectors; biases carry no penalty.
 
     ``operand`` is what is done to the factors of a product first, such as `round_bfloat16`.
     """
@@ -155,17 +155,27 @@ def linear_update(layer, parameters, moments, d_y, x, optimizer, operand=np.asar
     _, d_bias = linear_gradient(d_y, x)
     step = STEPS[optimizer["solver"]]
     step(layer.weight_of(parameters), [layer.weight_of(m) for m in moments], d_weight, optimizer)
-    step(layer.bias_of(parameters), [layer.bias_of(m) for m in moments], d_bias, {**optimizer, "l2": 0.0})
+    step(layer.bias_of(parameters), [layer.bias_of(m) for m in moments], d_bias, optimizer | NO_PENALTY)
 
 
 # --- Solvers: w changes in place, and so do its moments ---
+
+NO_PENALTY = {"l2": 0.0, "l1": 0.0, "shrink": 1.0}
+
+
+def penalised(w, gradient, optimizer):
+    """Return the gradient with those of the penalties; multiply w by ``shrink``, its decoupled decay."""
+    dtype = w.dtype.type
+    gradient = gradient + dtype(optimizer["l2"]) * w + dtype(optimizer.get("l1", 0)) * np.sign(w)
+    w *= dtype(optimizer.get("shrink", 1))
+    return gradient
 
 
 def sgd_step(w, moments, gradient, optimizer):
     """V = momentum v - rate g, w += v; with Nesterov w += momentum v - rate g; no moments: w -= rate g."""
     dtype = w.dtype.type
     rate, momentum = dtype(optimizer["learning_rate"]), dtype(optimizer["momentum"])
-    gradient = gradient + dtype(optimizer["l2"]) * w
+    gradient = penalised(w, gradient, optimizer)
     if not moments:
         w -= rate * gradient
         return
@@ -180,7 +190,7 @@ def adam_step(w, moments, gradient, optimizer):
     dtype = w.dtype.type
     m, v = moments
     beta_1, beta_2 = optimizer["beta_1"], optimizer["beta_2"]
-    gradient = gradient + dtype(optimizer["l2"]) * w
+    gradient = penalised(w, gradient, optimizer)
     m *= dtype(beta_1)
     m += dtype(1 - beta_1) * gradient
     v *= dtype(beta_2)
@@ -188,7 +198,55 @@ def adam_step(w, moments, gradient, optimizer):
     w -= dtype(optimizer["learning_rate"]) * m / (np.sqrt(v) + dtype(optimizer["epsilon"]))
 
 
-STEPS = {"sgd": sgd_step, "adam": adam_step}
+def mean_square(v, gradient, optimizer):
+    """Move v, the mean square of the gradient that forgets by beta_2."""
+    dtype = v.dtype.type
+    v *= dtype(optimizer["beta_2"])
+    v += dtype(1 - optimizer["beta_2"]) * gradient * gradient
+
+
+def rmsprop_step(w, moments, gradient, optimizer):
+    """Divide the gradient by the root of its mean square; with momentum, gather it in a velocity."""
+    dtype = w.dtype.type
+    v, *velocities = moments
+    gradient = penalised(w, gradient, optimizer)
+    mean_square(v, gradient, optimizer)
+    step = gradient / (np.sqrt(v) + dtype(optimizer["epsilon"]))
+    for velocity in velocities:
+        velocity *= dtype(optimizer["momentum"])
+        velocity += step
+        step = velocity
+    w -= dtype(optimizer["learning_rate"]) * step
+
+
+def adagrad_step(w, moments, gradient, optimizer):
+    """Divide the gradient by the root of the sum of its squares."""
+    dtype = w.dtype.type
+    (total,) = moments
+    gradient = penalised(w, gradient, optimizer)
+    total += gradient * gradient
+    w -= dtype(optimizer["learning_rate"]) * gradient / (np.sqrt(total) + dtype(optimizer["epsilon"]))
+
+
+def adadelta_step(w, moments, gradient, optimizer):
+    """As RMSprop, and multiply by the root of the mean square of the steps."""
+    dtype = w.dtype.type
+    v, moved = moments
+    epsilon = dtype(optimizer["epsilon"])
+    gradient = penalised(w, gradient, optimizer)
+    mean_square(v, gradient, optimizer)
+    step = np.sqrt(moved + epsilon) / np.sqrt(v + epsilon) * gradient
+    mean_square(moved, step, optimizer)
+    w -= dtype(optimizer["learning_rate"]) * step
+
+
+STEPS = {
+    "sgd": sgd_step,
+    "adam": adam_step,
+    "rmsprop": rmsprop_step,
+    "adagrad": adagrad_step,
+    "adadelta": adadelta_step,
+}
 
 # --- Random numbers: Philox4x32-10 (Salmon et al. 2011) ---
 
@@ -275,7 +333,7 @@ class Training(Walk):
 
     def __init__(
         self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
-        optimizer, moments, alpha, shuffle, seed, n_steps, n_threads=1,
+        optimizer, moments, alpha, shuffle, seed, n_steps, l2=0.0, l1=0.0, n_threads=1,
     ):  # fmt: skip
         super().__init__(
             plan,
@@ -286,7 +344,8 @@ class Training(Walk):
             targets=targets,
             targets_preparation=targets_preparation,
         )
-        self.batch_size, self.rows, self.alpha = batch_size, rows, alpha
+        self.batch_size, self.rows = batch_size, rows
+        self.alpha, self.l2, self.l1 = alpha, l2, l1
         self.optimizer = {"nesterov": False, **optimizer}
         self.moments, self.shuffle, self.seed, self.n_steps = moments, shuffle, seed, n_steps
 
@@ -318,21 +377,26 @@ class Training(Walk):
         rows = self.order[self.batch * self.batch_size :][: self.batch_size]
         xs = self.forward(rows)
         loss, d = self.loss_gradient(rows, xs[-1], 1 / len(rows))
-        loss += self.penalty()
+        loss += self.penalty(len(rows))
         if not np.isfinite(loss):
             self.has_diverged = True
             return
         self.n_steps += 1
         rate = self.rates[self.batch]
-        if self.optimizer["solver"] == "adam":
-            beta_1, beta_2 = self.optimizer["beta_1"], self.optimizer["beta_2"]
-            rate *= np.sqrt(1 - beta_2**self.n_steps) / (1 - beta_1**self.n_steps)
         optimizer = {
             **self.optimizer,
             "learning_rate": rate,
             "momentum": self.momenta[self.batch],
-            "l2": self.alpha / len(rows),
+            "l2": self.alpha / len(rows) + 2 * self.l2,
+            "l1": self.l1,
+            "shrink": 1 - rate * self.optimizer.get("weight_decay", 0),
         }
+        if self.optimizer["solver"] == "adam":
+            beta_1, beta_2 = self.optimizer["beta_1"], self.optimizer["beta_2"]
+            correction = np.sqrt(1 - beta_2**self.n_steps)
+            optimizer["learning_rate"] *= correction / (1 - beta_1**self.n_steps)
+            if self.optimizer.get("corrects_epsilon"):
+                optimizer["epsilon"] *= correction
 
         def update(layer, d, x):
             linear_update(layer, self.parameters, self.moments, d, x, optimizer, self.operand)
@@ -341,10 +405,15 @@ class Training(Walk):
         self.loss_sum += loss
         self.batch += 1
 
-    def penalty(self):
-        """Half of alpha times the squared norm of the weights: scikit-learn's L2 term of a batch's loss."""
-        weights = (layer.weight_of(self.parameters).astype(np.float64) for layer in self.plan.layers)
-        return 0.5 * self.alpha * sum(np.square(weight).sum() for weight in weights)
+    def penalty(self, n_samples):
+        """Return what the penalties on the weights add to the sum of a batch's losses.
+
+        That is alpha / 2 |W|^2, scikit-learn's term, and for every sample l2 |W|^2 and l1 |W|_1.
+        """
+        weights = [layer.weight_of(self.parameters).astype(np.float64) for layer in self.plan.layers]
+        squares = sum(np.square(weight).sum() for weight in weights)
+        magnitudes = sum(np.abs(weight).sum() for weight in weights)
+        return (0.5 * self.alpha + n_samples * self.l2) * squares + n_samples * self.l1 * magnitudes
 
     @property
     def n_samples_seen(self):

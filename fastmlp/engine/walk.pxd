@@ -14,7 +14,7 @@ ctypedef struct walk_t:
     const int32_t *labels
     void *batch_targets
     void *losses
-    double *squares
+    double *penalties  # of each unit
     loss_t loss
     bint last_is_logits
     bint keeps_rows  # of the whole batch, sample by sample; else of one strip at a time
@@ -43,8 +43,9 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
 cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
 cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
 cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil
-cdef void square_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef double sum_squares(const walk_t *walk) noexcept nogil
+cdef void penalise_weights(const walk_t *walk, const step_t *step, const member_t *member, double of_squares,
+                           double of_magnitudes) noexcept nogil
+cdef double sum_penalties(const walk_t *walk) noexcept nogil
 cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil
 cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,
                         int64_t start) noexcept nogil

@@ -47,7 +47,7 @@ cdef class Walk:
         cdef char *parameter_memory
         cdef char *gradient_memory = NULL
         cdef char *moment_memory
-        cdef double[::1] squares
+        cdef double[::1] penalties
         cdef size_t itemsize = plan.dtype.itemsize
         cdef Py_ssize_t i
 
@@ -62,9 +62,9 @@ cdef class Walk:
         parameter_memory = self.readable(parameters)
         if gradient is not None:
             gradient_memory = self.writable(gradient)
-        squares = aligned_zeros(sum(layer_plan.n_out for layer_plan in plan.layers), np.float64)
-        self.keep_alive.append(squares)
-        self.walk.squares = &squares[0]
+        penalties = aligned_zeros(sum(layer_plan.n_out for layer_plan in plan.layers), np.float64)
+        self.keep_alive.append(penalties)
+        self.walk.penalties = &penalties[0]
 
         self.keep_alive.append(borrow(&self.walk.inputs, X))
         self.keep_alive.append(fill_preparation(&self.walk.inputs_preparation, preparation, plan.dtype))
@@ -363,7 +363,7 @@ cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *
     if step.accumulate:
         return
     optimizer = step.optimizer
-    optimizer.l2 = 0
+    optimizer.l2, optimizer.l1, optimizer.shrink = 0, 0, 1
     step.kernels.solver_step(<char *>layer.bias + skip, NULL if moment_1 == NULL else moment_1 + skip,
                              NULL if moment_2 == NULL else moment_2 + skip, <char *>layer.d_bias + skip, 1, n,
                              0, 0, &optimizer)
@@ -378,31 +378,39 @@ cdef void change_weights(const walk_t *walk, const step_t *step, const member_t 
         barrier(member)
 
 
-cdef void square_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
-    """Leave the squared norm of each unit's weights in ``squares``: the member's own units."""
+cdef void penalise_weights(const walk_t *walk, const step_t *step, const member_t *member, double of_squares,
+                           double of_magnitudes) noexcept nogil:
+    """Leave the penalty on each unit's weights in ``penalties``: the member's own units."""
     cdef:
         Py_ssize_t i
         int64_t unit, first_of_layer = 0
         layer_t *layer
         size_t row_bytes
+        char *row
+        double penalty
     for i in range(walk.n_layers):
         layer = &walk.layers[i]
         row_bytes = <size_t>layer.weight_stride * itemsize_of(step)
         for unit in range(share_begin(layer.n_out, member), share_end(layer.n_out, member)):
-            walk.squares[first_of_layer + unit] = step.kernels.sum_of_squares(
-                <char *>layer.weight + <size_t>unit * row_bytes, layer.weight_stride)
+            row = <char *>layer.weight + <size_t>unit * row_bytes
+            penalty = 0
+            if of_squares != 0:
+                penalty += of_squares * step.kernels.sum_of_squares(row, layer.weight_stride)
+            if of_magnitudes != 0:
+                penalty += of_magnitudes * step.kernels.sum_of_magnitudes(row, layer.weight_stride)
+            walk.penalties[first_of_layer + unit] = penalty
         first_of_layer += layer.n_out
 
 
-cdef double sum_squares(const walk_t *walk) noexcept nogil:
-    """Return the squared norm of all weights."""
+cdef double sum_penalties(const walk_t *walk) noexcept nogil:
+    """Return the penalty on all weights."""
     cdef double total = 0
     cdef Py_ssize_t i
     cdef int64_t unit, n_units = 0
     for i in range(walk.n_layers):
         n_units += walk.layers[i].n_out
     for unit in range(n_units):
-        total += walk.squares[unit]
+        total += walk.penalties[unit]
     return total
 
 

@@ -1,0 +1,179 @@
+"""`gradient_check`: backpropagation beside numerical differences, parameter by parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from fastmlp.checks import number
+from fastmlp.network import Network
+
+#: The loss that goes with the last activation, where the caller names none.
+_LOSSES = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy"}
+
+
+@dataclass(frozen=True)
+class CheckedGradient:
+    """One parameter of the table.
+
+    Attributes
+    ----------
+    layer : int
+    name : str
+        "W[i, j]", from input i to unit j, as in ``coefs_``, or "b[j]".
+    analytic : float
+        The derivative of the loss by backpropagation.
+    numerical : tuple of float
+        By central differences, for each epsilon.
+    """
+
+    layer: int
+    name: str
+    analytic: float
+    numerical: tuple[float, ...]
+
+    @property
+    def differences(self) -> tuple[float, ...]:
+        """Numerical less analytic, for each epsilon."""
+        return tuple(value - self.analytic for value in self.numerical)
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What `gradient_check` found; printed, it is a table.
+
+    Attributes
+    ----------
+    epsilons : tuple of float
+    rows : tuple of CheckedGradient
+    """
+
+    epsilons: tuple[float, ...]
+    rows: tuple[CheckedGradient, ...]
+
+    @property
+    def largest_differences(self) -> tuple[float, ...]:
+        """The largest magnitude of a difference, for each epsilon."""
+        return tuple(np.abs([row.differences for row in self.rows]).max(axis=0).tolist())
+
+    def __str__(self):
+        heads = ["layer", "parameter", "analytic", f"numerical, {self.epsilons[-1]:g}"]
+        heads += [f"difference, {epsilon:g}" for epsilon in self.epsilons]
+        table = [heads]
+        for row in self.rows:
+            numbers = (row.analytic, row.numerical[-1])
+            table.append(
+                [str(row.layer), row.name]
+                + [f"{value:.8f}" for value in numbers]
+                + [f"{value:.2e}" for value in row.differences]
+            )
+        largest = [f"{value:.2e}" for value in self.largest_differences]
+        table.append(["", "largest", "", "", *largest])
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) if i == 1 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in table
+        )
+
+
+def gradient_check(
+    network: Network,
+    X,
+    y,
+    loss: Any = None,
+    *,
+    epsilons: Sequence[float] = (1e-2, 1e-3, 1e-4),
+    n_per_layer: int = 3,
+    random_state: Any = 0,
+) -> GradientCheck:
+    """Compare backpropagation with (L(w + epsilon) - L(w - epsilon)) / (2 epsilon) for a few parameters.
+
+    The error of these central differences is of the order of epsilon^2, so that the differences should fall a
+    hundredfold from one epsilon to the next. All is computed in float64, whatever the network's type.
+
+    Parameters
+    ----------
+    network : Network
+        Not changed.
+    X, y : array-like
+        As for `Network.gradients`.
+    loss : str or object, optional
+        See `fastmlp.losses`; by default the one that goes with the last activation.
+    epsilons : sequence of float, default=(1e-2, 1e-3, 1e-4)
+    n_per_layer : int, default=3
+        Weights, and as many biases, that are drawn from each layer; all where there are no more.
+    random_state : int, RandomState instance or None, default=0
+        For that draw.
+
+    Returns
+    -------
+    GradientCheck
+        Print it.
+
+    Examples
+    --------
+    >>> from fastmlp import Network, datasets, gradient_check
+    >>> from fastmlp.layers import Dense
+    >>> X, y, *_ = datasets.load_digits()
+    >>> network = Network([Dense(8, "tanh"), Dense(10, "softmax")], 64, random_state=0)
+    >>> table = gradient_check(network, X[:10] / 16, y[:10])
+    >>> max(table.largest_differences) < 1e-4 and table.largest_differences[-1] < 1e-8
+    True
+    """
+    epsilons = tuple(epsilons)
+    if not epsilons:
+        raise ValueError("epsilons=() must hold one or more numbers.")
+    for epsilon in epsilons:
+        number("epsilons", epsilon, above=0)
+    number("n_per_layer", n_per_layer, at_least=1, whole=True)
+    random_state = check_random_state(random_state)
+    double = _in_double(network)
+    loss = double.check_loss(loss or _LOSSES.get(network.layers[-1].activation, "squared_error"))
+    _, d_parameters, _ = double.gradients(X, y, loss)
+    rows = []
+    for i, (d_coef, d_intercept) in enumerate(zip(*double.split(d_parameters), strict=True)):
+        for letter, values, gradient in (
+            ("W", double.coefs_[i], d_coef),
+            ("b", double.intercepts_[i], d_intercept),
+        ):
+            for flat in np.sort(random_state.permutation(values.size)[:n_per_layer]):
+                index = np.unravel_index(flat, values.shape)
+                numerical = tuple(_difference(double, values, index, e, X, y, loss) for e in epsilons)
+                name = f"{letter}[{', '.join(map(str, index))}]"
+                rows.append(CheckedGradient(i, name, float(gradient[index]), numerical))
+    return GradientCheck(epsilons, tuple(rows))
+
+
+def _difference(network, values, index, epsilon, X, y, loss) -> float:
+    """Return the central difference of the loss when one parameter is moved."""
+    here = values[index]
+    values[index] = here + epsilon
+    above = network.evaluate(X, y, loss)[0]
+    values[index] = here - epsilon
+    below = network.evaluate(X, y, loss)[0]
+    values[index] = here
+    return (above - below) / (2 * epsilon)
+
+
+def _in_double(network: Network) -> Network:
+    """Return a copy that computes in float64."""
+    double = Network(
+        network.layers,
+        network.n_features,
+        dtype="float64",
+        engine=network.engine,
+        preparation=network.preparation,
+        n_threads=network.n_threads,
+    )
+    for ours, theirs in zip(
+        [*double.coefs_, *double.intercepts_], [*network.coefs_, *network.intercepts_], strict=True
+    ):
+        ours[:] = theirs
+    return double

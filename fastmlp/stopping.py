@@ -1,0 +1,60 @@
+"""When a fit has nothing more to gain, and which of its epochs was the best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp.checks import number
+
+#: What can be watched, by the names of History; a score rises, a loss falls.
+WATCHED = ("loss", "val_loss", "val_score")
+
+
+class Watch:
+    """Follows a fit's training loss, validation loss or validation score from epoch to epoch.
+
+    Parameters
+    ----------
+    watched : {"loss", "val_loss", "val_score"}
+    tol : float or None
+        scikit-learn's plateau rule: the value is flat when it has not improved by ``tol`` in more than
+        ``n_iter_no_change`` epochs. None: it never is.
+    n_iter_no_change : int
+    """
+
+    def __init__(self, watched: str, tol: float | None, n_iter_no_change: float):
+        if watched not in WATCHED:
+            raise ValueError(f"watch={watched!r} is not known; choose one of {', '.join(WATCHED)}.")
+        number("n_iter_no_change", n_iter_no_change, at_least=0, below=None)
+        if tol is not None:
+            number("tol", tol, at_least=0)
+        self.watched, self.tol, self.n_iter_no_change = watched, tol, n_iter_no_change
+        self._best, self._n_flat = np.inf, 0
+
+    def see(self, event: Any) -> bool:
+        """Take in an epoch; return whether it is the best one so far.
+
+        Raises
+        ------
+        ValueError
+            If a validation value is watched and there are no validation data.
+        """
+        value = getattr(event, self.watched)
+        if value is None:
+            raise ValueError(f"watch={self.watched!r} needs validation data: give X_val and y_val to fit.")
+        if self.watched == "val_score":
+            value = -value
+        if self.tol is not None:
+            self._n_flat = self._n_flat + 1 if value > self._best - self.tol else 0
+        is_best = value < self._best
+        self._best = min(value, self._best)
+        return is_best
+
+    def is_flat(self) -> bool:
+        """Return whether the value has stopped improving; if so, the count begins anew."""
+        if self._n_flat <= self.n_iter_no_change:
+            return False
+        self._n_flat = 0
+        return True
