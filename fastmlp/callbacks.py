@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 
@@ -65,3 +67,38 @@ class StopAtScore:
         if event.val_score is None:
             raise ValueError("StopAtScore needs validation data: give X_val and y_val to fit.")
         return event.val_score >= self.score
+
+
+@dataclass(frozen=True)
+class CSVLog:
+    """Write a line per epoch to a CSV file, which can be read while training goes on.
+
+    The columns are the attributes of `EpochEnd` but the network; what there is not, such as a score without
+    validation data, stays empty. A trainer's first epoch replaces a file of that name.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Examples
+    --------
+    >>> import tempfile, fastmlp
+    >>> from pathlib import Path
+    >>> log = Path(tempfile.mkdtemp()) / "log.csv"
+    >>> X, y, *_ = fastmlp.datasets.load_digits()
+    >>> model = fastmlp.fit(X, y, max_iter=3, callbacks=[fastmlp.callbacks.CSVLog(log)])
+    >>> len(log.read_text().splitlines())
+    4
+    """
+
+    path: str | Path
+
+    def __call__(self, event: EpochEnd) -> None:
+        """Write the line."""
+        columns = [one.name for one in fields(EpochEnd) if one.name != "network"]
+        goes_on = event.epoch > 1 and Path(self.path).exists()
+        with Path(self.path).open("a" if goes_on else "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if not goes_on:
+                writer.writerow(columns)
+            writer.writerow([getattr(event, name) for name in columns])

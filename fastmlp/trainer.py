@@ -26,6 +26,10 @@ SLICE_SECONDS = 0.05
 HUGE = 1e4
 
 
+# What History has a list of.
+_CURVES = ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second")
+
+
 class DivergenceWarning(RuntimeWarning):
     """Training diverged; it stopped, and the network has the last good epoch's parameters."""
 
@@ -56,9 +60,19 @@ class History:
     best_epoch: int | None = None
     diverged: bool = False
 
+    def to_frame(self):
+        """Return a pandas data frame with a row for each epoch; pandas must be installed.
+
+        Columns without values, such as those of validation data that were not there, are left out.
+        """
+        import pandas as pd
+
+        columns = {name: getattr(self, name) for name in _CURVES if getattr(self, name)}
+        return pd.DataFrame(columns, index=pd.RangeIndex(1, len(self.loss) + 1, name="epoch"))
+
     def append(self, event: EpochEnd) -> None:
         """Add an epoch."""
-        for name in ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second"):
+        for name in _CURVES:
             if (value := getattr(event, name)) is not None:
                 getattr(self, name).append(value)
 

@@ -5,11 +5,12 @@ import dataclasses
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastmlp import MLPClassifier, Network, Trainer
-from fastmlp.callbacks import EpochEnd, PrintEpoch, StopAtScore
+from fastmlp.callbacks import CSVLog, EpochEnd, PrintEpoch, StopAtScore
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD
 
@@ -145,3 +146,28 @@ def test_estimators_pass_callbacks_on():
     assert len(events) == 3
     model.partial_fit(X, Y)
     assert len(events) == 4
+
+
+def test_a_csv_log_has_a_line_for_each_epoch_and_can_be_read_meanwhile(tmp_path):
+    path, lines = tmp_path / "log.csv", []
+    path.write_text("of an earlier run")
+    trainer = make_trainer(CSVLog(path), lambda event: lines.append(path.read_text().splitlines()))
+    trainer.fit(X, Y, X, Y, epochs=2)
+    history = trainer.fit(X, Y, epochs=1)
+    assert [len(seen) for seen in lines] == [2, 3, 4]
+    frame = pd.read_csv(path)
+    assert frame["epoch"].tolist() == [1, 2, 3]
+    np.testing.assert_allclose(frame["loss"], history.loss)
+    np.testing.assert_allclose(frame["val_score"][:2], history.val_score)
+    assert frame["val_score"].isna().tolist() == [False, False, True]
+
+
+def test_the_history_becomes_a_data_frame():
+    history = make_trainer().fit(X, Y, epochs=3)
+    frame = history.to_frame()
+    assert frame.index.tolist() == [1, 2, 3]
+    assert "val_loss" not in frame
+    assert frame["loss"].tolist() == history.loss
+    assert list(make_trainer().fit(X, Y, X, Y, epochs=1).to_frame()) == [
+        "loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second",
+    ]  # fmt: skip
