@@ -147,7 +147,7 @@ KERNEL void bf16_update(const layer_t *layer, const bf16_layer_t *forms, const s
 {
     const optimizer_t *optimizer = &step->optimizer;
     const int is_sgd = optimizer->solver == SOLVER_SGD && layer->moment_weight[0] && optimizer->l1 == 0 &&
-                       optimizer->shrink == 1;
+                       optimizer->shrink == 1 && optimizer->scale == 1 && optimizer->clip == 0;
     product_t product = {
         .a = forms->d_outputs_rows,
         .a_row = step->stride / 2,

@@ -54,6 +54,8 @@ typedef struct {
     /* The gradient of a weight w gains l2 w + l1 sign(w), and w itself is multiplied by `shrink` (1: not at all)
      * before the step; biases are spared all three. */
     double l2, l1, shrink;
+    /* Before that every gradient is multiplied by `scale` (1: not at all) and cut to +-`clip` (0: not at all). */
+    double scale, clip;
 } optimizer_t;
 
 typedef struct {

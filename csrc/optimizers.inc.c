@@ -7,7 +7,7 @@
 
 /* A solver's numbers in the type they are used in. */
 typedef struct {
-    REAL rate, momentum, beta_1, beta_2, rest_1, rest_2, epsilon, l2, l1, shrink;
+    REAL rate, momentum, beta_1, beta_2, rest_1, rest_2, epsilon, l2, l1, shrink, scale, clip;
     int nesterov;
 } NAME(rates_t);
 
@@ -24,8 +24,16 @@ INLINE NAME(rates_t) NAME(rates_of)(const optimizer_t *optimizer)
         .l2 = (REAL)optimizer->l2,
         .l1 = (REAL)optimizer->l1,
         .shrink = (REAL)optimizer->shrink,
+        .scale = (REAL)optimizer->scale,
+        .clip = optimizer->clip > 0 ? (REAL)optimizer->clip : (REAL)INFINITY,
         .nesterov = optimizer->nesterov,
     };
+}
+
+/* Whether the gradient is taken as it is, but for l2: the usual case, for which there are kernels of their own. */
+INLINE int NAME(is_plain)(const optimizer_t *optimizer)
+{
+    return optimizer->l1 == 0 && optimizer->scale == 1 && optimizer->clip == 0;
 }
 
 /* v = momentum v - rate g; w + v is returned, or with Nesterov w + momentum v - rate g (Sutskever et al.,
@@ -129,7 +137,7 @@ INLINE REAL NAME(step_of)(const enum NAME(step) step, REAL w, REAL g, REAL *m_1,
  * is one of plain vectors. */
 INLINE void NAME(block)(REAL *w_, REAL *moment_1_, REAL *moment_2_, const REAL *g_, int64_t n_rows, int64_t n,
                         int64_t stride, int64_t g_stride, const optimizer_t *optimizer,
-                        const enum NAME(step) step, const int n_moments, const int has_l1)
+                        const enum NAME(step) step, const int n_moments, const int is_plain)
 {
     const NAME(rates_t) rates = NAME(rates_of)(optimizer);
     for (int64_t row = 0; row < n_rows; row++) {
@@ -138,8 +146,13 @@ INLINE void NAME(block)(REAL *w_, REAL *moment_1_, REAL *moment_2_, const REAL *
         REAL *restrict moment_2 = n_moments > 1 ? moment_2_ + row * stride : NULL;
         const REAL *restrict g = g_ + row * g_stride;
         for (int64_t i = 0; i < n; i++) {
-            REAL gradient = FMA(rates.l2, w[i], g[i]);
-            if (has_l1)
+            REAL gradient = g[i];
+            if (!is_plain) {
+                gradient *= rates.scale; /* in this form NaN stays NaN, and is found */
+                gradient = gradient > rates.clip ? rates.clip : gradient < -rates.clip ? -rates.clip : gradient;
+            }
+            gradient = FMA(rates.l2, w[i], gradient);
+            if (!is_plain)
                 gradient += w[i] > 0 ? rates.l1 : w[i] < 0 ? -rates.l1 : 0;
             REAL m_1 = n_moments > 0 ? moment_1[i] : 0, m_2 = n_moments > 1 ? moment_2[i] : 0;
             w[i] = NAME(step_of)(step, w[i], gradient, &m_1, &m_2, &rates);
@@ -153,7 +166,7 @@ INLINE void NAME(block)(REAL *w_, REAL *moment_1_, REAL *moment_2_, const REAL *
 
 #define BLOCK(step, n_moments)                                                                              \
     do {                                                                                                    \
-        if (optimizer->l1 != 0)                                                                             \
+        if (NAME(is_plain)(optimizer))                                                                      \
             NAME(block)(w, moment_1, moment_2, g, n_rows, n, stride, g_stride, optimizer, NAME(step),       \
                         n_moments, 1);                                                                      \
         else                                                                                                \

@@ -289,7 +289,7 @@ KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const 
 KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const member_t *member)
 {
     const optimizer_t *optimizer = &step->optimizer;
-    const int is_momentum = optimizer->solver == SOLVER_SGD && layer->moment_weight[0] && optimizer->l1 == 0;
+    const int is_momentum = optimizer->solver == SOLVER_SGD && layer->moment_weight[0] && NAME(is_plain)(optimizer);
     const NAME(product_t) product = {
         .a = layer->d_outputs,
         .a_row = step->stride,

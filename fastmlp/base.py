@@ -64,6 +64,8 @@ class BaseMLP(BaseEstimator):
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
         "l2": [Interval(Real, 0, np.inf, closed="left")],
         "l1": [Interval(Real, 0, np.inf, closed="left")],
+        "clip_value": [Interval(Real, 0, np.inf, closed="neither"), None],
+        "clip_norm": [Interval(Real, 0, np.inf, closed="neither"), None],
         "weight_decay": [Interval(Real, 0, np.inf, closed="left"), None],
         "weight_init": [StrOptions(set(initializers.BY_NAME)), initializers.Initializer, "array-like", None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -119,6 +121,8 @@ class BaseMLP(BaseEstimator):
         l2=0.0,
         l1=0.0,
         weight_decay=None,
+        clip_value=None,
+        clip_norm=None,
         weight_init=None,
         dtype="auto",
         engine="auto",
@@ -151,6 +155,8 @@ class BaseMLP(BaseEstimator):
         self.l2 = l2
         self.l1 = l1
         self.weight_decay = weight_decay
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
         self.weight_init = weight_init
         self.dtype = dtype
         self.engine = engine
@@ -338,6 +344,8 @@ class BaseMLP(BaseEstimator):
             alpha=self.alpha,
             l2=self.l2,
             l1=self.l1,
+            clip_value=self.clip_value,
+            clip_norm=self.clip_norm,
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,

@@ -67,6 +67,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     weight_decay : float or None, default=None
         Every step multiplies the weights by 1 - learning rate * weight_decay; None for the solver's own: 0.01
         for "adamw", 0 for the others.
+    clip_value, clip_norm : float or None, default=None
+        Cut every element of a batch's gradient to +-clip_value, or the whole gradient to a norm of clip_norm.
     weight_init : str, initializer, list of these or None, default=None
         How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
         included. None is scikit-learn's way.

@@ -95,6 +95,9 @@ class Trainer:
     l2, l1 : float, default=0
         Penalties that do not depend on the batch size: l2 |W|^2 and l1 |W|_1 are added to the loss, so that
         the gradient of a weight w gains 2 l2 w and l1 sign(w). Biases carry no penalty.
+    clip_value, clip_norm : float or None, default=None
+        Cut every element of a batch's gradient to +-clip_value, or scale the whole gradient down to a norm of
+        clip_norm, before the penalties. The second costs a pass over all parameters.
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -153,6 +156,8 @@ class Trainer:
         alpha: float = 0.0,
         l2: float = 0.0,
         l1: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float | None = None,
@@ -168,8 +173,11 @@ class Trainer:
         number("batch_size", batch_size, at_least=1, whole=True)
         for name, penalty in (("alpha", alpha), ("l2", l2), ("l1", l1)):
             number(name, penalty, at_least=0)
-        if max_seconds is not None:
-            number("max_seconds", max_seconds, above=0)
+        for name, limit in (
+            ("max_seconds", max_seconds), ("clip_value", clip_value), ("clip_norm", clip_norm),
+        ):  # fmt: skip
+            if limit is not None:
+                number(name, limit, above=0)
         if target_preparation is not None:
             target_preparation.check_width("target_preparation", network.n_outputs)
         self.network = network
@@ -178,6 +186,7 @@ class Trainer:
         self.schedule = named("schedule", schedule, schedules.BY_NAME)
         self.batch_size, self.shuffle = int(batch_size), shuffle
         self.alpha, self.l2, self.l1 = float(alpha), float(l2), float(l1)
+        self.clip_value, self.clip_norm = clip_value, clip_norm
         self.watch = Watch(watch, tol, n_iter_no_change)
         self.restore_best, self.max_seconds = restore_best, max_seconds
         self.target_preparation, self.score = target_preparation, score
@@ -258,6 +267,8 @@ class Trainer:
             alpha=self.alpha,
             l2=self.l2,
             l1=self.l1,
+            clip_value=self.clip_value or 0.0,
+            clip_norm=self.clip_norm or 0.0,
             shuffle=self.shuffle,
             seed=self._seed,
             n_steps=self._n_steps,

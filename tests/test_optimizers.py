@@ -27,7 +27,9 @@ PENALTIES = {
     "none": {},
     "l2": {"l2": 0.01},
     "l1": {"l1": 0.02},
-    "all": {"alpha": 0.1, "l2": 0.01, "l1": 0.02},
+    "clip_value": {"clip_value": 0.01, "l2": 0.01},
+    "clip_norm": {"clip_norm": 0.1},
+    "all": {"alpha": 0.1, "l2": 0.01, "l1": 0.02, "clip_value": 0.02, "clip_norm": 0.1},
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -86,12 +88,15 @@ def test_both_engines_agree_after_many_steps(operations, penalty, case, dtype):
 
 @both_types
 @every_case
-def test_any_number_of_threads_gives_the_same_bits(case, dtype):
+@pytest.mark.parametrize(
+    "options", [{"l1": 0.01, "l2": 0.01}, {"clip_norm": 0.1}], ids=["l1, l2", "clip_norm"]
+)
+def test_any_number_of_threads_gives_the_same_bits(options, case, dtype):
     plan, parameters, X, targets = problem("cross_entropy", dtype, n=150, hidden=(50, 17), operations="tile")
     results = [
         train(
             native, plan, parameters, X, targets, "cross_entropy", CASES[case],
-            l1=0.01, l2=0.01, n_threads=n_threads, measure=False,
+            **options, n_threads=n_threads, measure=False,
         )
         for n_threads in (1, 2, 4)
     ]  # fmt: skip
@@ -128,6 +133,11 @@ def torch_optimizer(torch, case, weights, biases):
     + [(case, 0.003) for case in CASES if not case.startswith("adam")],
 )
 def test_fifty_steps_are_those_of_pytorch(case, l2):
+    compare_with_torch(case, l2)
+
+
+def compare_with_torch(case, l2, **limit):
+    """Train a network here and in PyTorch, and assert that the parameters agree."""
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(50 * 8, 6)), rng.integers(0, 4, 50 * 8)
@@ -143,17 +153,47 @@ def test_fifty_steps_are_those_of_pytorch(case, l2):
         optimizer.param_groups[0]["weight_decay"] = 2 * l2
     rates = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "adadelta": 1.0}
     ours = replace(CASES[case], learning_rate=rates.get(case, 0.01))
-    trainer = Trainer(network, "cross_entropy", optimizer=ours, batch_size=8, shuffle=False, l2=l2)
+    trainer = Trainer(network, "cross_entropy", optimizer=ours, batch_size=8, shuffle=False, l2=l2, **limit)
     trainer.fit(X, y, epochs=1)
     for start in range(0, len(X), 8):
         rows = slice(start, start + 8)
         optimizer.zero_grad()
         outputs = model(torch.from_numpy(X[rows]))
         torch.nn.functional.cross_entropy(outputs, torch.from_numpy(y[rows])).backward()
+        if "clip_value" in limit:
+            torch.nn.utils.clip_grad_value_(model.parameters(), limit["clip_value"])
+        if "clip_norm" in limit:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), limit["clip_norm"])
         optimizer.step()
     for layer, coef, intercept in zip(linear, network.coefs_, network.intercepts_, strict=True):
         np.testing.assert_allclose(coef.T, layer.weight.detach().numpy(), rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(intercept, layer.bias.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("limit", [{"clip_value": 0.01}, {"clip_norm": 0.05}, {"clip_norm": 1e9}], ids=str)
+@pytest.mark.parametrize("case", ["momentum", "adamw"])
+def test_gradients_are_cut_as_pytorch_cuts_them(case, limit):
+    compare_with_torch(case, 0.0, **limit)
+
+
+@pytest.mark.skipif(not core.has_bfloat16(), reason="this processor has no AVX512_BF16")
+def test_a_clipped_fit_in_bfloat16_stays_near_its_twin():
+    plan, parameters, X, targets = problem("cross_entropy", "float32", n=150, operations="bfloat16")
+    options = {"alpha": 0.0, "clip_norm": 0.1, "l1": 0.001, "n_steps": 12}
+    results = [
+        train(engine, plan, parameters, X, targets, "cross_entropy", SGD(nesterov=False), **options)[0]
+        for engine in (native, reference)
+    ]
+    np.testing.assert_allclose(*results, atol=2e-3)
+
+
+def test_a_gradient_that_overflows_ends_the_fit_with_a_warning():
+    X, y = np.full((20, 3), 1e30, np.float32), np.arange(20.0)
+    network = Network([Dense(4), Dense(1, "identity")], 3, random_state=0)
+    trainer = Trainer(network, "squared_error", optimizer=SGD(0.1), clip_norm=1.0)
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        trainer.fit(X, y, epochs=2)
+    assert np.isfinite(network.parameters).all()
 
 
 @pytest.mark.parametrize("engine", ["tile", "blas", "reference"])
@@ -227,6 +267,8 @@ def test_a_solver_with_settings_of_its_own_can_be_searched_copied_and_saved(tmp_
         (lambda: AdamW(weight_decay=-1), "weight_decay"),
         (lambda: SGD(weight_decay=float("nan")), "weight_decay"),
         (lambda: Trainer(Network([Dense(2)], 2), "squared_error", l1=-1), "l1"),
+        (lambda: Trainer(Network([Dense(2)], 2), "squared_error", clip_norm=0), "clip_norm"),
+        (lambda: Trainer(Network([Dense(2)], 2), "squared_error", clip_value=-1), "clip_value"),
         (lambda: Trainer(Network([Dense(2)], 2), "squared_error", l2=float("inf")), "l2"),
     ],
 )

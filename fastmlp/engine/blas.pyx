@@ -104,7 +104,8 @@ cdef void linear_update(const layer_t *layer, const step_t *step, const member_t
         int64_t n_weights = layer.n_out * layer.weight_stride  # the padding stays zero
         const kernels_t *kernels = step.kernels
         const optimizer_t *solver = &step.optimizer
-        bint plain = solver.solver == SOLVER_SGD and layer.moment_weight[0] == NULL and solver.l1 == 0
+        bint plain = (solver.solver == SOLVER_SGD and layer.moment_weight[0] == NULL and solver.l1 == 0
+                      and solver.scale == 1 and solver.clip == 0)
     if step.accumulate:
         weight_product(layer.d_weight, layer, step, 1, 1)
         return

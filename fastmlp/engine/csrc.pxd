@@ -33,7 +33,7 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef struct optimizer_t:
         solver_t solver
         bint nesterov
-        double learning_rate, momentum, beta_1, beta_2, epsilon, l2, l1, shrink
+        double learning_rate, momentum, beta_1, beta_2, epsilon, l2, l1, shrink, scale, clip
 
     ctypedef struct kernels_t:
         void (*gather_rows)(void *, const source_t *, const int64_t *, const preparation_t *,

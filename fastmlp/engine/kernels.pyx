@@ -142,6 +142,7 @@ cdef optimizer_t optimizer_from(options):
     optimizer.beta_1, optimizer.beta_2 = options.get("beta_1", 0), options.get("beta_2", 0)
     optimizer.epsilon = options.get("epsilon", 0)
     optimizer.l1, optimizer.shrink = options.get("l1", 0), options.get("shrink", 1)
+    optimizer.scale, optimizer.clip = options.get("scale", 1), options.get("clip", 0)
     return optimizer
 
 

@@ -29,6 +29,8 @@ class Training:
         n_steps: int,
         l2: float = 0.0,
         l1: float = 0.0,
+        clip_value: float = 0.0,
+        clip_norm: float = 0.0,
         n_threads: int = 1,
         measure: bool = True,
     ) -> None: ...

@@ -16,11 +16,14 @@ from fastmlp.engine.walk cimport (
     Walk,
     backward,
     change_weights,
+    clear_gradient,
     finish_outputs,
+    gradient_norm,
     look_ahead,
     penalise_weights,
     forward as walk_forward,
     loss_gradient,
+    step_all,
     sum_penalties,
     walk_t,
     write_outputs,
@@ -30,6 +33,7 @@ from fastmlp.engine import core
 from fastmlp.engine.core import SOLVER_CODES
 from fastmlp.engine.plan import aligned_zeros
 
+cdef double NORM_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
 cdef double SLICE_SECONDS = 0.05  # of a prediction, between two looks at signals such as Ctrl-C
 
 cdef enum:
@@ -61,7 +65,7 @@ ctypedef struct run_t:
     const double *rates
     const double *momenta
     # What the loss is penalised with, see reference.penalty; and what belongs to single solvers.
-    double alpha, l2, l1, weight_decay, epsilon
+    double alpha, l2, l1, weight_decay, epsilon, clip_norm
     bint corrects_epsilon
     double loss_sum
     bint diverged
@@ -84,7 +88,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         int64_t start = run.batch * run.batch_size
         int64_t n_samples = min(run.batch_size, run.n_rows - start)
         const int64_t *rows = run.order + start
-        double loss, rate, correction
+        double loss, rate, correction, norm
         bint is_penalised = run.alpha != 0 or run.l2 != 0 or run.l1 != 0
         prefetch_t ahead
     if is_penalised:
@@ -109,7 +113,19 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         look_ahead(&ahead, walk, step, member, rows + n_samples,
                    min(run.batch_size, run.n_rows - start - n_samples))
         step.ahead = &ahead
-    backward(walk, step, member)
+    if run.clip_norm > 0:
+        clear_gradient(walk, step, member)
+        step.accumulate = True
+        backward(walk, step, member)
+        step.accumulate = False
+        norm = gradient_norm(walk, step, member)
+        if not isfinite(norm):
+            run.diverged = True
+            return
+        optimizer.scale = min(1.0, run.clip_norm / (norm + NORM_EPSILON))
+        step_all(walk, step, member)
+    else:
+        backward(walk, step, member)
     step.ahead = NULL
     barrier(member)  # the next batch overwrites what others may still be reading
     run.loss_sum += loss
@@ -161,7 +177,7 @@ cdef class Training(Walk):
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
                  targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps, l2=0.0, l1=0.0,
-                 n_threads=1, measure=True):
+                 clip_value=0.0, clip_norm=0.0, n_threads=1, measure=True):
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, targets=targets,
                          targets_preparation=targets_preparation, moments=moments,
                          gradient=aligned_zeros(plan.n_parameters, plan.dtype))
@@ -174,10 +190,12 @@ cdef class Training(Walk):
         self.step.optimizer.beta_1 = optimizer.get("beta_1", 0)
         self.step.optimizer.beta_2 = optimizer.get("beta_2", 0)
         self.step.optimizer.epsilon = optimizer.get("epsilon", 0)
+        self.step.optimizer.scale, self.step.optimizer.clip = 1, clip_value
         self.progress.walk, self.progress.step = &self.walk, self.step
         self.progress.order, self.progress.n_rows = &self.order[0], len(rows)
         self.progress.batch_size, self.progress.n_batches = batch_size, -(-len(rows) // batch_size)
         self.progress.alpha, self.progress.l2, self.progress.l1 = alpha, l2, l1
+        self.progress.clip_norm = clip_norm
         self.progress.weight_decay = optimizer.get("weight_decay", 0)
         self.progress.epsilon = optimizer.get("epsilon", 0)
         self.progress.corrects_epsilon = optimizer.get("corrects_epsilon", False)

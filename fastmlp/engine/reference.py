@@ -151,8 +151,16 @@ def linear_update(layer, parameters, moments, d_y, x, optimizer, operand=np.asar
 
     ``operand`` is what is done to the factors of a product first, such as `round_bfloat16`.
     """
-    d_weight, _ = linear_gradient(operand(d_y), operand(x))
-    _, d_bias = linear_gradient(d_y, x)
+    linear_step(layer, parameters, moments, *layer_gradient(d_y, x, operand), optimizer)
+
+
+def layer_gradient(d_y, x, operand):
+    """Return the gradients of weight and bias; only the factors of the product are ``operand``'s."""
+    return linear_gradient(operand(d_y), operand(x))[0], linear_gradient(d_y, x)[1]
+
+
+def linear_step(layer, parameters, moments, d_weight, d_bias, optimizer):
+    """Make the solver's step by these gradients."""
     step = STEPS[optimizer["solver"]]
     step(layer.weight_of(parameters), [layer.weight_of(m) for m in moments], d_weight, optimizer)
     step(layer.bias_of(parameters), [layer.bias_of(m) for m in moments], d_bias, optimizer | NO_PENALTY)
@@ -160,12 +168,16 @@ def linear_update(layer, parameters, moments, d_y, x, optimizer, operand=np.asar
 
 # --- Solvers: w changes in place, and so do its moments ---
 
+NORM_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
 NO_PENALTY = {"l2": 0.0, "l1": 0.0, "shrink": 1.0}
 
 
 def penalised(w, gradient, optimizer):
-    """Return the gradient with those of the penalties; multiply w by ``shrink``, its decoupled decay."""
+    """Return the gradient, scaled and cut, with those of the penalties; multiply w by ``shrink``."""
     dtype = w.dtype.type
+    gradient = gradient * dtype(optimizer.get("scale", 1))
+    if optimizer.get("clip", 0):
+        gradient = np.clip(gradient, -dtype(optimizer["clip"]), dtype(optimizer["clip"]))
     gradient = gradient + dtype(optimizer["l2"]) * w + dtype(optimizer.get("l1", 0)) * np.sign(w)
     w *= dtype(optimizer.get("shrink", 1))
     return gradient
@@ -333,7 +345,8 @@ class Training(Walk):
 
     def __init__(
         self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
-        optimizer, moments, alpha, shuffle, seed, n_steps, l2=0.0, l1=0.0, n_threads=1,
+        optimizer, moments, alpha, shuffle, seed, n_steps, l2=0.0, l1=0.0, clip_value=0.0,
+        clip_norm=0.0, n_threads=1,
     ):  # fmt: skip
         super().__init__(
             plan,
@@ -346,6 +359,7 @@ class Training(Walk):
         )
         self.batch_size, self.rows = batch_size, rows
         self.alpha, self.l2, self.l1 = alpha, l2, l1
+        self.clip_value, self.clip_norm = clip_value, clip_norm
         self.optimizer = {"nesterov": False, **optimizer}
         self.moments, self.shuffle, self.seed, self.n_steps = moments, shuffle, seed, n_steps
 
@@ -390,6 +404,7 @@ class Training(Walk):
             "l2": self.alpha / len(rows) + 2 * self.l2,
             "l1": self.l1,
             "shrink": 1 - rate * self.optimizer.get("weight_decay", 0),
+            "clip": self.clip_value,
         }
         if self.optimizer["solver"] == "adam":
             beta_1, beta_2 = self.optimizer["beta_1"], self.optimizer["beta_2"]
@@ -398,10 +413,23 @@ class Training(Walk):
             if self.optimizer.get("corrects_epsilon"):
                 optimizer["epsilon"] *= correction
 
+        gradients = []
+
         def update(layer, d, x):
-            linear_update(layer, self.parameters, self.moments, d, x, optimizer, self.operand)
+            if self.clip_norm:  # first the whole gradient
+                gradients.append((layer, *layer_gradient(d, x, self.operand)))
+            else:
+                linear_update(layer, self.parameters, self.moments, d, x, optimizer, self.operand)
 
         self.backward(xs, d, update)
+        if self.clip_norm:
+            norm = np.sqrt(sum((part.astype(np.float64) ** 2).sum() for one in gradients for part in one[1:]))
+            if not np.isfinite(norm):
+                self.has_diverged = True
+                return
+            optimizer["scale"] = min(1.0, self.clip_norm / (norm + NORM_EPSILON))
+            for layer, d_weight, d_bias in gradients:
+                linear_step(layer, self.parameters, self.moments, d_weight, d_bias, optimizer)
         self.loss_sum += loss
         self.batch += 1
 

@@ -45,6 +45,9 @@ cdef void change_weights(const walk_t *walk, const step_t *step, const member_t 
 cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil
 cdef void penalise_weights(const walk_t *walk, const step_t *step, const member_t *member, double of_squares,
                            double of_magnitudes) noexcept nogil
+cdef void clear_gradient(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
+cdef double gradient_norm(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
+cdef void step_all(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
 cdef double sum_penalties(const walk_t *walk) noexcept nogil
 cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil
 cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,

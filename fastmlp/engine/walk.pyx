@@ -11,7 +11,9 @@ operations go through a table (csrc/walk.h), the rest through the kernels of the
 import numpy as np
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.string cimport memset
 
 from fastmlp.engine.core cimport barrier, borrow, fill_preparation, find_kernels, find_operations
 from fastmlp.engine.csrc cimport *
@@ -354,9 +356,7 @@ cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *
     """The gradient of the biases of the member's units, and the solver's step; they are not penalised."""
     cdef:
         int64_t begin = share_begin(layer.n_out, member), n = share_end(layer.n_out, member) - begin
-        size_t itemsize = itemsize_of(step), skip = <size_t>begin * itemsize
-        char *moment_1 = <char *>layer.moment_bias[0]
-        char *moment_2 = <char *>layer.moment_bias[1]
+        size_t skip = <size_t>begin * itemsize_of(step)
         optimizer_t optimizer
     step.kernels.row_sums(<char *>layer.d_bias + skip, <char *>layer.d_outputs + skip * step.stride, n,
                           step.n_samples, step.stride, step.accumulate)
@@ -364,9 +364,7 @@ cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *
         return
     optimizer = step.optimizer
     optimizer.l2, optimizer.l1, optimizer.shrink = 0, 0, 1
-    step.kernels.solver_step(<char *>layer.bias + skip, NULL if moment_1 == NULL else moment_1 + skip,
-                             NULL if moment_2 == NULL else moment_2 + skip, <char *>layer.d_bias + skip, 1, n,
-                             0, 0, &optimizer)
+    step_slice(step, layer.bias, layer.moment_bias, layer.d_bias, begin, n, &optimizer)
 
 
 cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
@@ -412,6 +410,70 @@ cdef double sum_penalties(const walk_t *walk) noexcept nogil:
     for unit in range(n_units):
         total += walk.penalties[unit]
     return total
+
+
+cdef void clear_gradient(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
+    """Make the gradient of the member's units zero, for products that add to it."""
+    cdef:
+        Py_ssize_t i
+        layer_t *layer
+        int64_t begin, n
+        size_t itemsize = itemsize_of(step)
+    for i in range(walk.n_layers):
+        layer = &walk.layers[i]
+        begin = share_begin(layer.n_out, member)
+        n = share_end(layer.n_out, member) - begin
+        memset(<char *>layer.d_weight + <size_t>(begin * layer.weight_stride) * itemsize, 0,
+               <size_t>(n * layer.weight_stride) * itemsize)
+        memset(<char *>layer.d_bias + <size_t>begin * itemsize, 0, <size_t>n * itemsize)
+
+
+cdef double gradient_norm(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
+    """Return the norm of the whole gradient, summed unit by unit in one order, to every member."""
+    cdef:
+        Py_ssize_t i
+        layer_t *layer
+        int64_t unit, first_of_layer = 0
+        size_t itemsize = itemsize_of(step)
+    barrier(member)  # all have read the penalties, whose place the sums take
+    for i in range(walk.n_layers):
+        layer = &walk.layers[i]
+        for unit in range(share_begin(layer.n_out, member), share_end(layer.n_out, member)):
+            walk.penalties[first_of_layer + unit] = step.kernels.sum_of_squares(
+                <char *>layer.d_weight + <size_t>(unit * layer.weight_stride) * itemsize, layer.weight_stride
+            ) + step.kernels.sum_of_squares(<char *>layer.d_bias + <size_t>unit * itemsize, 1)
+        first_of_layer += layer.n_out
+    barrier(member)
+    return sqrt(sum_penalties(walk))
+
+
+cdef void step_all(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
+    """Make the solver's step on the member's units, by the gradient that was gathered."""
+    cdef:
+        Py_ssize_t i
+        layer_t *layer
+        int64_t begin, n
+        optimizer_t of_biases = step.optimizer
+    of_biases.l2, of_biases.l1, of_biases.shrink = 0, 0, 1
+    for i in range(walk.n_layers):
+        layer = &walk.layers[i]
+        begin = share_begin(layer.n_out, member)
+        n = share_end(layer.n_out, member) - begin
+        step_slice(step, layer.weight, layer.moment_weight, layer.d_weight, begin * layer.weight_stride,
+                   n * layer.weight_stride, &step.optimizer)
+        step_slice(step, layer.bias, layer.moment_bias, layer.d_bias, begin, n, &of_biases)
+    barrier(member)  # nobody reads the sums of squares any more, nor old weights
+    change_weights(walk, step, member)
+
+
+cdef void step_slice(const step_t *step, void *w, void *const *moments, const void *gradient, int64_t begin,
+                     int64_t n, const optimizer_t *optimizer) noexcept nogil:
+    cdef size_t skip = <size_t>begin * itemsize_of(step)
+    cdef char *moment_1 = <char *>moments[0]
+    cdef char *moment_2 = <char *>moments[1]
+    step.kernels.solver_step(<char *>w + skip, NULL if moment_1 == NULL else moment_1 + skip,
+                             NULL if moment_2 == NULL else moment_2 + skip, <const char *>gradient + skip, 1,
+                             n, 0, 0, optimizer)
 
 
 cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil:

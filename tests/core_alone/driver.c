@@ -106,7 +106,7 @@ static void run(isa_t isa, dtype_t dtype, solver_t solver, int64_t n_samples, in
     net.source = (source_t){(const char *)X, SOURCE_F32, sizes[0], (ptrdiff_t)sizeof(float) * sizes[0], sizeof(float)};
     net.step = (step_t){.dtype = dtype, .kernels = fastmlp_kernels(isa, dtype), .n_samples = n_samples, .stride = STRIDE,
                         .optimizer = {.solver = solver, .learning_rate = 0.1, .momentum = 0.9, .beta_1 = 0.9,
-                                      .beta_2 = 0.999, .epsilon = 1e-8, .l2 = 0.01, .shrink = 1, .nesterov = n_samples % 2}};
+                                      .beta_2 = 0.999, .epsilon = 1e-8, .l2 = 0.01, .shrink = 1, .scale = 1, .nesterov = n_samples % 2}};
     net.operations = fastmlp_tile_operations(isa, dtype);
     net.losses = zeros(STRIDE, itemsize);
     for (int64_t i = 0; i < MAX_BATCH; i++) {
