@@ -46,14 +46,14 @@ def test_scatter_rows(benchmark, draw, isa):
 
 @pytest.mark.parametrize("activation", activations.NAMES)
 def test_activation_forward(benchmark, draw, activation, isa):
-    z, bias = draw(N_OUT, N_SAMPLES), draw(N_OUT)
-    benchmark(kernels.activation_forward, z, bias, N_SAMPLES, activation, isa)
+    z, bias, slopes = draw(N_OUT, N_SAMPLES), draw(N_OUT), draw(N_OUT, N_SAMPLES)
+    benchmark(kernels.activation_forward, z, bias, N_SAMPLES, activation, isa, slopes)
 
 
 @pytest.mark.parametrize("activation", activations.NAMES)
 def test_activation_backward(benchmark, draw, activation, isa):
-    d, y = draw(N_OUT, N_SAMPLES), draw(N_OUT, N_SAMPLES)
-    benchmark(kernels.activation_backward, d, y, N_SAMPLES, activation, isa)
+    d, y, slopes = (draw(N_OUT, N_SAMPLES) for _ in range(3))
+    benchmark(kernels.activation_backward, d, y, N_SAMPLES, activation, isa, slopes)
 
 
 def test_cross_entropy(benchmark, draw, isa):

@@ -330,8 +330,11 @@ static void linear_forward(const layer_t *layer, const step_t *step, const membe
     bf16_forward(layer, layer->forms, is_fused(layer->activation) ? layer->forms_above : NULL, step, begin, end);
     if (is_fused(layer->activation))
         return;
-    step->kernels->activation_forward((float *)layer->outputs + begin * step->stride, NULL, end - begin,
-                                      step->n_samples, step->stride, layer->activation);
+    float *slopes = layer->slopes;
+    step->kernels->activation_forward((float *)layer->outputs + begin * step->stride,
+                                      slopes ? slopes + begin * step->stride : NULL, NULL, end - begin,
+                                      step->n_samples, step->stride, layer->activation,
+                                      layer->activation_parameter);
     outputs_changed(layer, step, member);
 }
 
@@ -342,9 +345,12 @@ static void linear_backward(const layer_t *layer, const step_t *step, const memb
                   end);
     if (is_fused(layer->input_activation))
         return;
+    const float *slopes = layer->input_slopes;
     step->kernels->activation_backward((float *)layer->d_inputs + begin * step->stride,
-                                       (const float *)layer->inputs + begin * step->stride, end - begin,
-                                       step->n_samples, step->stride, layer->input_activation);
+                                       (const float *)layer->inputs + begin * step->stride,
+                                       slopes ? slopes + begin * step->stride : NULL, end - begin,
+                                       step->n_samples, step->stride, layer->input_activation,
+                                       layer->input_parameter);
     /* The layer below has these units. */
     const layer_t below = {.n_out = layer->n_in, .d_outputs = layer->d_inputs, .forms = layer->forms_below};
     gradient_changed(&below, step, member);

@@ -1,8 +1,16 @@
-/* elementary.inc.c: exp, log, tanh and the logistic sigmoid, branch-free, for loops that vectorise.
+/* elementary.inc.c: exp, expm1, log, log1p, tanh, the logistic sigmoid and the normal distribution,
+ * branch-free, for loops that vectorise.
  *
  * Only explicit fused multiply-adds in one order: every instruction set that has them gives the same
  * bits. The polynomials are plain Taylor series, long enough for the type on the reduced interval;
  * a minimax fit would save one or two terms.
+ *
+ * The largest errors in float32 over some millions of points where the result is a normal number, in units
+ * in the last place, with fused multiply-add: exp 1.2, tanh 2.5, logistic 2.8; and of what activations.inc.c
+ * makes of them: elu 1.2, selu 2.1, softplus 2.8, silu 3.5, mish 4.2, gelu 7.5, and gelu_tanh, whose exponent
+ * is a rounded polynomial, 17 above z = -3 and 191 down to -9.9, where y is 1e-37. Without fused
+ * multiply-add gelu has 8 above z = -3 and 69 down to -12.9; the others have about the same.
+ * In float64 gelu is within 6.1e-16 of mpmath's. (tests/test_activations_accuracy.py)
  */
 
 INLINE REAL NAME(from_bits)(BITS bits)
@@ -63,20 +71,67 @@ INLINE REAL NAME(log_positive)(REAL x)
     return FMA(n, (REAL)LN2_HIGH, 2 * s + tail);
 }
 
-/* 1 / (1 + e^-x), by e^-|x|, so that nothing overflows and small values keep their digits. */
-INLINE REAL NAME(logistic)(REAL x)
-{
-    const REAL e = NAME(exp_nonpositive)(-FABS(x));
-    const REAL p = 1 / (1 + e);
-    return x < 0 ? e * p : p;
-}
-
-/* tanh |x| = -t / (2 + t) with t = e^(-2|x|) - 1 computed without cancellation near zero. */
-INLINE REAL NAME(tanh)(REAL x)
+/* e^x - 1 for x <= 0, without cancellation near zero. */
+INLINE REAL NAME(expm1_nonpositive)(REAL x)
 {
     REAL power;
-    const REAL y = -2 * FABS(x);
-    const REAL r = NAME(exp_reduced)(y < (REAL)EXP_LOWEST ? (REAL)EXP_LOWEST : y, &power);
-    const REAL t = FMA(power, r, power - 1);
+    const REAL r = NAME(exp_reduced)(x < (REAL)EXP_LOWEST ? (REAL)EXP_LOWEST : x, &power);
+    return FMA(power, r, power - 1);
+}
+
+/* log(1 + q) for 0 <= q <= 1: 2 artanh(s) with s = q / (2 + q), at most 1/3. */
+INLINE REAL NAME(log1p_unit)(REAL q)
+{
+    const REAL s = q / (2 + q), square = s * s;
+    REAL sum = (REAL)(1.0 / (2 * LOG1P_TERMS + 1));
+    UNROLL
+    for (int k = LOG1P_TERMS - 1; k >= 1; k--)
+        sum = FMA(sum, square, (REAL)(1.0 / (2 * k + 1)));
+    return 2 * FMA(s * square, sum, s);
+}
+
+/* 1 / (1 + e^-x) and e^-x / (1 + e^-x), by e^-|x|, so that nothing overflows and small values keep their
+ * digits. */
+INLINE REAL NAME(logistic_and_complement)(REAL x, REAL *complement)
+{
+    const REAL e = NAME(exp_nonpositive)(-FABS(x));
+    const REAL p = 1 / (1 + e), q = e * p;
+    *complement = x < 0 ? p : q;
+    return x < 0 ? q : p;
+}
+
+INLINE REAL NAME(logistic)(REAL x)
+{
+    REAL complement;
+    return NAME(logistic_and_complement)(x, &complement);
+}
+
+/* tanh |x| = -t / (2 + t) with t = e^(-2|x|) - 1. */
+INLINE REAL NAME(tanh)(REAL x)
+{
+    const REAL t = NAME(expm1_nonpositive)(-2 * FABS(x));
     return COPYSIGN(-t / (2 + t), x);
+}
+
+/* The normal distribution beyond a >= 0, erfc(a / sqrt 2) / 2, and its density at a.
+ *
+ * With t = 5 / (5 + a) it is t R(t - 1/2) e^(-a^2 / 2), and R a polynomial, its even and its odd
+ * coefficients in turn below: the Chebyshev interpolant of e^(a^2 / 2) erfc(a / sqrt 2) / (2 t) in t,
+ * made with mpmath in 60 digits. What rounding takes from a^2 is given back, or the tail would lose digits. */
+INLINE REAL NAME(normal_tail)(REAL a, REAL *density)
+{
+    static const double even[] = TAIL_EVEN, odd[] = TAIL_ODD;
+    const REAL bounded = a > 40 ? (REAL)40 : a; /* e^-800 is 0 for every type */
+    const REAL square = bounded * bounded, rest = FMA(bounded, bounded, -square);
+    REAL e = NAME(exp_nonpositive)((REAL)-0.5 * square);
+    e = FMA(e, (REAL)-0.5 * rest, e);
+    const REAL t = 5 / (5 + bounded), u = t - (REAL)0.5, u_square = u * u;
+    REAL of_even = (REAL)even[TAIL_PAIRS - 1], of_odd = (REAL)odd[TAIL_PAIRS - 1];
+    UNROLL
+    for (int k = TAIL_PAIRS - 2; k >= 0; k--) {
+        of_even = FMA(of_even, u_square, (REAL)even[k]);
+        of_odd = FMA(of_odd, u_square, (REAL)odd[k]);
+    }
+    *density = (REAL)0.39894228040143267794 * e;
+    return t * FMA(u, of_odd, of_even) * e;
 }

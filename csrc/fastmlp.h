@@ -25,7 +25,15 @@ typedef enum {
     ACTIVATION_RELU,
     ACTIVATION_TANH,
     ACTIVATION_LOGISTIC,
-    ACTIVATION_SOFTMAX
+    ACTIVATION_SOFTMAX,
+    ACTIVATION_LEAKY_RELU,
+    ACTIVATION_ELU,
+    ACTIVATION_SELU,
+    ACTIVATION_GELU,
+    ACTIVATION_GELU_TANH,
+    ACTIVATION_SILU,
+    ACTIVATION_MISH,
+    ACTIVATION_SOFTPLUS
 } activation_t;
 typedef enum { LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR } loss_t;
 typedef enum { SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA } solver_t;
@@ -68,12 +76,15 @@ typedef struct {
     /* out (n_samples, n_rows), batch-major, contiguous, = x^T for x (n_rows, stride). */
     void (*scatter_rows)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride);
 
-    /* z (n_rows, stride) <- activation(z + bias); bias (n_rows) may be NULL. Overwrites: z. */
-    void (*activation_forward)(void *z, const void *bias, int64_t n_rows, int64_t n_samples,
-                               int64_t stride, activation_t kind);
-    /* d (n_rows, stride) <- d * activation'(z), from y = activation(z). Overwrites: d. */
-    void (*activation_backward)(void *d, const void *y, int64_t n_rows, int64_t n_samples,
-                                int64_t stride, activation_t kind);
+    /* z (n_rows, stride) <- activation(z + bias); bias (n_rows) may be NULL. The parameter is leaky_relu's slope
+     * or elu's alpha. Where slopes (n_rows, stride) is not NULL, gelu, gelu_tanh, silu and mish leave
+     * activation'(z + bias) there. Overwrites: z, slopes. */
+    void (*activation_forward)(void *z, void *slopes, const void *bias, int64_t n_rows, int64_t n_samples,
+                               int64_t stride, activation_t kind, double parameter);
+    /* d (n_rows, stride) <- d * activation'(z), from y = activation(z), or for the four from the slopes that
+     * forward left; the others take NULL. Overwrites: d. */
+    void (*activation_backward)(void *d, const void *y, const void *slopes, int64_t n_rows, int64_t n_samples,
+                                int64_t stride, activation_t kind, double parameter);
 
     /* The losses: losses (n_samples, padded) of each sample, and the gradient of
      * weight * sum(losses) with respect to x, d_x (n_rows, stride), zero beyond the last sample.

@@ -75,8 +75,7 @@ KERNEL void NAME(few_forward)(const layer_t *layer, const step_t *step, int64_t 
         NAME(few_units)(layer, step->stride, begin, end, sample, 4);
     for (; sample < step->n_samples; sample++)
         NAME(few_units)(layer, step->stride, begin, end, sample, 1);
-    NAME(activation_forward)((REAL *)layer->outputs + begin * step->stride, (const REAL *)layer->bias + begin,
-                             end - begin, step->n_samples, step->stride, layer->activation);
+    NAME(activate_units)(layer, step, layer->bias, begin, end);
 }
 
 /* d_x = W^T d for the inputs [begin, end): along the rows of W, several vectors and samples at a time. */
@@ -118,10 +117,8 @@ KERNEL void NAME(few_backward)(const layer_t *layer, const step_t *step, int64_t
         NAME(few_inputs)(layer, step->stride, begin, end, sample, 4);
     for (; sample < step->n_samples; sample++)
         NAME(few_inputs)(layer, step->stride, begin, end, sample, 1);
-    REAL *d_inputs = (REAL *)layer->d_inputs + begin * step->stride;
     for (int64_t i = begin; i < end; i++) /* beyond the last sample gradients are zero */
         for (int64_t s = step->n_samples; s < whole_lanes(step->n_samples); s++)
             ((REAL *)layer->d_inputs)[i * step->stride + s] = 0;
-    NAME(activation_backward)(d_inputs, (const REAL *)layer->inputs + begin * step->stride, end - begin,
-                              step->n_samples, step->stride, layer->input_activation);
+    NAME(derive_inputs)(layer, step, begin, end);
 }

@@ -255,8 +255,7 @@ KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step, const m
     };
     NAME(tiles)(&product, layer->n_out, whole_lanes(step->n_samples), member, NAME(tile_ACTIVATION), NULL);
     if (layer->activation != ACTIVATION_RELU)
-        NAME(activation_forward)((REAL *)layer->outputs + begin * step->stride, NULL, end - begin,
-                                 step->n_samples, step->stride, layer->activation);
+        NAME(activate_units)(layer, step, NULL, begin, end);
 }
 
 KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const member_t *member)
@@ -281,9 +280,7 @@ KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const 
     NAME(tiles)(&product, layer->n_in, whole_lanes(step->n_samples), member,
                 is_relu ? NAME(tile_DERIVATIVE) : NAME(tile_STORE), NULL);
     if (!is_relu)
-        NAME(activation_backward)((REAL *)layer->d_inputs + begin * step->stride,
-                                  (const REAL *)layer->inputs + begin * step->stride, end - begin,
-                                  step->n_samples, step->stride, layer->input_activation);
+        NAME(derive_inputs)(layer, step, begin, end);
 }
 
 KERNEL void NAME(tile_update)(const layer_t *layer, const step_t *step, const member_t *member)

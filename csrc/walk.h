@@ -12,6 +12,7 @@ typedef struct {
     /* What the operations apply: this layer's activation, and that of the layer which made the inputs,
      * identity for the data. Softmax, which looks across units, is the walk's: identity here. */
     activation_t activation, input_activation;
+    double activation_parameter, input_parameter; /* leaky_relu's slope or elu's alpha */
     int is_softmax;
     int64_t weight_stride;         /* from row to row, padded; the padding is zero and stays zero */
     void *weight, *bias;           /* (n_out, weight_stride) row-major; (n_out) */
@@ -20,6 +21,10 @@ typedef struct {
     const void *inputs;      /* (n_in, stride); NULL for BLAS's first layer */
     const void *inputs_rows; /* (n_samples, weight_stride), the same transposed; NULL for BLAS's others */
     void *outputs;           /* (n_out, stride) */
+    /* activation'(z) of this layer and of the one which made the inputs, (n_out, stride) and (n_in, stride), in
+     * training where the outputs do not tell it (activations.inc.c); else NULL. */
+    void *slopes;
+    const void *input_slopes;
     void *d_outputs;         /* (n_out, stride), before this layer's activation */
     void *d_inputs;          /* (n_in, stride), before input_activation; may be NULL */
     /* For products in bfloat16 (bfloat16.h): this layer's forms and its neighbours', or NULL. */

@@ -34,6 +34,13 @@ from fastmlp.trainer import DivergenceWarning, Trainer
 _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
 
 
+class _ActivationOptions(StrOptions):
+    """Names that may carry a parameter, "leaky_relu(0.2)"; `activations.canonical` checks that."""
+
+    def is_satisfied_by(self, val):
+        return isinstance(val, str) and val.partition("(")[0] in self.options
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
     """Training data, checked and encoded, for one estimator or many; ``single``: anything but float64."""
@@ -59,7 +66,7 @@ class BaseMLP(BaseEstimator):
 
     _parameter_constraints: dict = {  # noqa: RUF012  scikit-learn's way to declare them
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(_HIDDEN_ACTIVATIONS), "array-like"],
+        "activation": [_ActivationOptions(_HIDDEN_ACTIVATIONS), "array-like"],
         "solver": [StrOptions(set(optimizers.BY_NAME)), *optimizers.BY_NAME.values()],
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
         "l2": [Interval(Real, 0, np.inf, closed="left")],
@@ -370,7 +377,7 @@ class BaseMLP(BaseEstimator):
                 f"{len(sizes)} hidden layers."
             )
         for name in names:
-            if name not in _HIDDEN_ACTIVATIONS:
+            if not isinstance(name, str) or name.partition("(")[0] not in _HIDDEN_ACTIVATIONS:
                 raise ValueError(
                     f"activation={name!r} is not one for hidden layers; choose from "
                     f"{', '.join(sorted(_HIDDEN_ACTIVATIONS))}."

@@ -56,7 +56,9 @@ def train(
         str | None, typer.Option(help="The column to predict; for .npz the array, 'y'.")
     ] = None,
     hidden: Annotated[str | None, typer.Option(help="Units of the hidden layers, such as 256,128.")] = None,
-    activation: Annotated[str | None, typer.Option(help="identity, logistic, tanh or relu.")] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="relu, tanh, leaky_relu(0.2), gelu, ... as in MLPClassifier.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.")] = None,
     solver: Annotated[str | None, typer.Option(help=f"{', '.join(optimizers.BY_NAME)}.")] = None,

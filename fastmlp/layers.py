@@ -17,7 +17,8 @@ class Dense:
     units : int
         Number of outputs, at least 1.
     activation : str, default="relu"
-        One of `fastmlp.activations.NAMES`.
+        One of `fastmlp.activations.NAMES`; "leaky_relu(0.2)" and "elu(0.5)" with another slope or alpha than
+        the default.
     initializer : str, object or None, default=None
         How the layer begins, see `fastmlp.initializers`; None for the network's way.
 

@@ -19,7 +19,19 @@ BAD_PARAMETERS = [
     ),
     *(
         ("activation", value)
-        for value in ("softmax", "swish", None, 3, ["swish"], ["softmax"], ["relu"] * 3, [])
+        for value in (
+            "softmax",
+            "swoosh",
+            "elu(-1)",
+            "relu(1)",
+            None,
+            3,
+            ["swoosh"],
+            [3],
+            ["softmax"],
+            ["relu"] * 3,
+            [],
+        )
     ),
     *(("solver", value) for value in ("lbfgs", "SGD", None, 3)),
     *(("alpha", value) for value in (-1, NAN, INF, "a", None)),

@@ -25,7 +25,7 @@ def test_units_are_whole_numbers(units):
         Dense(units)
 
 
-@pytest.mark.parametrize("activation", ["", "ReLU", "swish", None, 3])
+@pytest.mark.parametrize("activation", ["", "ReLU", "swoosh", "(0.2)", None, 3])
 def test_unknown_activations_are_named(activation):
     with pytest.raises(ValueError, match=says("activation", repr(activation), "relu", "softmax")):
         Network([Dense(3, activation)], 4)

@@ -22,7 +22,9 @@ def test_rounding_is_to_nearest_even():
 
 @needs_bfloat16
 @pytest.mark.parametrize("solver", ["plain", "momentum", "nesterov", "adam"])
-@pytest.mark.parametrize("activation", ["relu", "identity", "tanh", "logistic", "softmax"])
+@pytest.mark.parametrize(
+    "activation", ["relu", "identity", "tanh", "logistic", "softmax", "leaky_relu", "silu"]
+)
 @pytest.mark.parametrize(
     ("loss", "output"),
     [("cross_entropy", "softmax"), ("squared_error", "tanh"), ("squared_error", "softmax"),
@@ -43,7 +45,7 @@ def test_the_reference_with_rounded_factors_agrees(loss, output, activation, sol
 
 
 @needs_bfloat16
-@pytest.mark.parametrize("activation", ["relu", "tanh", "softmax"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "softmax", "silu"])
 @pytest.mark.parametrize("n_threads", [2, 3, 4])
 def test_any_number_of_threads_gives_the_same_bits(n_threads, activation):
     plan, parameters, X, targets = problem(

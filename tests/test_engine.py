@@ -20,7 +20,8 @@ SOLVERS = {
 HEADS = [
     (loss.name, activation)
     for loss in losses.BY_NAME.values()
-    for activation in loss.output_activations or ("identity", "relu", "tanh", "logistic", "softmax")
+    for activation in loss.output_activations
+    or ("identity", "relu", "tanh", "logistic", "softmax", "leaky_relu(0.2)", "gelu")
 ]
 
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -93,7 +94,7 @@ def assert_parity(native_parameters, reference_parameters, dtype):
 @both_types
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("loss", "output"), HEADS)
-@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "logistic", "softmax"])
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "logistic", "softmax", "mish"])
 def test_both_engines_agree_after_fifty_steps(activation, loss, output, solver, dtype, operations):
     plan, parameters, X, targets = problem(
         loss, dtype, activation=activation, output=output, operations=operations

@@ -22,6 +22,11 @@ def random(shape, dtype, seed=0, scale=3.0):
     return (scale * np.random.default_rng(seed).normal(size=shape)).astype(dtype)
 
 
+def empty_slopes(z, activation):
+    """Return where forward leaves the derivative of an activation that keeps it; None for the others."""
+    return np.full_like(z, np.nan) if activations.has_slopes(activation) else None
+
+
 def assert_close(actual, expected, dtype, factor=1):
     scale = max(1.0, np.abs(expected).max())
     np.testing.assert_allclose(actual, expected, rtol=0, atol=factor * scale * TOLERANCE[dtype])
@@ -42,9 +47,12 @@ def test_activation_forward(activation, shape, isa, dtype):
 @odd_shapes
 @pytest.mark.parametrize("activation", activations.NAMES)
 def test_activation_backward(activation, shape, isa, dtype):
-    y, d = reference.activation_forward(random(shape, dtype), activation), random(shape, dtype, 1)
-    d_z = kernels.activation_backward(kernels.pad(d), kernels.pad(y), shape[1], activation, isa)
-    assert_close(d_z, reference.activation_backward(d, y, activation), dtype)
+    z, d, zeros = random(shape, dtype), random(shape, dtype, 1), np.zeros(shape[0], dtype)
+    slopes, expected_slopes = empty_slopes(kernels.pad(z), activation), empty_slopes(z, activation)
+    kernels.activation_forward(kernels.pad(z), zeros, shape[1], activation, isa, slopes)
+    y = reference.activation_forward(z, activation, expected_slopes)
+    d_z = kernels.activation_backward(kernels.pad(d), kernels.pad(y), shape[1], activation, isa, slopes)
+    assert_close(d_z, reference.activation_backward(d, y, activation, expected_slopes), dtype)
 
 
 @both_types
@@ -247,19 +255,30 @@ both_operations = pytest.mark.parametrize("operations", ["blas", "tile"])
 @both_types
 @every_isa
 @both_operations
-@pytest.mark.parametrize("activation", activations.NAMES)
+@pytest.mark.parametrize("activation", [*activations.NAMES[:5], "leaky_relu(0.2)", "gelu"])
 @pytest.mark.parametrize(("n_in", "n_out", "n_samples"), PRODUCTS)
 def test_matrix_operations(n_in, n_out, n_samples, activation, operations, isa, dtype):
     weight, bias = random((n_out, n_in), dtype, 0, 0.3), random(n_out, dtype, 1)
-    x = reference.activation_forward(random((n_in, n_samples), dtype, 2), activation)
+    z = random((n_in, n_samples), dtype, 2)
+    input_slopes, expected_slopes = empty_slopes(z, activation), np.empty((n_out, n_samples), dtype)
+    x = reference.activation_forward(z, activation, input_slopes)
     d_y = random((n_out, n_samples), dtype, 3)
     padded_weight = kernels.pad_rows(weight)
-    y = kernels.linear_forward(padded_weight, bias, kernels.pad(x), n_samples, activation, isa, operations)
-    assert_close(y, reference.linear_forward(weight, bias, x, activation), dtype, 10)
-    d_x = kernels.linear_backward(
-        padded_weight, kernels.pad(d_y), kernels.pad(x), n_samples, activation, isa, operations
+    slopes = None if input_slopes is None else kernels.pad(expected_slopes)
+    y = kernels.linear_forward(
+        padded_weight, bias, kernels.pad(x), n_samples, activation, isa, operations, slopes
     )
-    assert_close(d_x, reference.linear_backward(weight, d_y, x, activation), dtype, 10)
+    expected = reference.linear_forward(
+        weight, bias, x, activation, None if slopes is None else expected_slopes
+    )
+    assert_close(y, expected, dtype, 10)
+    if slopes is not None:
+        assert_close(slopes[:, :n_samples], expected_slopes, dtype, 10)
+        slopes = kernels.pad(input_slopes)
+    d_x = kernels.linear_backward(
+        padded_weight, kernels.pad(d_y), kernels.pad(x), n_samples, activation, isa, operations, slopes
+    )
+    assert_close(d_x, reference.linear_backward(weight, d_y, x, activation, input_slopes), dtype, 10)
 
 
 @both_types

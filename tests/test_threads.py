@@ -31,7 +31,7 @@ def train_on(n_threads, dtype, loss, output, activation="relu", solver="momentum
 
 
 @both_types
-@pytest.mark.parametrize("activation", ["relu", "tanh", "softmax"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "softmax", "elu(0.5)", "gelu"])
 @pytest.mark.parametrize(("loss", "output"), HEADS)
 def test_any_number_of_threads_gives_the_same_bits(loss, output, activation, dtype):
     alone, alone_curve = train_on(1, dtype, loss, output, activation)

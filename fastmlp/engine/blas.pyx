@@ -82,8 +82,8 @@ cdef void linear_forward(const layer_t *layer, const step_t *step, const member_
         forward[float](layer, step, 1)
     else:
         forward[double](layer, step, 1)
-    step.kernels.activation_forward(layer.outputs, layer.bias, layer.n_out, step.n_samples,
-                                    step.stride, layer.activation)
+    step.kernels.activation_forward(layer.outputs, layer.slopes, layer.bias, layer.n_out, step.n_samples,
+                                    step.stride, layer.activation, layer.activation_parameter)
 
 
 cdef void linear_backward(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
@@ -91,8 +91,9 @@ cdef void linear_backward(const layer_t *layer, const step_t *step, const member
         backward[float](layer, step, 1)
     else:
         backward[double](layer, step, 1)
-    step.kernels.activation_backward(layer.d_inputs, layer.inputs, layer.n_in, step.n_samples,
-                                     step.stride, layer.input_activation)  # identity for the data
+    step.kernels.activation_backward(layer.d_inputs, layer.inputs, layer.input_slopes, layer.n_in,
+                                     step.n_samples, step.stride, layer.input_activation,  # identity for data
+                                     layer.input_parameter)
 
 
 cdef void linear_update(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:

@@ -18,6 +18,14 @@ ACTIVATION_CODES = {
     "tanh": ACTIVATION_TANH,
     "logistic": ACTIVATION_LOGISTIC,
     "softmax": ACTIVATION_SOFTMAX,
+    "leaky_relu": ACTIVATION_LEAKY_RELU,
+    "elu": ACTIVATION_ELU,
+    "selu": ACTIVATION_SELU,
+    "gelu": ACTIVATION_GELU,
+    "gelu_tanh": ACTIVATION_GELU_TANH,
+    "silu": ACTIVATION_SILU,
+    "mish": ACTIVATION_MISH,
+    "softplus": ACTIVATION_SOFTPLUS,
 }
 LOSS_CODES = {
     "cross_entropy": LOSS_CROSS_ENTROPY,

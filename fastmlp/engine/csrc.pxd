@@ -15,6 +15,14 @@ cdef extern from "fastmlp.h" nogil:
         ACTIVATION_TANH
         ACTIVATION_LOGISTIC
         ACTIVATION_SOFTMAX
+        ACTIVATION_LEAKY_RELU
+        ACTIVATION_ELU
+        ACTIVATION_SELU
+        ACTIVATION_GELU
+        ACTIVATION_GELU_TANH
+        ACTIVATION_SILU
+        ACTIVATION_MISH
+        ACTIVATION_SOFTPLUS
     ctypedef enum loss_t: LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR
     ctypedef enum solver_t: SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA
 
@@ -41,10 +49,10 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_columns)(void *, const source_t *, const int64_t *, const preparation_t *,
                                int64_t, int64_t) noexcept nogil
         void (*scatter_rows)(void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
-        void (*activation_forward)(void *, const void *, int64_t, int64_t, int64_t,
-                                   activation_t) noexcept nogil
-        void (*activation_backward)(void *, const void *, int64_t, int64_t, int64_t,
-                                    activation_t) noexcept nogil
+        void (*activation_forward)(void *, void *, const void *, int64_t, int64_t, int64_t,
+                                   activation_t, double) noexcept nogil
+        void (*activation_backward)(void *, const void *, const void *, int64_t, int64_t, int64_t,
+                                    activation_t, double) noexcept nogil
         void (*cross_entropy)(void *, void *, const void *, const int32_t *,
                               int64_t, int64_t, int64_t, double) noexcept nogil
         void (*binary_cross_entropy)(void *, void *, const void *, const void *,
@@ -98,6 +106,7 @@ cdef extern from "walk.h" nogil:
     ctypedef struct layer_t:
         int64_t n_in, n_out
         activation_t activation, input_activation
+        double activation_parameter, input_parameter
         bint is_softmax
         int64_t weight_stride
         void *weight
@@ -109,6 +118,8 @@ cdef extern from "walk.h" nogil:
         const void *inputs
         const void *inputs_rows
         void *outputs
+        void *slopes
+        const void *input_slopes
         void *d_outputs
         void *d_inputs
         bf16_layer_t *forms

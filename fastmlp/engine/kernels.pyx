@@ -14,6 +14,7 @@ from fastmlp.engine.core cimport borrow, fill_preparation, find_kernels, find_op
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport update_bias
 
+from fastmlp import activations
 from fastmlp.engine.core import ACTIVATION_CODES, SOLVER_CODES
 from fastmlp.engine.plan import padded
 
@@ -65,21 +66,43 @@ def scatter_rows(floating[:, ::1] x, int64_t n_samples, isa):
     return out
 
 
-def activation_forward(floating[:, ::1] z, floating[::1] bias, int64_t n_samples, activation, isa):
-    """Return activation(z + bias)."""
+cdef void *address_of(floating[:, ::1] like, array) except? NULL:
+    """Return where an array of the type of ``like`` begins; NULL for None."""
+    cdef floating[:, ::1] view
+    if array is None:
+        return NULL
+    view = array
+    return &view[0, 0]
+
+
+def check_slopes(kind, slopes):
+    """Refuse None where the way back needs what the way up left."""
+    if slopes is None and kind in activations.WITH_SLOPES:
+        raise ValueError(f"slopes=None, but {kind} needs those that the forward pass left in its slopes.")
+
+
+def activation_forward(floating[:, ::1] z, floating[::1] bias, int64_t n_samples, activation, isa,
+                       slopes=None):
+    """Return activation(z + bias); leave activation'(z + bias) in ``slopes``, an array like z."""
     out = np.array(z)
     cdef floating[:, ::1] view = out
+    kind, parameter = activations.split(activation)
     find_kernels(isa, dtype_of(z)).activation_forward(
-        &view[0, 0], &bias[0], z.shape[0], n_samples, z.shape[1], ACTIVATION_CODES[activation])
+        &view[0, 0], address_of(z, slopes), &bias[0], z.shape[0], n_samples, z.shape[1],
+        ACTIVATION_CODES[kind], parameter)
     return out[:, :n_samples]
 
 
-def activation_backward(floating[:, ::1] d, floating[:, ::1] y, int64_t n_samples, activation, isa):
-    """Return d * activation'(z), from y = activation(z)."""
+def activation_backward(floating[:, ::1] d, floating[:, ::1] y, int64_t n_samples, activation, isa,
+                        slopes=None):
+    """Return d * activation'(z), from y = activation(z) or from the slopes that forward left."""
     out = np.array(d)
     cdef floating[:, ::1] view = out
+    kind, parameter = activations.split(activation)
+    check_slopes(kind, slopes)
     find_kernels(isa, dtype_of(d)).activation_backward(
-        &view[0, 0], &y[0, 0], d.shape[0], n_samples, d.shape[1], ACTIVATION_CODES[activation])
+        &view[0, 0], &y[0, 0], address_of(d, slopes), d.shape[0], n_samples, d.shape[1],
+        ACTIVATION_CODES[kind], parameter)
     return out[:, :n_samples]
 
 
@@ -185,42 +208,48 @@ cdef step_t step_for(floating[:, ::1] x, int64_t n_samples, int64_t stride, isa)
 
 
 def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1] x, int64_t n_samples,
-                   activation, isa, operations):
-    """Return activation(W x + b) for W (n_out, padded n_in) and x (n_in, stride)."""
+                   activation, isa, operations, slopes=None):
+    """Return activation(W x + b) for W (n_out, padded n_in) and x (n_in, stride).
+
+    Leave the derivative of the activation in ``slopes``, (n_out, stride).
+    """
     cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
     cdef layer_t layer
     outputs = np.full((weight.shape[0], x.shape[1]), np.nan, dtype=np.asarray(x).dtype)
     cdef floating[:, ::1] view = outputs
     layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
-    layer.activation = ACTIVATION_CODES[activation]
+    kind, layer.activation_parameter = activations.split(activation)
+    layer.activation, layer.slopes = ACTIVATION_CODES[kind], address_of(x, slopes)
     layer.weight, layer.bias, layer.inputs, layer.outputs = &weight[0, 0], &bias[0], &x[0, 0], &view[0, 0]
     layer.inputs_rows = NULL
     if layer.activation == ACTIVATION_SOFTMAX:  # the walk's own
         layer.activation = ACTIVATION_IDENTITY
     find_operations(operations, isa, step.dtype).linear_forward(&layer, &step, &alone)
     if activation == "softmax":
-        step.kernels.activation_forward(&view[0, 0], NULL, layer.n_out, n_samples, step.stride,
-                                        ACTIVATION_SOFTMAX)
+        step.kernels.activation_forward(&view[0, 0], NULL, NULL, layer.n_out, n_samples, step.stride,
+                                        ACTIVATION_SOFTMAX, 0)
     return outputs[:, :n_samples]
 
 
 def linear_backward(floating[:, ::1] weight, floating[:, ::1] d_y, floating[:, ::1] x, int64_t n_samples,
-                    input_activation, isa, operations):
+                    input_activation, isa, operations, input_slopes=None):
     """Return the gradient before the activation that made x, (n_in, n_samples)."""
     cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
     cdef layer_t layer
     d_x = np.full_like(x, np.nan)
     cdef floating[:, ::1] view = d_x
     layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
-    layer.input_activation = ACTIVATION_CODES[input_activation]
+    kind, layer.input_parameter = activations.split(input_activation)
+    check_slopes(kind, input_slopes)
+    layer.input_activation, layer.input_slopes = ACTIVATION_CODES[kind], address_of(x, input_slopes)
     if layer.input_activation == ACTIVATION_SOFTMAX:
         layer.input_activation = ACTIVATION_IDENTITY
     layer.weight, layer.inputs = &weight[0, 0], &x[0, 0]
     layer.d_outputs, layer.d_inputs = &d_y[0, 0], &view[0, 0]
     find_operations(operations, isa, step.dtype).linear_backward(&layer, &step, &alone)
     if input_activation == "softmax":
-        step.kernels.activation_backward(&view[0, 0], &x[0, 0], layer.n_in, n_samples, step.stride,
-                                         ACTIVATION_SOFTMAX)
+        step.kernels.activation_backward(&view[0, 0], &x[0, 0], NULL, layer.n_in, n_samples, step.stride,
+                                         ACTIVATION_SOFTMAX, 0)
     return d_x[:, :n_samples]
 
 

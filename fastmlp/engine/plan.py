@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastmlp import activations
+
 #: Samples are padded to whole groups of this many, and blocks of memory begin at such a multiple
 #: (64 bytes in float32). The C core calls it LANES.
 LANES = 16
@@ -140,6 +142,9 @@ class WorkspacePlan:
         The gathered batch, (n_features, stride), for tiles only.
     outputs : tuple of int
         One (n_out, stride) buffer per layer.
+    slopes : tuple of int
+        For each layer another one for the derivative of its activation, where training needs it and the
+        outputs do not tell it; -1 for the others.
     gradients : tuple of int
         One per layer, (n_out, stride), for the gradient before its activation; empty for prediction.
         They take turns in three regions: while one thread still reads a layer's, others may be writing that
@@ -160,6 +165,7 @@ class WorkspacePlan:
     inputs_rows: tuple[int, ...]
     inputs: int
     outputs: tuple[int, ...]
+    slopes: tuple[int, ...]
     gradients: tuple[int, ...]
     d_inputs: int
     targets: int
@@ -188,6 +194,10 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
     inputs_rows = tuple(block(n_rows * layer.weight_stride) for layer in by_rows)
     inputs = block(plan.n_features * stride) if tiles else 0
     outputs = tuple(block(layer.n_out * stride) for layer in plan.layers)
+    slopes = tuple(
+        block(layer.n_out * stride) if backward and activations.has_slopes(layer.activation) else -1
+        for layer in plan.layers
+    )
     regions = []
     if backward:
         widths = [layer.n_out for layer in plan.layers]
@@ -213,6 +223,7 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
         inputs_rows=inputs_rows,
         inputs=inputs,
         outputs=outputs,
+        slopes=slopes,
         gradients=gradients,
         d_inputs=block(plan.n_features * stride) if d_inputs else 0,
         targets=block(plan.n_outputs * stride),

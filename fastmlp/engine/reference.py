@@ -15,14 +15,21 @@ A training step, in full::
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
+from scipy.special import ndtr
+
+from fastmlp import activations
 
 #: Samples in a batch of a prediction.
 SLAB = 256
 
-# --- Activations: forward from z = W x + b, backward from y = activation(z) ---
+# --- Activations: forward from z = W x + b, backward from y = activation(z) or from the slopes kept ---
+
+#: selu: with these a layer keeps mean 0 and variance 1.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
 def softmax(z):
@@ -37,9 +44,45 @@ def logistic(z):
     return np.where(z < 0, e, 1) / (1 + e)
 
 
-def activation_forward(z, activation):
-    """Return activation(z) for z (units, samples)."""
+def elu(z, alpha):
+    """Return z where it is positive, alpha (exp(z) - 1) below."""
+    return np.where(z < 0, alpha * np.expm1(np.minimum(z, 0)), z)
+
+
+def softplus(z):
+    """log(1 + exp(z)), by exp(-|z|), so that nothing overflows."""
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def gelu_tanh_exponent(z):
+    """Return u and its derivative: gelu_tanh(z) = z (1 + tanh(u / 2)) / 2 = z logistic(u)."""
+    z = np.clip(z, -32, 32)  # beyond, logistic(u) is 0 or 1 for every type
+    factor = 2 * math.sqrt(2 / math.pi)
+    return factor * (z + 0.044715 * z**3), factor * (1 + 3 * 0.044715 * z * z)
+
+
+def activation_slopes(z, activation):
+    """Return activation'(z) of those whose derivative does not follow from y."""
     match activation:
+        case "gelu":
+            return ndtr(z) + z * (np.exp(-np.square(np.clip(z, -64, 64)) / 2) / math.sqrt(2 * math.pi))
+        case "gelu_tanh":
+            u, d_u = gelu_tanh_exponent(z)
+            return logistic(u) + np.clip(z, -32, 32) * d_u * logistic(u) * logistic(-u)
+        case "silu":
+            return logistic(z) * (1 + z * logistic(-z))
+        case "mish":
+            t = np.tanh(softplus(z))
+            return t + z * ((1 - t * t) * logistic(z))
+    raise ValueError(f"unknown activation {activation!r}")
+
+
+def activation_forward(z, activation, slopes=None):
+    """Return activation(z) for z (units, samples); leave activation'(z) in ``slopes``, an array like z."""
+    kind, parameter = activations.split(activation)
+    if slopes is not None:
+        slopes[:] = activation_slopes(z, kind)
+    match kind:
         case "identity":
             return z
         case "relu":
@@ -50,12 +93,31 @@ def activation_forward(z, activation):
             return logistic(z)
         case "softmax":
             return softmax(z)
+        case "leaky_relu":
+            return np.where(z < 0, parameter * z, z)
+        case "elu":
+            return elu(z, parameter)
+        case "selu":
+            return SELU_SCALE * elu(z, SELU_ALPHA)
+        case "gelu":
+            return z * ndtr(z)  # the normal distribution, (1 + erf(z / sqrt(2))) / 2
+        case "gelu_tanh":
+            return z * logistic(gelu_tanh_exponent(z)[0])
+        case "silu":
+            return z * logistic(z)
+        case "mish":
+            return z * np.tanh(softplus(z))
+        case "softplus":
+            return softplus(z)
     raise ValueError(f"unknown activation {activation!r}")
 
 
-def activation_backward(d, y, activation):
+def activation_backward(d, y, activation, slopes=None):
     """Return the gradient with respect to z, given d with respect to y = activation(z)."""
-    match activation:
+    if slopes is not None:
+        return d * slopes
+    kind, parameter = activations.split(activation)
+    match kind:
         case "identity":
             return d
         case "relu":
@@ -66,6 +128,14 @@ def activation_backward(d, y, activation):
             return d * (y * (1 - y))
         case "softmax":
             return y * (d - (y * d).sum(axis=0))
+        case "leaky_relu":
+            return np.where(y > 0, d, parameter * d)
+        case "elu":
+            return np.where(y > 0, d, (y + parameter) * d)
+        case "selu":
+            return np.where(y > 0, SELU_SCALE * d, (y + SELU_SCALE * SELU_ALPHA) * d)
+        case "softplus":
+            return d * -np.expm1(-y)
     raise ValueError(f"unknown activation {activation!r}")
 
 
@@ -131,14 +201,14 @@ def round_bfloat16(x):
     return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
 
 
-def linear_forward(weight, bias, x, activation):
+def linear_forward(weight, bias, x, activation, slopes=None):
     """Return activation(W x + b), (n_out, samples)."""
-    return activation_forward(weight @ x + bias[:, None], activation)
+    return activation_forward(weight @ x + bias[:, None], activation, slopes)
 
 
-def linear_backward(weight, d_y, x, input_activation):
+def linear_backward(weight, d_y, x, input_activation, input_slopes=None):
     """Return the gradient before the activation that made x, (n_in, samples)."""
-    return activation_backward(weight.T @ d_y, x, input_activation)
+    return activation_backward(weight.T @ d_y, x, input_activation, input_slopes)
 
 
 def linear_gradient(d_y, x):
@@ -303,15 +373,20 @@ class Walk:
         self.activations = [layer.activation for layer in plan.layers]
         if loss in FROM_LOGITS:
             self.activations[-1] = "identity"
+        #: Each layer's activation'(z) of the last batch, where its outputs do not tell it.
+        self.slopes = [None] * len(plan.layers)
         #: What enters the products.
         self.operand = round_bfloat16 if plan.operations == "bfloat16" else np.asarray
 
     def forward(self, rows):
         """Return the gathered batch and every layer's outputs, each (features, samples)."""
         xs = [gather(self.X, rows, self.preparation, self.plan.dtype)]
-        for layer, activation in zip(self.plan.layers, self.activations, strict=True):
+        for i, (layer, activation) in enumerate(zip(self.plan.layers, self.activations, strict=True)):
             weight, bias = layer.weight_of(self.parameters), layer.bias_of(self.parameters)
-            xs.append(linear_forward(self.operand(weight), bias, self.operand(xs[-1]), activation))
+            if self.loss is not None and activations.has_slopes(activation):
+                self.slopes[i] = np.empty((layer.n_out, len(rows)), dtype=self.plan.dtype)
+            x = self.operand(xs[-1])
+            xs.append(linear_forward(self.operand(weight), bias, x, activation, self.slopes[i]))
         return xs
 
     def loss_gradient(self, rows, outputs, weight):
@@ -321,7 +396,8 @@ class Walk:
         else:
             targets = gather(self.targets, rows, self.targets_preparation, self.plan.dtype)
         losses, d = LOSSES[self.loss](outputs, targets, weight)
-        return losses.astype(np.float64).sum(), activation_backward(d, outputs, self.activations[-1])
+        d = activation_backward(d, outputs, self.activations[-1], self.slopes[-1])
+        return losses.astype(np.float64).sum(), d
 
     def backward(self, xs, d, update, to_inputs=False):
         """Walk down; ``update(layer, d, x)`` comes after the layer has passed its gradient on.
@@ -332,9 +408,11 @@ class Walk:
             layer = self.plan.layers[i]
             d_x = None
             if i > 0 or to_inputs:
-                activation = self.activations[i - 1] if i else "identity"
+                activation, slopes = (
+                    (self.activations[i - 1], self.slopes[i - 1]) if i else ("identity", None)
+                )
                 weight = layer.weight_of(self.parameters)
-                d_x = linear_backward(self.operand(weight), self.operand(d), xs[i], activation)
+                d_x = linear_backward(self.operand(weight), self.operand(d), xs[i], activation, slopes)
             update(layer, d, xs[i])
             d = d_x
         return d

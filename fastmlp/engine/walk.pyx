@@ -18,6 +18,7 @@ from libc.string cimport memset
 from fastmlp.engine.core cimport barrier, borrow, fill_preparation, find_kernels, find_operations
 from fastmlp.engine.csrc cimport *
 
+from fastmlp import activations
 from fastmlp.engine import core
 from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES
 from fastmlp.engine.plan import aligned_zeros, plan_workspace
@@ -81,13 +82,16 @@ cdef class Walk:
             layer = &self.walk.layers[i]
             layer.n_in, layer.n_out = layer_plan.n_in, layer_plan.n_out
             layer.weight_stride = layer_plan.weight_stride
-            layer.activation = ACTIVATION_CODES[layer_plan.activation]
+            kind, layer.activation_parameter = activations.split(layer_plan.activation)
+            layer.activation = ACTIVATION_CODES[kind]
             layer.is_softmax = layer.activation == ACTIVATION_SOFTMAX
             if layer.is_softmax:
                 layer.activation = ACTIVATION_IDENTITY
             layer.weight = parameter_memory + <size_t>layer_plan.weight_offset * itemsize
             layer.bias = parameter_memory + <size_t>layer_plan.bias_offset * itemsize
             layer.outputs = memory + <size_t>layout.outputs[i] * itemsize
+            if layout.slopes[i] >= 0:
+                layer.slopes = memory + <size_t>layout.slopes[i] * itemsize
             if i < len(layout.inputs_rows):
                 layer.inputs_rows = memory + <size_t>layout.inputs_rows[i] * itemsize
             if i == 0:
@@ -97,7 +101,8 @@ cdef class Walk:
             else:
                 below = &self.walk.layers[i - 1]
                 layer.inputs = below.outputs
-                layer.input_activation = below.activation
+                layer.input_slopes = below.slopes
+                layer.input_activation, layer.input_parameter = below.activation, below.activation_parameter
             if loss is not None:
                 layer.d_outputs = memory + <size_t>layout.gradients[i] * itemsize
                 if i > 0:
@@ -247,16 +252,16 @@ cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, 
 cdef void activate_strip(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
     """Softmax over the units of the member's samples."""
     cdef int64_t start = strip_begin(step, member), end = strip_end(step, member)
-    step.kernels.activation_forward(<char *>layer.outputs + <size_t>start * itemsize_of(step), NULL,
-                                    layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX)
+    step.kernels.activation_forward(<char *>layer.outputs + <size_t>start * itemsize_of(step), NULL, NULL,
+                                    layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX, 0)
 
 
 cdef void derive_strip(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
     """The way back through it."""
     cdef int64_t start = strip_begin(step, member), end = strip_end(step, member)
     cdef size_t skip = <size_t>start * itemsize_of(step)
-    step.kernels.activation_backward(<char *>layer.d_outputs + skip, <char *>layer.outputs + skip,
-                                     layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX)
+    step.kernels.activation_backward(<char *>layer.d_outputs + skip, <char *>layer.outputs + skip, NULL,
+                                     layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX, 0)
 
 
 cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
@@ -307,6 +312,7 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
         size_t skip = <size_t>start * itemsize_of(step)
         char *d_outputs = <char *>last.d_outputs + skip
         char *outputs = <char *>last.outputs + skip
+        char *slopes = <char *>last.slopes + skip if last.slopes != NULL else NULL
         char *losses = <char *>walk.losses + skip
         char *targets = <char *>walk.batch_targets + skip
         int32_t *labels = <int32_t *>walk.batch_targets + start
@@ -325,7 +331,8 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
         if last.is_softmax:
             derive_strip(last, step, member)
         else:
-            kernels.activation_backward(d_outputs, outputs, last.n_out, n, stride, last.activation)
+            kernels.activation_backward(d_outputs, outputs, slopes, last.n_out, n, stride, last.activation,
+                                        last.activation_parameter)
     barrier(member)
     if walk.operations.gradient_changed != NULL:
         walk.operations.gradient_changed(last, step, member)
@@ -481,8 +488,8 @@ cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil:
     cdef layer_t *last = &walk.layers[walk.n_layers - 1]
     if walk.last_is_logits:
         step.kernels.activation_forward(
-            last.outputs, NULL, last.n_out, step.n_samples, step.stride,
-            ACTIVATION_SOFTMAX if walk.loss == LOSS_CROSS_ENTROPY else ACTIVATION_LOGISTIC)
+            last.outputs, NULL, NULL, last.n_out, step.n_samples, step.stride,
+            ACTIVATION_SOFTMAX if walk.loss == LOSS_CROSS_ENTROPY else ACTIVATION_LOGISTIC, 0)
 
 
 cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,

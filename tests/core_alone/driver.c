@@ -11,10 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_LAYERS = 3, N_STEPS = 4, MAX_BATCH = 50, STRIDE = 64, N_ROWS = 64 };
+enum { N_LAYERS = 3, N_NETS = 3, N_STEPS = 4, MAX_BATCH = 50, STRIDE = 64, N_ROWS = 64 };
 
 static const int64_t sizes[N_LAYERS + 1] = {37, 45, 18, 5};
-static const activation_t activations[N_LAYERS] = {ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_IDENTITY};
+static const activation_t activations[N_NETS][N_LAYERS] = {
+    {ACTIVATION_RELU, ACTIVATION_TANH, ACTIVATION_IDENTITY},
+    {ACTIVATION_GELU, ACTIVATION_ELU, ACTIVATION_IDENTITY},
+    {ACTIVATION_MISH, ACTIVATION_SOFTPLUS, ACTIVATION_IDENTITY},
+};
 
 typedef struct {
     layer_t layers[N_LAYERS];
@@ -96,7 +100,7 @@ static void train(void *context, const member_t *member)
     }
 }
 
-static void run(isa_t isa, dtype_t dtype, solver_t solver, int64_t n_samples, int n_threads)
+static void run(isa_t isa, dtype_t dtype, int kind, solver_t solver, int64_t n_samples, int n_threads)
 {
     net_t net = {.itemsize = dtype == DTYPE_F32 ? sizeof(float) : sizeof(double)};
     const size_t itemsize = net.itemsize;
@@ -118,8 +122,11 @@ static void run(isa_t isa, dtype_t dtype, solver_t solver, int64_t n_samples, in
         layer->n_in = sizes[l], layer->n_out = sizes[l + 1];
         layer->weight_stride = (layer->n_in + LANES - 1) / LANES * LANES;
         const size_t n_weights = (size_t)(layer->n_out * layer->weight_stride), n_out = (size_t)layer->n_out;
-        layer->activation = activations[l];
-        layer->input_activation = l ? activations[l - 1] : ACTIVATION_IDENTITY;
+        layer->activation = activations[kind][l];
+        layer->input_activation = l ? activations[kind][l - 1] : ACTIVATION_IDENTITY;
+        layer->activation_parameter = layer->input_parameter = 0.5;
+        layer->slopes = zeros(n_out * STRIDE, itemsize);
+        layer->input_slopes = l ? net.layers[l - 1].slopes : NULL;
         layer->weight = zeros(n_weights, itemsize), layer->bias = zeros(n_out + LANES, itemsize);
         layer->d_weight = zeros(n_weights, itemsize), layer->d_bias = zeros(n_out + LANES, itemsize);
         for (int m = 0; m < 2; m++)
@@ -139,8 +146,8 @@ static void run(isa_t isa, dtype_t dtype, solver_t solver, int64_t n_samples, in
     for (int l = 0; l < N_LAYERS; l++)
         for (size_t i = 0; i < (size_t)(sizes[l + 1] * net.layers[l].weight_stride) * itemsize; i++)
             hash = (hash ^ ((const unsigned char *)net.layers[l].weight)[i]) * 1099511628211u;
-    printf("%s solver %d batch %d %016llx\n", dtype == DTYPE_F32 ? "float32" : "float64", (int)solver, (int)n_samples,
-           (unsigned long long)hash);
+    printf("%s net %d solver %d batch %d %016llx\n", dtype == DTYPE_F32 ? "float32" : "float64", kind, (int)solver,
+           (int)n_samples, (unsigned long long)hash);
 }
 
 int main(int n_arguments, char **arguments)
@@ -151,9 +158,10 @@ int main(int n_arguments, char **arguments)
         if (!strcmp(fastmlp_isa_name((isa_t)isa), arguments[1]) && fastmlp_isa_available((isa_t)isa)) {
             const int64_t batches[] = {1, 7, 33, 50};
             for (int dtype = 0; dtype < 2; dtype++)
-                for (int solver = 0; solver < 2; solver++)
-                    for (size_t b = 0; b < 4; b++)
-                        run((isa_t)isa, (dtype_t)dtype, (solver_t)solver, batches[b], atoi(arguments[2]));
+                for (int kind = 0; kind < N_NETS; kind++)
+                    for (int solver = 0; solver < 2; solver++)
+                        for (size_t b = 0; b < 4; b++)
+                            run((isa_t)isa, (dtype_t)dtype, kind, (solver_t)solver, batches[b], atoi(arguments[2]));
             return 0;
         }
     fprintf(stderr, "%s is not available here\n", arguments[1]);
