@@ -93,7 +93,7 @@ def gradient_check(
     n_per_layer: int = 3,
     random_state: Any = 0,
 ) -> GradientCheck:
-    """Compare backpropagation with (L(w + epsilon) - L(w - epsilon)) / (2 epsilon), a few parameters per layer.
+    """Compare backpropagation with (L(w + epsilon) - L(w - epsilon)) / (2 epsilon), a few parameters a layer.
 
     The error of these central differences is of the order of epsilon^2, so that the differences should fall a
     hundredfold from one epsilon to the next. All is computed in float64, whatever the network's type.

@@ -27,6 +27,7 @@ class Training:
         shuffle: bool,
         seed: int,
         n_steps: int,
+        loss_options: dict[str, Any] | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
         n_threads: int = 1,
@@ -55,6 +56,7 @@ def forward(
     outs: Sequence[NDArray[Any] | None],
     *,
     loss: str | None = None,
+    loss_options: dict[str, Any] | None = None,
     targets: NDArray[Any] | None = None,
     targets_preparation: _Preparation = None,
     n_threads: int = 1,
@@ -69,5 +71,6 @@ def gradients(
     *,
     loss: str,
     targets: NDArray[Any],
+    loss_options: dict[str, Any] | None = None,
     targets_preparation: _Preparation = None,
 ) -> float: ...
