@@ -35,7 +35,17 @@ typedef enum {
     ACTIVATION_MISH,
     ACTIVATION_SOFTPLUS
 } activation_t;
-typedef enum { LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR } loss_t;
+typedef enum {
+    LOSS_CROSS_ENTROPY,
+    LOSS_SOFT_CROSS_ENTROPY,
+    LOSS_BINARY_CROSS_ENTROPY,
+    LOSS_LOG_LIKELIHOOD,
+    LOSS_SQUARED_ERROR,
+    LOSS_ABSOLUTE_ERROR,
+    LOSS_HUBER,
+    LOSS_QUANTILE,
+    LOSS_POISSON
+} loss_t;
 typedef enum { SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA } solver_t;
 
 /* A matrix that belongs to the user: (rows, n_columns), any strides (in bytes), never written. */
@@ -88,13 +98,34 @@ typedef struct {
 
     /* The losses: losses (n_samples, padded) of each sample, and the gradient of
      * weight * sum(losses) with respect to x, d_x (n_rows, stride), zero beyond the last sample.
-     * The first two take x before softmax and logistic sigmoid, the third takes the outputs. */
+     * These take x before softmax: the target t is a label, or (n_rows, stride) of probabilities, of which
+     * label_smoothing goes to all classes alike. -sum t log p */
     void (*cross_entropy)(void *d_x, void *losses, const void *x, const int32_t *labels,
-                          int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+                          int64_t n_rows, int64_t n_samples, int64_t stride, double weight,
+                          double label_smoothing);
+    void (*soft_cross_entropy)(void *d_x, void *losses, const void *x, const void *targets,
+                               int64_t n_rows, int64_t n_samples, int64_t stride, double weight,
+                               double label_smoothing);
+    /* These take x before the logistic sigmoid: -sum t log p + (1 - t) log(1 - p), -sum t log p. */
     void (*binary_cross_entropy)(void *d_x, void *losses, const void *x, const void *targets,
                                  int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+    void (*log_likelihood)(void *d_x, void *losses, const void *x, const void *targets,
+                           int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+    /* These take the outputs: sum (x - t)^2 / 2; sum |x - t|; and between them, the first up to |x - t| = delta
+     * and beyond it a straight line. */
     void (*squared_error)(void *d_x, void *losses, const void *x, const void *targets,
                           int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+    void (*absolute_error)(void *d_x, void *losses, const void *x, const void *targets,
+                           int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+    void (*huber)(void *d_x, void *losses, const void *x, const void *targets,
+                  int64_t n_rows, int64_t n_samples, int64_t stride, double weight, double delta);
+    /* sum max(q (t - x), (q - 1) (t - x)); targets (n_rows / n_quantiles, stride), each with an output for every
+     * quantile q, one after the other. */
+    void (*quantile)(void *d_x, void *losses, const void *x, const void *targets, const double *quantiles,
+                     int64_t n_rows, int64_t n_quantiles, int64_t n_samples, int64_t stride, double weight);
+    /* sum e^x - t x */
+    void (*poisson)(void *d_x, void *losses, const void *x, const void *targets,
+                    int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
 
     /* out (n_rows) = the sum of each row of x (n_rows, stride) over the samples, added to out if accumulate. */
     void (*row_sums)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride,

@@ -108,6 +108,7 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #undef TRANSPOSE
 #undef VECTOR_ZIP_LOW
 #undef VECTOR_ZIP_HIGH
+#undef SUMMED_LOSS
 #undef TILE_COLUMNS
 #undef FEW
 #undef TILE_OF

@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp import activations, initializers, optimizers, saving, schedules
+from fastmlp import activations, initializers, losses, optimizers, saving, schedules
 from fastmlp import preparation as preparations
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.initializers import GlorotUniform
@@ -97,6 +97,8 @@ class BaseMLP(BaseEstimator):
         "engine": [StrOptions(set(ENGINES))],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
+        "loss": [StrOptions(set(losses.BY_NAME)), losses.Loss, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "callbacks": ["array-like"],
     }
 
@@ -131,6 +133,8 @@ class BaseMLP(BaseEstimator):
         clip_value=None,
         clip_norm=None,
         weight_init=None,
+        loss=None,
+        label_smoothing=0.0,
         dtype="auto",
         engine="auto",
         n_threads=None,
@@ -165,6 +169,8 @@ class BaseMLP(BaseEstimator):
         self.clip_value = clip_value
         self.clip_norm = clip_norm
         self.weight_init = weight_init
+        self.loss = loss
+        self.label_smoothing = label_smoothing
         self.dtype = dtype
         self.engine = engine
         self.n_threads = n_threads
@@ -262,10 +268,13 @@ class BaseMLP(BaseEstimator):
         trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
+                key = f"{trainer.loss} {self.out_activation_} {self.label_smoothing}"
                 targets = data.once(
-                    f"targets of {trainer.loss.name}",
-                    lambda: self.network_.check_targets(data.X, data.targets, trainer.loss),
+                    f"targets of {key}",
+                    lambda: self.network_.check_targets(data.X, self._targets_of(data.targets), trainer.loss),
                 )
+                if targets_val is not None:
+                    targets_val = self._targets_of(targets_val)
                 trainer.train(data.X, targets, X_val, targets_val, epochs, rows, bar)
         finally:
             history = trainer.history
@@ -309,6 +318,7 @@ class BaseMLP(BaseEstimator):
 
     def _build(self, data):
         """Make the network and its trainer for these data."""
+        self._set_outputs()
         self._random_state = random_state = check_random_state(self.random_state)
         dtype = self.dtype
         if dtype == "auto":
@@ -317,7 +327,8 @@ class BaseMLP(BaseEstimator):
         if self.prepare is not None:
             kind = preparations.kind_for(data.X) if self.prepare == "auto" else self.prepare
             self.preparation_ = data.once(kind, lambda: Preparation.fit(data.X, kind))
-            self.target_preparation_ = data.once("targets", lambda: self._prepare_targets(data.targets))
+            if np.isinf(self._loss.target_range).all():
+                self.target_preparation_ = data.once("targets", lambda: self._prepare_targets(data.targets))
         hidden = self._hidden_layers()
         # scikit-learn halves the spread of the initial weights for logistic hidden units.
         logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
@@ -345,7 +356,7 @@ class BaseMLP(BaseEstimator):
             schedule = "constant"  # scikit-learn heeds these two for SGD only
         self._trainer = Trainer(
             self.network_,
-            self._loss_name,
+            self._loss,
             optimizer=optimizer,
             schedule=schedule,
             alpha=self.alpha,
@@ -360,10 +371,16 @@ class BaseMLP(BaseEstimator):
             restore_best=self.early_stopping,
             max_seconds=self.max_seconds,
             target_preparation=self.target_preparation_,
+            score=self._score_of_epoch(),
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
         if self.early_stopping or not self._trainer.schedule.runs_to_the_end:
             self._trainer.watch.tol = self.tol
+
+    def _set_outputs(self) -> None:
+        """Choose the loss, and with it the outputs; what the data have is already known."""
+        self._loss = self._choose_loss()
+        self._loss_name = self._loss.name
 
     def _hidden_layers(self) -> list[Dense]:
         sizes = self.hidden_layer_sizes

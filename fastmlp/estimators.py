@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from numbers import Real
+from typing import Any
+
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.base import BaseMLP
+from fastmlp.checks import named
+from fastmlp.losses import (
+    BY_NAME,
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
 from fastmlp.preparation import Preparation
 from fastmlp.saving import restore
 from fastmlp.storage import FormatError, read
 
 
+def _choices(*kinds) -> list[Any]:
+    """Return what the parameter ``loss`` can be, where these kinds are fit."""
+    return [StrOptions({kind.name for kind in kinds}), *kinds, None]
+
+
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier, with scikit-learn's parameters and defaults.
 
-    Minimises the cross-entropy: of a softmax for several classes, of logistic outputs for two classes and
-    for label indicators.
+    Minimises the cross-entropy, if ``loss`` does not name another: of a softmax for several classes, of
+    logistic outputs for two classes and for label indicators.
 
     Parameters
     ----------
@@ -74,6 +96,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     weight_init : str, initializer, list of these or None, default=None
         How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
         included. None is scikit-learn's way.
+    loss : str, loss or None, default=None
+        "cross_entropy", of a softmax also for two classes; "binary_cross_entropy", for two classes and label
+        indicators; "squared_error", of probabilities; or an instance of one of these from `fastmlp.losses`.
+    label_smoothing : float in [0, 1), default=0
+        For the cross-entropies: this share of each target is spread evenly over the classes, for a label
+        indicator over yes and no. It takes precedence over that of ``loss``.
     dtype : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         What is computed in; ``"auto"``: float64 for float64 input, float32 for all else. ``"bfloat16"``
         trains nearly twice as fast on processors with AVX512_BF16: see `Network`.
@@ -114,6 +142,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    _parameter_constraints: dict = {  # noqa: RUF012
+        **BaseMLP._parameter_constraints,
+        "loss": _choices(CrossEntropy, BinaryCrossEntropy, SquaredError),
+    }
     _y_numeric = False
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -148,13 +180,60 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._encode(y)
 
     def _set_classes(self, classes, multilabel):
-        """Set the outputs and the loss that these classes want."""
         self.classes_, self._multilabel = classes, multilabel
-        n_classes = len(self.classes_)
-        several = n_classes > 2 and not self._multilabel
-        self.n_outputs_ = n_classes if several or self._multilabel else 1
-        self.out_activation_ = "softmax" if several else "logistic"
-        self._loss_name = "cross_entropy" if several else "binary_cross_entropy"
+
+    @property
+    def _several(self):
+        return len(self.classes_) > 2 and not self._multilabel
+
+    def _choose_loss(self):
+        """Return the loss; refuse one that these classes cannot have."""
+        if self.loss is None:
+            loss = CrossEntropy() if self._several else BinaryCrossEntropy()
+        else:
+            loss = named("loss", self.loss, BY_NAME)
+        if isinstance(loss, CrossEntropy) and self._multilabel:
+            raise ValueError(
+                "loss='cross_entropy' is for samples of one class each; for label indicators choose "
+                "'binary_cross_entropy'."
+            )
+        if isinstance(loss, BinaryCrossEntropy) and self._several:
+            raise ValueError(
+                f"loss='binary_cross_entropy' is for two classes and label indicators; y has "
+                f"{len(self.classes_)} classes: choose 'cross_entropy'."
+            )
+        if not self.label_smoothing:
+            return loss
+        if isinstance(loss, SquaredError):
+            raise ValueError(
+                f"label_smoothing={self.label_smoothing!r} goes with the cross-entropies, not with "
+                "loss='squared_error'."
+            )
+        if isinstance(loss, CrossEntropy):
+            return replace(loss, label_smoothing=self.label_smoothing)
+        return loss
+
+    def _set_outputs(self):
+        super()._set_outputs()
+        softmax = self._several or isinstance(self._loss, CrossEntropy)
+        self.out_activation_ = "softmax" if softmax else "logistic"
+        if softmax:
+            self.n_outputs_ = max(2, len(self.classes_))
+        else:
+            self.n_outputs_ = len(self.classes_) if self._multilabel else 1
+
+    def _targets_of(self, codes):
+        """Return the encoded classes as the loss takes them."""
+        if isinstance(self._loss, CrossEntropy):
+            return codes
+        if self.out_activation_ == "softmax":
+            return np.eye(self.n_outputs_, dtype=np.uint8)[codes]
+        if self.label_smoothing:
+            return (1 - self.label_smoothing) * codes + self.label_smoothing / 2
+        return codes
+
+    def _score_of_epoch(self):
+        return (CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()).score
 
     def _encode(self, y):
         if self._multilabel:
@@ -163,7 +242,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if len(unknown):
             raise ValueError(f"y has the classes {unknown}, which are not among classes_: {self.classes_}.")
         codes = np.searchsorted(self.classes_, y)
-        return codes.astype(np.int32 if self.out_activation_ == "softmax" else np.uint8)
+        return codes.astype(np.int32 if self._several else np.uint8)
 
     def _strata(self, targets):
         return None if self._multilabel else targets
@@ -216,9 +295,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor, with scikit-learn's parameters and defaults.
 
-    Minimises half the squared error, summed over the outputs. With ``prepare`` set the targets are
-    standardised, too, and predictions come back in their units. Parameters and attributes are those of
-    `MLPClassifier`, less the classes.
+    Minimises half the squared error, summed over the outputs, if ``loss`` does not name another. With
+    ``prepare`` set the targets are standardised, too, but for counts, and predictions come back in their
+    units. Parameters and attributes are those of `MLPClassifier`, less the classes and ``label_smoothing``,
+    which stays 0, and with other losses.
+
+    Parameters
+    ----------
+    loss : str, loss or None, default=None
+        "squared_error", which None stands for; "absolute_error" or "huber", which heed outliers less;
+        "quantile", the median, or ``Quantile((0.1, 0.5, 0.9))`` for several quantiles at once; "poisson", for
+        counts; or an instance of one of these from `fastmlp.losses`.
 
     Examples
     --------
@@ -231,8 +318,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
+    _parameter_constraints: dict = {  # noqa: RUF012
+        **BaseMLP._parameter_constraints,
+        "loss": _choices(SquaredError, AbsoluteError, Huber, Quantile, Poisson),
+        "label_smoothing": [Options(Real, {0.0})],
+    }
     _y_numeric = True
-    _loss_name = "squared_error"
     out_activation_ = "identity"
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -251,8 +342,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self._partial_fit(X, y)
 
     def _learn_targets(self, y):
-        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        self._n_targets = 1 if y.ndim == 1 else y.shape[1]
         return y
+
+    def _choose_loss(self):
+        return SquaredError() if self.loss is None else named("loss", self.loss, BY_NAME)
+
+    def _set_outputs(self):
+        super()._set_outputs()
+        self.n_outputs_ = self._n_targets * self._loss.outputs_per_target
+
+    def _targets_of(self, y):
+        return y
+
+    def _score_of_epoch(self):
+        return None
 
     def _encode(self, y):
         return y
@@ -272,12 +376,36 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            With several quantiles (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles).
         """
-        outputs = self._outputs(X)
+        outputs, each = self._outputs(X), self._loss.outputs_per_target
         if self.target_preparation_ is not None:
-            outputs = self.target_preparation_.invert(outputs)
+            outputs = self.target_preparation_.repeated(each).invert(outputs)
+        outputs = self._loss.predictions(outputs)
+        if each > 1 and self._n_targets > 1:
+            return outputs.reshape(len(outputs), self._n_targets, each)
         return outputs.ravel() if self.n_outputs_ == 1 else outputs
+
+    def score(self, X, y, sample_weight=None):
+        """Return the R^2 of the predictions for X, or for quantiles their mean D^2.
+
+        D^2 is to the pinball loss what R^2 is to the squared error.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        if isinstance(self._loss, Quantile):
+            return self._loss.score(y, self.predict(X), sample_weight)
+        return super().score(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

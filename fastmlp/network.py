@@ -245,6 +245,7 @@ class Network:
                 self._prepared(),
                 outs,
                 loss=loss and loss.name,
+                loss_options=loss and loss.options(),
                 targets=targets,
                 n_threads=count_threads(self.n_threads),
             )
@@ -257,8 +258,9 @@ class Network:
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like
-            Class labels 0 .. n_outputs - 1 for cross-entropy, otherwise targets (n_samples, n_outputs);
-            (n_samples,) will do for one output.
+            Class labels 0 .. n_outputs - 1 or probabilities (n_samples, n_outputs) for cross-entropy,
+            otherwise targets (n_samples, n_outputs); (n_samples,) will do for one output. For quantiles
+            n_outputs is that of each quantile.
         loss : str or object
             See `fastmlp.losses`.
 
@@ -291,6 +293,7 @@ class Network:
             d_parameters,
             d_inputs,
             loss=loss.name,
+            loss_options=loss.options(),
             targets=targets,
         )
         if self.preparation is not None:
@@ -323,6 +326,7 @@ class Network:
                     X,
                     self._prepared(),
                     loss=loss.name,
+                    loss_options=loss.options(),
                     targets=targets,
                     n_threads=count_threads(self.n_threads),
                     **options,
@@ -346,47 +350,66 @@ class Network:
         return X
 
     def check_loss(self, loss):
-        """Return the loss that a name stands for; refuse one that does not go with the last activation."""
+        """Return the loss that a name stands for; refuse one that does not go with the last layer."""
         loss = named("loss", loss, losses.BY_NAME)
         activation = self.layers[-1].activation
         if loss.output_activations is not None and activation not in loss.output_activations:
             raise ValueError(
                 f"loss={loss.name!r} goes with an output activation of "
-                f"{' or '.join(loss.output_activations)}; this network ends with {activation}."
+                f"{' or '.join(loss.output_activations)}, as {loss.reason}; this network ends with "
+                f"{activation}."
+            )
+        if self.n_outputs % loss.outputs_per_target:
+            raise ValueError(
+                f"loss={loss!r} takes {loss.outputs_per_target} outputs for each target; this network has "
+                f"{self.n_outputs}."
             )
         return loss
 
     def check_targets(self, X, y, loss) -> np.ndarray:
-        """Return y as the engine reads it: int32 labels, or a (n_samples, n_outputs) matrix.
+        """Return y as the engine reads it: int32 labels, or a (n_samples, n_targets) matrix.
 
         Raises
         ------
         ValueError
             If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
         """
+        takes_labels = loss.takes_labels and np.shape(y) != (len(X), self.n_outputs)
         y = check_array(
-            y, dtype=None if loss.takes_labels else list(INPUT_DTYPES), ensure_2d=False, allow_nd=True,
+            y, dtype=None if takes_labels else list(INPUT_DTYPES), ensure_2d=False, allow_nd=True,
             ensure_min_samples=0, input_name="y",
         )  # fmt: skip
         if y.ndim == 0:
             raise ValueError(f"y={y[()]!r} must be an array of {len(X)} targets.")
         if len(y) != len(X):
             raise ValueError(f"X has {len(X)} samples and y has {len(y)}; they must be as many.")
-        if loss.takes_labels:
+        if takes_labels:
             if y.ndim != 1 or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= self.n_outputs:
                 raise ValueError(
                     f"loss={loss.name!r} takes class labels, integers from 0 to {self.n_outputs - 1} in one "
-                    f"dimension; y is {y.dtype} of shape {y.shape}"
-                    + (f" from {y.min()} to {y.max()}." if y.dtype.kind in "iub" else ".")
+                    f"dimension, or probabilities of shape (n_samples, {self.n_outputs}); y is {y.dtype} of "
+                    f"shape {y.shape}" + (f" from {y.min()} to {y.max()}." if y.dtype.kind in "iub" else ".")
                 )
             return np.ascontiguousarray(y, dtype=np.int32)
         y = y.reshape(-1, 1) if y.ndim == 1 else y
-        if y.shape != (len(X), self.n_outputs):
-            raise ValueError(f"y has shape {y.shape}, but this network has {self.n_outputs} outputs.")
-        if isinstance(loss, losses.BinaryCrossEntropy) and (y.min() < 0 or y.max() > 1):
+        n_targets = self.n_outputs // loss.outputs_per_target
+        if y.shape != (len(X), n_targets):
+            each = f", {loss.outputs_per_target} for each target" if loss.outputs_per_target > 1 else ""
+            raise ValueError(f"y has shape {y.shape}, but this network has {self.n_outputs} outputs{each}.")
+        lowest, highest = loss.target_range
+        if y.min() < lowest or y.max() > highest:
+            allowed = f"from {lowest:g} to {highest:g}" if np.isfinite(highest) else f"of at least {lowest:g}"
             raise ValueError(
-                f"loss={loss.name!r} takes targets from 0 to 1; y goes from {y.min()} to {y.max()}."
+                f"loss={loss.name!r} takes targets {allowed}; y goes from {y.min()} to {y.max()}."
             )
+        if loss.takes_labels:
+            totals = y.sum(axis=1, dtype=np.float64)
+            worst = int(np.abs(totals - 1).argmax())
+            if abs(totals[worst] - 1) > 1e-6:
+                raise ValueError(
+                    f"loss={loss.name!r} takes rows of probabilities that sum to 1; row {worst} of y sums to "
+                    f"{totals[worst]:.9g}."
+                )
         return y
 
     def new_vector(self) -> np.ndarray:

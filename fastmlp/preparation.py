@@ -64,6 +64,10 @@ class Preparation:
                 f"{np.shape(self.scale)}; there are {n_columns} columns."
             )
 
+    def repeated(self, n: int) -> Preparation:
+        """Return the preparation of n columns in place of each."""
+        return self if n == 1 else Preparation(np.repeat(self.center, n), np.repeat(self.scale, n))
+
     def invert(self, x: np.ndarray) -> np.ndarray:
         """Return what was prepared, in the type of x: x / scale + center."""
         return (x / self.scale + self.center).astype(x.dtype, copy=False)

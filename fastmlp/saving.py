@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import initializers, optimizers, schedules
+from fastmlp import initializers, losses, optimizers, schedules
 from fastmlp.checks import number
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, Network, can_train_in
@@ -31,6 +31,7 @@ _LEFT_OUT = ("callbacks", "n_threads")
 _KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "schedule": (schedules.Schedule, schedules.BY_NAME),
     "optimizer": (optimizers.Optimizer, optimizers.BY_NAME),
+    "loss": (losses.Loss, losses.BY_NAME),
     "initializer": (initializers.Initializer, initializers.BY_NAME),
 }
 # Types of class labels that a file can hold: bool, integers, floats, strings; and objects that are strings.
@@ -110,10 +111,12 @@ def _restore_targets(model, description, fitted, layers) -> None:
     """Restore the classes, or what stands for them in a regressor, and check the last layer against it."""
     if hasattr(model, "_set_classes"):
         model._set_classes(_labels(**description["classes"]), bool(fitted["_multilabel"]))
+        model._set_outputs()
     elif "classes" in description:
         raise ValueError("a regressor has no classes")
     else:
-        model.n_outputs_ = layers[-1].units
+        model._n_targets = layers[-1].units // model._choose_loss().outputs_per_target
+        model._set_outputs()
     model.n_layers_ = len(layers) + 1
     if (layers[-1].units, layers[-1].activation) != (model.n_outputs_, model.out_activation_):
         raise ValueError(f"the last layer is {layers[-1]}, not {model.n_outputs_} {model.out_activation_}")
@@ -143,7 +146,8 @@ def _restore_arrays(model, description, tensors, layers) -> None:
     expected: dict[str, tuple[tuple[int, ...], str]] = {}
     for i, n_out in enumerate(sizes[1:]):
         expected |= {f"layers.{i}.weight": ((n_out, sizes[i]), dtype), f"layers.{i}.bias": ((n_out,), dtype)}
-    for name, n in (("preparation", sizes[0]), ("target_preparation", sizes[-1])):
+    n_targets = sizes[-1] // model._loss.outputs_per_target
+    for name, n in (("preparation", sizes[0]), ("target_preparation", n_targets)):
         if f"{name}.center" in tensors:
             expected |= {f"{name}.center": ((n,), "float64"), f"{name}.scale": ((n,), "float64")}
     found = {name: (tensor.shape, tensor.dtype.name) for name, tensor in tensors.items()}

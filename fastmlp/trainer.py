@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 
 from fastmlp import optimizers, schedules
@@ -116,7 +115,9 @@ class Trainer:
     target_preparation : Preparation or None, default=None
         Standardisation of the targets, applied as they are read.
     score : callable or None, default=None
-        ``score(y_val, outputs)``; by default accuracy for the cross-entropies, R^2 for the squared error.
+        ``score(y_val, predictions)``; by default accuracy for the losses of probabilities, the mean D^2 for
+        quantiles, and R^2 for the others. Predictions are the outputs, of the Poisson loss their
+        exponentials, in the units of y_val.
     callbacks : sequence of callables, default=()
         See `fastmlp.callbacks`.
     progress : bool or None, default=None
@@ -178,10 +179,16 @@ class Trainer:
         ):  # fmt: skip
             if limit is not None:
                 number(name, limit, above=0)
-        if target_preparation is not None:
-            target_preparation.check_width("target_preparation", network.n_outputs)
         self.network = network
         self.loss = network.check_loss(loss)
+        if target_preparation is not None:
+            if np.isfinite(self.loss.target_range).any():
+                raise ValueError(
+                    f"target_preparation does not go with loss={self.loss.name!r}: targets that are "
+                    "standardised may be any number."
+                )
+            n_targets = network.n_outputs // self.loss.outputs_per_target
+            target_preparation.check_width("target_preparation", n_targets)
         self.optimizer = named("optimizer", optimizer, optimizers.BY_NAME)
         self.schedule = named("schedule", schedule, schedules.BY_NAME)
         self.batch_size, self.shuffle = int(batch_size), shuffle
@@ -206,7 +213,7 @@ class Trainer:
         X : array-like of shape (n_samples, n_features)
             uint8, float32 and float64 are read in place, in any strides, also read-only or memory-mapped.
         y : array-like
-            Class labels 0 .. n_outputs - 1 for cross-entropy, otherwise (n_samples, n_outputs).
+            As for `Network.gradients`.
         X_val, y_val : array-like, optional
             Validation data, scored after every epoch.
         epochs : int, default=10
@@ -326,7 +333,7 @@ class Trainer:
         val_loss = val_score = None
         if X_val is not None:
             val_loss, outputs = self._evaluate(X_val, y_val)
-            val_score = float((self.score or self._default_score)(y_val, outputs))
+            val_score = float((self.score or self.loss.score)(y_val, outputs))
         event = EpochEnd(
             self.n_epochs + 1, last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
             n_samples / max(seconds, 1e-9), self.network,
@@ -338,22 +345,14 @@ class Trainer:
         return event
 
     def _evaluate(self, X, y):
-        """Return the validation loss, in the units of the training loss, and the outputs in those of y."""
+        """Return the validation loss, in the units of the training loss, and predictions in those of y."""
         if self.target_preparation is None:
-            return self.network.evaluate(X, y, self.loss)
+            loss, outputs = self.network.evaluate(X, y, self.loss)
+            return loss, self.loss.predictions(outputs)
         targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
         prepared = (targets - self.target_preparation.center) * self.target_preparation.scale
         loss, outputs = self.network.evaluate(X, prepared, self.loss)
-        return loss, self.target_preparation.invert(outputs)
-
-    def _default_score(self, y, outputs) -> float:
-        """Return the accuracy or R^2; scikit-learn's accuracy_score would take as long as the network."""
-        if self.loss.takes_labels:
-            return np.mean(np.asarray(y) == outputs.argmax(axis=1))
-        targets = np.asarray(y).reshape(outputs.shape)
-        if self.loss.name == "binary_cross_entropy":
-            return np.mean(((targets > 0.5) == (outputs > 0.5)).all(axis=1))
-        return r2_score(targets, outputs)
+        return loss, self.target_preparation.repeated(self.loss.outputs_per_target).invert(outputs)
 
     def _has_converged(self) -> bool:
         """Ask the schedule what to do on a plateau; return whether to stop."""

@@ -134,7 +134,7 @@ BAD_LABELS = {
     "negative": (np.where(LABELS == 2, -1, LABELS), "-1"),
     "floats": (LABELS.astype(float), "float64"),
     "two dimensions": (LABELS[:, None], "(30, 1)"),
-    "one-hot": (np.eye(3, dtype=int)[LABELS], "(30, 3)"),
+    "two columns": (np.eye(2, dtype=int)[LABELS % 2], "(30, 2)"),
     "text": (np.array(list("abc"))[LABELS], "U1"),
     "huge": (LABELS.astype(np.int64) + 2**32, "4294967296"),
 }

@@ -68,7 +68,7 @@ def train(
         optimizer, momentum, n_moments = solver.options(), solver.momentum, solver.n_moments
     options = {
         "rows": np.arange(len(X)), "alpha": 0.01, "shuffle": True, "targets_preparation": None, "n_steps": 0,
-        "seed": 5, **options,
+        "seed": 5, "loss_options": losses.BY_NAME[loss]().options(), **options,
     }  # fmt: skip
     training = engine.Training(
         plan, parameters, X, None, batch_size, loss=loss, targets=targets, optimizer=optimizer,

@@ -29,8 +29,14 @@ ACTIVATION_CODES = {
 }
 LOSS_CODES = {
     "cross_entropy": LOSS_CROSS_ENTROPY,
+    "soft_cross_entropy": LOSS_SOFT_CROSS_ENTROPY,
     "binary_cross_entropy": LOSS_BINARY_CROSS_ENTROPY,
+    "log_likelihood": LOSS_LOG_LIKELIHOOD,
     "squared_error": LOSS_SQUARED_ERROR,
+    "absolute_error": LOSS_ABSOLUTE_ERROR,
+    "huber": LOSS_HUBER,
+    "quantile": LOSS_QUANTILE,
+    "poisson": LOSS_POISSON,
 }
 #: What the C core pads samples to; plan.py must agree.
 PADDING = LANES

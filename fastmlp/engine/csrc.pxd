@@ -23,7 +23,16 @@ cdef extern from "fastmlp.h" nogil:
         ACTIVATION_SILU
         ACTIVATION_MISH
         ACTIVATION_SOFTPLUS
-    ctypedef enum loss_t: LOSS_CROSS_ENTROPY, LOSS_BINARY_CROSS_ENTROPY, LOSS_SQUARED_ERROR
+    ctypedef enum loss_t:
+        LOSS_CROSS_ENTROPY
+        LOSS_SOFT_CROSS_ENTROPY
+        LOSS_BINARY_CROSS_ENTROPY
+        LOSS_LOG_LIKELIHOOD
+        LOSS_SQUARED_ERROR
+        LOSS_ABSOLUTE_ERROR
+        LOSS_HUBER
+        LOSS_QUANTILE
+        LOSS_POISSON
     ctypedef enum solver_t: SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA
 
     ctypedef struct source_t:
@@ -54,11 +63,23 @@ cdef extern from "fastmlp.h" nogil:
         void (*activation_backward)(void *, const void *, const void *, int64_t, int64_t, int64_t,
                                     activation_t, double) noexcept nogil
         void (*cross_entropy)(void *, void *, const void *, const int32_t *,
-                              int64_t, int64_t, int64_t, double) noexcept nogil
+                              int64_t, int64_t, int64_t, double, double) noexcept nogil
+        void (*soft_cross_entropy)(void *, void *, const void *, const void *,
+                                   int64_t, int64_t, int64_t, double, double) noexcept nogil
         void (*binary_cross_entropy)(void *, void *, const void *, const void *,
                                      int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*log_likelihood)(void *, void *, const void *, const void *,
+                               int64_t, int64_t, int64_t, double) noexcept nogil
         void (*squared_error)(void *, void *, const void *, const void *,
                               int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*absolute_error)(void *, void *, const void *, const void *,
+                               int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*huber)(void *, void *, const void *, const void *,
+                      int64_t, int64_t, int64_t, double, double) noexcept nogil
+        void (*quantile)(void *, void *, const void *, const void *, const double *,
+                         int64_t, int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*poisson)(void *, void *, const void *, const void *,
+                        int64_t, int64_t, int64_t, double) noexcept nogil
         void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
         double (*sum)(const void *, int64_t) noexcept nogil
         double (*sum_of_squares)(const void *, int64_t) noexcept nogil

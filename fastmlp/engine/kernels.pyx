@@ -106,36 +106,92 @@ def activation_backward(floating[:, ::1] d, floating[:, ::1] y, int64_t n_sample
     return out[:, :n_samples]
 
 
-def cross_entropy(floating[:, ::1] z, const int32_t[::1] labels, double weight, isa):
-    """Return the losses (padded) and the gradient (padded) of softmax and cross-entropy."""
+def cross_entropy(floating[:, ::1] z, const int32_t[::1] labels, double weight, isa, label_smoothing=0.0):
+    """Return the losses and the gradient (padded) of softmax and cross-entropy."""
     losses, d = np.empty(z.shape[1], dtype=np.asarray(z).dtype), np.full_like(z, np.nan)
     cdef floating[::1] losses_view = losses
     cdef floating[:, ::1] d_view = d
     find_kernels(isa, dtype_of(z)).cross_entropy(
         &d_view[0, 0], &losses_view[0], &z[0, 0], &labels[0], z.shape[0], labels.shape[0], z.shape[1],
-        weight)
+        weight, label_smoothing)
     return losses[: labels.shape[0]], d
 
 
-def binary_cross_entropy(floating[:, ::1] z, floating[:, ::1] targets, int64_t n_samples, double weight,
-                         isa):
+def summed_loss(name, floating[:, ::1] x, floating[:, ::1] targets, int64_t n_samples, double weight, isa,
+                numbers=(0.0,)):
+    """Return the losses and the gradient (padded) of a loss whose targets are a matrix, by its name.
+
+    ``numbers`` are its own: the smoothing, delta or the quantiles.
+    """
+    losses, d = np.empty(x.shape[1], dtype=np.asarray(x).dtype), np.full_like(x, np.nan)
+    cdef floating[::1] losses_view = losses
+    cdef floating[:, ::1] d_view = d
+    cdef double[::1] own = np.array(numbers, dtype=np.float64)
+    cdef const kernels_t *kernels = find_kernels(isa, dtype_of(x))
+    cdef void *d_x = &d_view[0, 0]
+    cdef void *out = &losses_view[0]
+    cdef const void *at = &x[0, 0]
+    cdef const void *t = &targets[0, 0]
+    cdef int64_t n_rows = x.shape[0], stride = x.shape[1]
+    if name == "soft_cross_entropy":
+        kernels.soft_cross_entropy(d_x, out, at, t, n_rows, n_samples, stride, weight, own[0])
+    elif name == "binary_cross_entropy":
+        kernels.binary_cross_entropy(d_x, out, at, t, n_rows, n_samples, stride, weight)
+    elif name == "log_likelihood":
+        kernels.log_likelihood(d_x, out, at, t, n_rows, n_samples, stride, weight)
+    elif name == "squared_error":
+        kernels.squared_error(d_x, out, at, t, n_rows, n_samples, stride, weight)
+    elif name == "absolute_error":
+        kernels.absolute_error(d_x, out, at, t, n_rows, n_samples, stride, weight)
+    elif name == "huber":
+        kernels.huber(d_x, out, at, t, n_rows, n_samples, stride, weight, own[0])
+    elif name == "quantile":
+        kernels.quantile(d_x, out, at, t, &own[0], n_rows, own.shape[0], n_samples, stride, weight)
+    elif name == "poisson":
+        kernels.poisson(d_x, out, at, t, n_rows, n_samples, stride, weight)
+    else:
+        raise ValueError(f"unknown loss {name!r}")
+    return losses[:n_samples], d
+
+
+def soft_cross_entropy(z, targets, n_samples, weight, isa, label_smoothing=0.0):
+    """Return the losses and the gradient (padded) of softmax and cross-entropy against probabilities."""
+    return summed_loss("soft_cross_entropy", z, targets, n_samples, weight, isa, (label_smoothing,))
+
+
+def binary_cross_entropy(z, targets, n_samples, weight, isa):
     """Return the losses and the gradient (padded) of logistic sigmoid and binary cross-entropy."""
-    losses, d = np.empty(z.shape[1], dtype=np.asarray(z).dtype), np.full_like(z, np.nan)
-    cdef floating[::1] losses_view = losses
-    cdef floating[:, ::1] d_view = d
-    find_kernels(isa, dtype_of(z)).binary_cross_entropy(
-        &d_view[0, 0], &losses_view[0], &z[0, 0], &targets[0, 0], z.shape[0], n_samples, z.shape[1], weight)
-    return losses[:n_samples], d
+    return summed_loss("binary_cross_entropy", z, targets, n_samples, weight, isa)
 
 
-def squared_error(floating[:, ::1] y, floating[:, ::1] targets, int64_t n_samples, double weight, isa):
+def log_likelihood(z, targets, n_samples, weight, isa):
+    """Return the losses and the gradient (padded) of logistic sigmoid and the negative log likelihood."""
+    return summed_loss("log_likelihood", z, targets, n_samples, weight, isa)
+
+
+def squared_error(y, targets, n_samples, weight, isa):
     """Return the losses and the gradient (padded) of half the squared error."""
-    losses, d = np.empty(y.shape[1], dtype=np.asarray(y).dtype), np.full_like(y, np.nan)
-    cdef floating[::1] losses_view = losses
-    cdef floating[:, ::1] d_view = d
-    find_kernels(isa, dtype_of(y)).squared_error(
-        &d_view[0, 0], &losses_view[0], &y[0, 0], &targets[0, 0], y.shape[0], n_samples, y.shape[1], weight)
-    return losses[:n_samples], d
+    return summed_loss("squared_error", y, targets, n_samples, weight, isa)
+
+
+def absolute_error(y, targets, n_samples, weight, isa):
+    """Return the losses and the gradient (padded) of the absolute error."""
+    return summed_loss("absolute_error", y, targets, n_samples, weight, isa)
+
+
+def huber(y, targets, n_samples, weight, isa, delta=1.0):
+    """Return the losses and the gradient (padded) of Huber's loss."""
+    return summed_loss("huber", y, targets, n_samples, weight, isa, (delta,))
+
+
+def quantile(y, targets, n_samples, weight, isa, quantiles=(0.5,)):
+    """Return the losses and the gradient (padded) of the pinball loss of every quantile."""
+    return summed_loss("quantile", y, targets, n_samples, weight, isa, quantiles)
+
+
+def poisson(x, targets, n_samples, weight, isa):
+    """Return the losses and the gradient (padded) of Poisson's deviance, less what does not depend on x."""
+    return summed_loss("poisson", x, targets, n_samples, weight, isa)
 
 
 def row_sums(floating[:, ::1] x, int64_t n_samples, isa):

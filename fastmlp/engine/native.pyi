@@ -27,6 +27,7 @@ class Training:
         shuffle: bool,
         seed: int,
         n_steps: int,
+        loss_options: dict[str, Any] | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
         clip_value: float = 0.0,
@@ -57,6 +58,7 @@ def forward(
     outs: Sequence[NDArray[Any] | None],
     *,
     loss: str | None = None,
+    loss_options: dict[str, Any] | None = None,
     targets: NDArray[Any] | None = None,
     targets_preparation: _Preparation = None,
     n_threads: int = 1,
@@ -71,5 +73,6 @@ def gradients(
     *,
     loss: str,
     targets: NDArray[Any],
+    loss_options: dict[str, Any] | None = None,
     targets_preparation: _Preparation = None,
 ) -> float: ...

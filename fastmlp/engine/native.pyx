@@ -176,10 +176,10 @@ cdef class Training(Walk):
         readonly int n_threads
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
-                 targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps, l2=0.0, l1=0.0,
-                 clip_value=0.0, clip_norm=0.0, n_threads=1, measure=True):
-        super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, targets=targets,
-                         targets_preparation=targets_preparation, moments=moments,
+                 targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps,
+                 loss_options=None, l2=0.0, l1=0.0, clip_value=0.0, clip_norm=0.0, n_threads=1, measure=True):
+        super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, loss_options=loss_options,
+                         targets=targets, targets_preparation=targets_preparation, moments=moments,
                          gradient=aligned_zeros(plan.n_parameters, plan.dtype))
         self.writable(parameters)
         self.rows = rows
@@ -358,7 +358,7 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
         slab += member.count
 
 
-def forward(plan, parameters, X, preparation, outs, *, loss=None, targets=None,
+def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=None, targets=None,
             targets_preparation=None, n_threads=1):
     """Run X through the layers; write the outputs of those that ``outs`` has an array for.
 
@@ -367,7 +367,8 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, targets=None,
     cdef int64_t n_slabs = (len(X) + SLAB - 1) // SLAB, slabs_per_slice = 1
     cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
     cdef Walk walk
-    cdef list walks = [Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss, targets=targets,
+    cdef list walks = [Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
+                            loss_options=loss_options, targets=targets,
                             targets_preparation=targets_preparation) for _ in range(n_walks)]
     cdef int64_t[::1] rows = np.arange(len(X))
     walk = walks[0]
@@ -397,11 +398,11 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, targets=None,
 
 
 def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets,
-              targets_preparation=None):
+              loss_options=None, targets_preparation=None):
     """Return the mean loss; write its gradient with respect to the parameters (a vector like them)
     and to the prepared inputs, (n_samples, n_features)."""
     cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
-                          targets=targets, targets_preparation=targets_preparation,
+                          loss_options=loss_options, targets=targets, targets_preparation=targets_preparation,
                           gradient=d_parameters, d_inputs=True)
     cdef int64_t[::1] rows = np.arange(len(X))
     cdef layer_t *first = &walk.walk.layers[0]

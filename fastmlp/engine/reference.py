@@ -142,14 +142,33 @@ def activation_backward(d, y, activation, slopes=None):
 # --- Losses: each sample's loss, and the gradient of weight * sum(losses) ---
 
 
-def cross_entropy(z, labels, weight):
-    """Cross-entropy of softmax(z) against class labels, from the logits z."""
+def cross_entropy(z, labels, weight, label_smoothing=0.0):
+    """Cross-entropy of softmax(z) against class labels, from the logits z.
+
+    The true class has the probability 1 - label_smoothing, and every class an equal share of the rest.
+    """
+    dtype = z.dtype.type
+    rest, share = dtype(1 - label_smoothing), dtype(label_smoothing / len(z))
     shifted = z - z.max(axis=0)
     samples = np.arange(z.shape[1])
-    losses = np.log(np.exp(shifted).sum(axis=0)) - shifted[labels, samples]
-    d_z = softmax(z) * z.dtype.type(weight)
-    d_z[labels, samples] -= z.dtype.type(weight)
+    losses = np.log(np.exp(shifted).sum(axis=0)) - rest * shifted[labels, samples]
+    losses -= (share * shifted).sum(axis=0)
+    d_z = (softmax(z) - share) * dtype(weight)
+    d_z[labels, samples] -= rest * dtype(weight)
     return losses, d_z
+
+
+def soft_cross_entropy(z, targets, weight, label_smoothing=0.0):
+    """Cross-entropy of softmax(z) against probabilities (classes, samples), from the logits z.
+
+    The gradient is that of the loss also where a sample's probabilities do not quite sum to 1.
+    """
+    dtype = z.dtype.type
+    targets = dtype(1 - label_smoothing) * targets + dtype(label_smoothing / len(z))
+    shifted = z - z.max(axis=0)
+    total = targets.sum(axis=0)
+    losses = total * np.log(np.exp(shifted).sum(axis=0)) - (targets * shifted).sum(axis=0)
+    return losses, (total * softmax(z) - targets) * dtype(weight)
 
 
 def binary_cross_entropy(z, targets, weight):
@@ -164,13 +183,55 @@ def squared_error(y, targets, weight):
     return 0.5 * (error * error).sum(axis=0), error * y.dtype.type(weight)
 
 
+def log_likelihood(z, targets, weight):
+    """-t log p for p = logistic(z), summed over the outputs: the half of the binary cross-entropy with t."""
+    losses = (targets * (np.maximum(-z, 0) + np.log1p(np.exp(-np.abs(z))))).sum(axis=0)
+    return losses, -targets * logistic(-z) * z.dtype.type(weight)
+
+
+def absolute_error(y, targets, weight):
+    """The magnitude of the difference, summed over the outputs; its derivative at 0 is taken for 0."""
+    error = y - targets
+    return np.abs(error).sum(axis=0), np.sign(error) * y.dtype.type(weight)
+
+
+def huber(y, targets, weight, delta=1.0):
+    """Half the squared difference up to delta, and beyond it a straight line, summed over the outputs."""
+    error = y - targets
+    clipped = np.clip(error, -y.dtype.type(delta), y.dtype.type(delta))
+    return (clipped * (error - 0.5 * clipped)).sum(axis=0), clipped * y.dtype.type(weight)
+
+
+def quantile(y, targets, weight, quantiles=(0.5,)):
+    """The pinball loss q (t - y), or (1 - q) (y - t) where the output y is above the target t, summed.
+
+    Each row of targets has an output for every quantile q, one after the other.
+    """
+    q = np.tile(np.array(quantiles, dtype=y.dtype), len(targets))[:, None]
+    error = y - np.repeat(targets, len(quantiles), axis=0)
+    side = np.where(error > 0, 1 - q, -q)
+    return (side * error).sum(axis=0), side * (error != 0) * y.dtype.type(weight)
+
+
+def poisson(x, targets, weight):
+    """Poisson's negative log likelihood for the mean e^x, less log t!, which does not depend on x."""
+    mean = np.exp(x)
+    return (mean - targets * x).sum(axis=0), (mean - targets) * x.dtype.type(weight)
+
+
 LOSSES = {
     "cross_entropy": cross_entropy,
+    "soft_cross_entropy": soft_cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
+    "log_likelihood": log_likelihood,
     "squared_error": squared_error,
+    "absolute_error": absolute_error,
+    "huber": huber,
+    "quantile": quantile,
+    "poisson": poisson,
 }
 #: These begin at the logits: the last layer's activation is part of them.
-FROM_LOGITS = {"cross_entropy", "binary_cross_entropy"}
+FROM_LOGITS = {"cross_entropy", "soft_cross_entropy", "binary_cross_entropy", "log_likelihood"}
 
 # --- Data ---
 
@@ -366,10 +427,14 @@ class Walk:
     """One plan over one data set: up the layers, the loss, and down again."""
 
     def __init__(
-        self, plan, parameters, X, preparation, *, loss=None, targets=None, targets_preparation=None
-    ):
+        self, plan, parameters, X, preparation, *, loss=None, loss_options=None, targets=None,
+        targets_preparation=None,
+    ):  # fmt: skip
         self.plan, self.parameters, self.X, self.preparation = plan, parameters, X, preparation
-        self.loss, self.targets, self.targets_preparation = loss, targets, targets_preparation
+        if loss == "cross_entropy" and np.ndim(targets) == 2:
+            loss = "soft_cross_entropy"
+        self.loss, self.loss_options = loss, loss_options or {}
+        self.targets, self.targets_preparation = targets, targets_preparation
         self.activations = [layer.activation for layer in plan.layers]
         if loss in FROM_LOGITS:
             self.activations[-1] = "identity"
@@ -395,7 +460,7 @@ class Walk:
             targets = self.targets[rows]
         else:
             targets = gather(self.targets, rows, self.targets_preparation, self.plan.dtype)
-        losses, d = LOSSES[self.loss](outputs, targets, weight)
+        losses, d = LOSSES[self.loss](outputs, targets, weight, **self.loss_options)
         d = activation_backward(d, outputs, self.activations[-1], self.slopes[-1])
         return losses.astype(np.float64).sum(), d
 
@@ -423,8 +488,8 @@ class Training(Walk):
 
     def __init__(
         self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
-        optimizer, moments, alpha, shuffle, seed, n_steps, l2=0.0, l1=0.0, clip_value=0.0,
-        clip_norm=0.0, n_threads=1,
+        optimizer, moments, alpha, shuffle, seed, n_steps, loss_options=None, l2=0.0, l1=0.0,
+        clip_value=0.0, clip_norm=0.0, n_threads=1,
     ):  # fmt: skip
         super().__init__(
             plan,
@@ -432,6 +497,7 @@ class Training(Walk):
             X,
             preparation,
             loss=loss,
+            loss_options=loss_options,
             targets=targets,
             targets_preparation=targets_preparation,
         )
@@ -533,15 +599,17 @@ class Training(Walk):
 
 
 def forward(
-    plan, parameters, X, preparation, outs, *, loss=None, targets=None, targets_preparation=None, n_threads=1
-):
+    plan, parameters, X, preparation, outs, *, loss=None, loss_options=None, targets=None,
+    targets_preparation=None, n_threads=1,
+):  # fmt: skip
     """Run X through the layers; write the outputs of those that ``outs`` has an array for.
 
     With a loss and targets, also return the mean loss.
     """
     walk = Walk(
-        plan, parameters, X, preparation, loss=loss, targets=targets, targets_preparation=targets_preparation
-    )
+        plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
+        targets_preparation=targets_preparation,
+    )  # fmt: skip
     loss_sum = 0.0
     for start in range(0, len(X), SLAB):
         rows = np.arange(start, min(start + SLAB, len(X)))
@@ -557,14 +625,16 @@ def forward(
 
 
 def gradients(
-    plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets, targets_preparation=None
-):
+    plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets, loss_options=None,
+    targets_preparation=None,
+):  # fmt: skip
     """Return the mean loss; write its gradient with respect to the parameters (a vector like them)
     and to the prepared inputs, (n_samples, n_features).
     """
     walk = Walk(
-        plan, parameters, X, preparation, loss=loss, targets=targets, targets_preparation=targets_preparation
-    )
+        plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
+        targets_preparation=targets_preparation,
+    )  # fmt: skip
     rows = np.arange(len(X))
     xs = walk.forward(rows)
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / len(X))

@@ -16,6 +16,8 @@ ctypedef struct walk_t:
     void *losses
     double *penalties  # of each unit
     loss_t loss
+    const double *loss_numbers  # the smoothing, delta or quantiles
+    int64_t n_loss_numbers
     bint last_is_logits
     bint keeps_rows  # of the whole batch, sample by sample; else of one strip at a time
     bint checks_inputs
@@ -30,7 +32,7 @@ cdef class Walk:
 
     cdef char *writable(self, array) except NULL
     cdef char *readable(self, array) except NULL
-    cdef int set_targets(self, targets, preparation, dtype) except -1
+    cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1
     cdef int place_forms(self, Py_ssize_t i, char *memory, places) except -1
 
 

@@ -23,6 +23,9 @@ from fastmlp.engine import core
 from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES
 from fastmlp.engine.plan import aligned_zeros, plan_workspace
 
+# The last layer's activation is part of these losses.
+FROM_LOGITS = {"cross_entropy", "binary_cross_entropy", "log_likelihood"}
+
 cdef enum:
     BLOCK_COLUMNS = 256  # 16 rows of them are 16 KB in float32
 
@@ -42,8 +45,8 @@ cdef class Walk:
         PyMem_Free(self.walk.layers)
         PyMem_Free(self.walk.forms)
 
-    def __init__(self, plan, parameters, X, preparation, batch_size, *, loss=None, targets=None,
-                 targets_preparation=None, gradient=None, moments=(), d_inputs=False):
+    def __init__(self, plan, parameters, X, preparation, batch_size, *, loss=None, loss_options=None,
+                 targets=None, targets_preparation=None, gradient=None, moments=(), d_inputs=False):
         cdef layer_t *layer
         cdef layer_t *below
         cdef char *memory
@@ -74,8 +77,7 @@ cdef class Walk:
         self.walk.batch_targets = memory + <size_t>layout.targets * itemsize
         self.walk.losses = memory + <size_t>layout.losses * itemsize
         if loss is not None:
-            self.walk.loss = LOSS_CODES[loss]
-            self.set_targets(targets, targets_preparation, plan.dtype)
+            self.set_loss(loss, loss_options or {}, targets, targets_preparation, plan.dtype)
 
         for i in range(self.walk.n_layers):
             layer_plan = plan.layers[i]
@@ -116,7 +118,7 @@ cdef class Walk:
         for i, places in enumerate(layout.forms):
             self.place_forms(i, memory, places)
         # These losses begin at the logits; the activation is part of their kernel.
-        self.walk.last_is_logits = loss is not None and self.walk.loss != LOSS_SQUARED_ERROR
+        self.walk.last_is_logits = loss in FROM_LOGITS
         if self.walk.last_is_logits:
             layer = &self.walk.layers[self.walk.n_layers - 1]
             layer.activation, layer.is_softmax = ACTIVATION_IDENTITY, False
@@ -152,7 +154,14 @@ cdef class Walk:
         self.keep_alive.append(view)
         return <char *>&view[0]
 
-    cdef int set_targets(self, targets, preparation, dtype) except -1:
+    cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1:
+        cdef double[::1] numbers = np.array(
+            [number for value in options.values() for number in np.ravel(value)] or [0.0])
+        self.keep_alive.append(numbers)
+        self.walk.loss_numbers, self.walk.n_loss_numbers = &numbers[0], len(numbers)
+        if loss == "cross_entropy" and np.ndim(targets) == 2:
+            loss = "soft_cross_entropy"
+        self.walk.loss = LOSS_CODES[loss]
         if self.walk.loss == LOSS_CROSS_ENTROPY:
             self.walk.labels = <const int32_t *>self.readable(targets)
         else:
@@ -316,18 +325,34 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
         char *losses = <char *>walk.losses + skip
         char *targets = <char *>walk.batch_targets + skip
         int32_t *labels = <int32_t *>walk.batch_targets + start
+        int64_t n_out = last.n_out
     if n > 0:
         if walk.loss == LOSS_CROSS_ENTROPY:
             for i in range(n):
                 labels[i] = walk.labels[rows[start + i]]
-            kernels.cross_entropy(d_outputs, losses, outputs, labels, last.n_out, n, stride, weight)
+            kernels.cross_entropy(d_outputs, losses, outputs, labels, n_out, n, stride, weight,
+                                  walk.loss_numbers[0])
         else:
             kernels.gather_columns(targets, &walk.targets, rows + start, &walk.targets_preparation, n, stride)
-            if walk.loss == LOSS_BINARY_CROSS_ENTROPY:
-                kernels.binary_cross_entropy(d_outputs, losses, outputs, targets, last.n_out, n, stride,
-                                             weight)
+            if walk.loss == LOSS_SOFT_CROSS_ENTROPY:
+                kernels.soft_cross_entropy(d_outputs, losses, outputs, targets, n_out, n, stride, weight,
+                                           walk.loss_numbers[0])
+            elif walk.loss == LOSS_BINARY_CROSS_ENTROPY:
+                kernels.binary_cross_entropy(d_outputs, losses, outputs, targets, n_out, n, stride, weight)
+            elif walk.loss == LOSS_LOG_LIKELIHOOD:
+                kernels.log_likelihood(d_outputs, losses, outputs, targets, n_out, n, stride, weight)
+            elif walk.loss == LOSS_SQUARED_ERROR:
+                kernels.squared_error(d_outputs, losses, outputs, targets, n_out, n, stride, weight)
+            elif walk.loss == LOSS_ABSOLUTE_ERROR:
+                kernels.absolute_error(d_outputs, losses, outputs, targets, n_out, n, stride, weight)
+            elif walk.loss == LOSS_HUBER:
+                kernels.huber(d_outputs, losses, outputs, targets, n_out, n, stride, weight,
+                              walk.loss_numbers[0])
+            elif walk.loss == LOSS_QUANTILE:
+                kernels.quantile(d_outputs, losses, outputs, targets, walk.loss_numbers, n_out,
+                                 walk.n_loss_numbers, n, stride, weight)
             else:
-                kernels.squared_error(d_outputs, losses, outputs, targets, last.n_out, n, stride, weight)
+                kernels.poisson(d_outputs, losses, outputs, targets, n_out, n, stride, weight)
         if last.is_softmax:
             derive_strip(last, step, member)
         else:
@@ -489,7 +514,8 @@ cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil:
     if walk.last_is_logits:
         step.kernels.activation_forward(
             last.outputs, NULL, NULL, last.n_out, step.n_samples, step.stride,
-            ACTIVATION_SOFTMAX if walk.loss == LOSS_CROSS_ENTROPY else ACTIVATION_LOGISTIC, 0)
+            ACTIVATION_SOFTMAX if walk.loss in (LOSS_CROSS_ENTROPY, LOSS_SOFT_CROSS_ENTROPY)
+            else ACTIVATION_LOGISTIC, 0)
 
 
 cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,

@@ -86,7 +86,7 @@ static void train(void *context, const member_t *member)
         if (end > start)
             kernels->cross_entropy((char *)last->d_outputs + skip, (char *)net->losses + skip,
                                    (char *)last->outputs + skip, net->labels + start, last->n_out, end - start,
-                                   step.stride, 1.0 / (double)step.n_samples);
+                                   step.stride, 1.0 / (double)step.n_samples, 0);
         fastmlp_barrier(member);
         for (int l = N_LAYERS - 1; l >= 0; l--) {
             layer_t *layer = &net->layers[l];
