@@ -27,6 +27,8 @@ _HISTORY = (
 )  # fmt: skip
 # Parameters that are not data, or are about the machine: they begin at their defaults in a loaded model.
 _LEFT_OUT = ("callbacks", "n_threads")
+# Parameters that files of an earlier version lack: they have their defaults.
+_ADDED = ("l2", "l1", "weight_decay", "weight_init", "loss", "label_smoothing")
 # What a parameter can be an instance of: its base, and the names of what a file can hold.
 _KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "schedule": (schedules.Schedule, schedules.BY_NAME),
@@ -83,8 +85,8 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
     """
     try:
         parameters = {name: _object(value) for name, value in dict(description["parameters"]).items()}
-        # A file of an earlier version lacks the parameters that were added since: they have their defaults.
-        if not parameters.keys() <= cls().get_params().keys() - set(_LEFT_OUT):
+        known = cls().get_params().keys() - set(_LEFT_OUT)
+        if not known - set(_ADDED) <= parameters.keys() <= known:
             raise ValueError(f"parameters {', '.join(parameters)}")
         model = cls(**parameters)
         fitted = dict(description["fitted"])

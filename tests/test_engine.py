@@ -16,11 +16,11 @@ SOLVERS = {
     "nesterov": ({"solver": "sgd", "nesterov": True}, 0.9),
     "adam": ({"solver": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}, 0.0),
 }
-# Every loss with every output activation that it goes with.
+# Every loss with an output activation that it goes with; and squared error, which stands for all losses that
+# take any outputs, with every one.
 HEADS = [
-    (loss.name, activation)
-    for loss in losses.BY_NAME.values()
-    for activation in loss.output_activations or ("identity", "relu", "tanh", "logistic", "softmax")
+    *((loss.name, (loss.output_activations or ("identity",))[0]) for loss in losses.BY_NAME.values()),
+    *(("squared_error", activation) for activation in ("relu", "tanh", "logistic", "softmax")),
 ]
 
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
