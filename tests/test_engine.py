@@ -218,7 +218,17 @@ def test_gradients_agree_over_several_slabs(loss, output, dtype, operations):
     results = []
     for engine in (native, reference):
         d_parameters, d_inputs = aligned_zeros(plan.n_parameters, dtype), np.empty(X.shape, dtype)
-        engine.gradients(plan, parameters, X, None, d_parameters, d_inputs, loss=loss, targets=targets)
+        engine.gradients(
+            plan,
+            parameters,
+            X,
+            None,
+            d_parameters,
+            d_inputs,
+            loss=loss,
+            targets=targets,
+            loss_options=losses.BY_NAME[loss]().options(),
+        )
         results.append((d_parameters, d_inputs))
     for actual, expected in zip(*results, strict=True):
         np.testing.assert_allclose(actual, expected, atol=LIMIT[dtype] * np.abs(expected).max())
