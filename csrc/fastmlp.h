@@ -111,16 +111,16 @@ typedef struct {
                                  int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
     void (*log_likelihood)(void *d_x, void *losses, const void *x, const void *targets,
                            int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
-    /* These take the outputs: sum (x - t)^2 / 2; sum |x - t|; and between them, the first up to |x - t| = delta
-     * and beyond it a straight line. */
+    /* These take the outputs: sum (x - t)^2 / 2; sum |x - t|; and between them, the first up to
+     * |x - t| = delta and beyond it a straight line. */
     void (*squared_error)(void *d_x, void *losses, const void *x, const void *targets,
                           int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
     void (*absolute_error)(void *d_x, void *losses, const void *x, const void *targets,
                            int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
     void (*huber)(void *d_x, void *losses, const void *x, const void *targets,
                   int64_t n_rows, int64_t n_samples, int64_t stride, double weight, double delta);
-    /* sum max(q (t - x), (q - 1) (t - x)); targets (n_rows / n_quantiles, stride), each with an output for every
-     * quantile q, one after the other. */
+    /* sum max(q (t - x), (q - 1) (t - x)); targets (n_rows / n_quantiles, stride), each with an output for
+     * every quantile q, one after the other. */
     void (*quantile)(void *d_x, void *losses, const void *x, const void *targets, const double *quantiles,
                      int64_t n_rows, int64_t n_quantiles, int64_t n_samples, int64_t stride, double weight);
     /* sum e^x - t x */

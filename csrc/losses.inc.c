@@ -27,7 +27,8 @@ INLINE void NAME(exp_strip)(REAL *restrict e, REAL *restrict top, REAL *restrict
 }
 
 /* Softmax and cross-entropy from the logits. The target is t = (1 - label_smoothing) onehot(label) +
- * label_smoothing / n_rows: loss = log(sum_j e^(x_j - top)) - sum_j t_j (x_j - top), d_x = weight (softmax(x) - t). */
+ * label_smoothing / n_rows: loss = log(sum_j e^(x_j - top)) - sum_j t_j (x_j - top),
+ * d_x = weight (softmax(x) - t). */
 KERNEL void NAME(cross_entropy)(void *d_x_, void *losses_, const void *x_, const int32_t *labels,
                                 int64_t n_rows, int64_t n_samples, int64_t stride, double weight,
                                 double label_smoothing)
@@ -59,8 +60,8 @@ KERNEL void NAME(cross_entropy)(void *d_x_, void *losses_, const void *x_, const
     NAME(clear_padding)(d_x, n_rows, n_samples, stride);
 }
 
-/* The same for targets that are probabilities u: t = (1 - label_smoothing) u + label_smoothing / n_rows. Their sum,
- * which rounding keeps from being 1, is part of both formulas, so that the gradient is that of the loss. */
+/* The same for targets that are probabilities u: t = (1 - label_smoothing) u + label_smoothing / n_rows. Their
+ * sum, which rounding keeps from being 1, is part of both formulas: the gradient is that of the loss. */
 KERNEL void NAME(soft_cross_entropy)(void *d_x_, void *losses_, const void *x_, const void *targets_,
                                      int64_t n_rows, int64_t n_samples, int64_t stride, double weight,
                                      double label_smoothing)
@@ -90,8 +91,8 @@ KERNEL void NAME(soft_cross_entropy)(void *d_x_, void *losses_, const void *x_, 
     NAME(clear_padding)(d_x, n_rows, n_samples, stride);
 }
 
-/* What one output x with the target t adds to the sum of its sample's losses; its slope is stored. `number` is
- * the loss's own. NaN goes on into the loss, which ends the training. */
+/* What one output x with the target t adds to the sum of its sample's losses; its slope is stored. `number`
+ * is the loss's own. NaN goes on into the loss, which ends the training. */
 INLINE REAL NAME(add_loss)(REAL sum, REAL x, REAL t, REAL number, REAL *slope, const loss_t loss)
 {
     const REAL error = x - t;
@@ -174,8 +175,9 @@ KERNEL void NAME(huber)(void *d_x, void *losses, const void *x, const void *targ
     NAME(sum_losses)(d_x, losses, x, targets, &delta, n_rows, 1, n_samples, stride, weight, LOSS_HUBER);
 }
 
-KERNEL void NAME(quantile)(void *d_x, void *losses, const void *x, const void *targets, const double *quantiles,
-                           int64_t n_rows, int64_t n_quantiles, int64_t n_samples, int64_t stride, double weight)
+KERNEL void NAME(quantile)(void *d_x, void *losses, const void *x, const void *targets,
+                           const double *quantiles, int64_t n_rows, int64_t n_quantiles, int64_t n_samples,
+                           int64_t stride, double weight)
 {
     NAME(sum_losses)(d_x, losses, x, targets, quantiles, n_rows, n_quantiles, n_samples, stride, weight,
                      LOSS_QUANTILE);

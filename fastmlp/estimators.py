@@ -12,18 +12,10 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp import losses
 from fastmlp.base import BaseMLP
 from fastmlp.checks import named
-from fastmlp.losses import (
-    BY_NAME,
-    AbsoluteError,
-    BinaryCrossEntropy,
-    CrossEntropy,
-    Huber,
-    Poisson,
-    Quantile,
-    SquaredError,
-)
+from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, Quantile, SquaredError
 from fastmlp.preparation import Preparation
 from fastmlp.saving import restore
 from fastmlp.storage import FormatError, read
@@ -188,49 +180,35 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _choose_loss(self):
         """Return the loss; refuse one that these classes cannot have."""
-        if self.loss is None:
-            loss = CrossEntropy() if self._several else BinaryCrossEntropy()
-        else:
-            loss = named("loss", self.loss, BY_NAME)
+        default, smoothing = CrossEntropy if self._several else BinaryCrossEntropy, self.label_smoothing
+        loss = default() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
         if isinstance(loss, CrossEntropy) and self._multilabel:
-            raise ValueError(
-                "loss='cross_entropy' is for samples of one class each; for label indicators choose "
-                "'binary_cross_entropy'."
-            )
+            raise ValueError(f"loss={loss.name!r} is for samples of one class each; y are label indicators.")
         if isinstance(loss, BinaryCrossEntropy) and self._several:
+            n_classes = len(self.classes_)
             raise ValueError(
-                f"loss='binary_cross_entropy' is for two classes and label indicators; y has "
-                f"{len(self.classes_)} classes: choose 'cross_entropy'."
+                f"loss={loss.name!r} is for two classes and label indicators; y has {n_classes} classes."
             )
-        if not self.label_smoothing:
-            return loss
-        if isinstance(loss, SquaredError):
+        if smoothing and isinstance(loss, SquaredError):
             raise ValueError(
-                f"label_smoothing={self.label_smoothing!r} goes with the cross-entropies, not with "
-                "loss='squared_error'."
+                f"label_smoothing={smoothing!r} goes with the cross-entropies, not loss={loss.name!r}."
             )
-        if isinstance(loss, CrossEntropy):
-            return replace(loss, label_smoothing=self.label_smoothing)
-        return loss
+        return replace(loss, label_smoothing=smoothing) if smoothing and loss.takes_labels else loss
 
     def _set_outputs(self):
         super()._set_outputs()
         softmax = self._several or isinstance(self._loss, CrossEntropy)
         self.out_activation_ = "softmax" if softmax else "logistic"
-        if softmax:
-            self.n_outputs_ = max(2, len(self.classes_))
-        else:
-            self.n_outputs_ = len(self.classes_) if self._multilabel else 1
+        n_classes = len(self.classes_)
+        self.n_outputs_ = max(2, n_classes) if softmax else n_classes if self._multilabel else 1
 
     def _targets_of(self, codes):
         """Return the encoded classes as the loss takes them."""
-        if isinstance(self._loss, CrossEntropy):
-            return codes
         if self.out_activation_ == "softmax":
-            return np.eye(self.n_outputs_, dtype=np.uint8)[codes]
-        if self.label_smoothing:
-            return (1 - self.label_smoothing) * codes + self.label_smoothing / 2
-        return codes
+            is_squared = isinstance(self._loss, SquaredError)
+            return np.eye(self.n_outputs_, dtype=np.uint8)[codes] if is_squared else codes
+        smoothing = self.label_smoothing
+        return (1 - smoothing) * codes + smoothing / 2 if smoothing else codes
 
     def _score_of_epoch(self):
         return (CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()).score
@@ -320,7 +298,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: dict = {  # noqa: RUF012
         **BaseMLP._parameter_constraints,
-        "loss": _choices(SquaredError, AbsoluteError, Huber, Quantile, Poisson),
+        "loss": _choices(SquaredError, losses.AbsoluteError, losses.Huber, Quantile, losses.Poisson),
         "label_smoothing": [Options(Real, {0.0})],
     }
     _y_numeric = True
@@ -346,7 +324,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y
 
     def _choose_loss(self):
-        return SquaredError() if self.loss is None else named("loss", self.loss, BY_NAME)
+        return SquaredError() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
 
     def _set_outputs(self):
         super()._set_outputs()

@@ -16,12 +16,14 @@ SOLVERS = {
     "nesterov": ({"solver": "sgd", "nesterov": True}, 0.9),
     "adam": ({"solver": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}, 0.0),
 }
-# Every loss with every output activation that it goes with.
+# Every loss with an output activation that it goes with; and squared error, which stands for all losses that
+# take any outputs, with every one.
 HEADS = [
-    (loss.name, activation)
-    for loss in losses.BY_NAME.values()
-    for activation in loss.output_activations
-    or ("identity", "relu", "tanh", "logistic", "softmax", "leaky_relu(0.2)", "gelu")
+    *((loss.name, (loss.output_activations or ("identity",))[0]) for loss in losses.BY_NAME.values()),
+    *(
+        ("squared_error", activation)
+        for activation in ("relu", "tanh", "logistic", "softmax", "leaky_relu(0.2)", "gelu")
+    ),
 ]
 
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -219,7 +221,17 @@ def test_gradients_agree_over_several_slabs(loss, output, dtype, operations):
     results = []
     for engine in (native, reference):
         d_parameters, d_inputs = aligned_zeros(plan.n_parameters, dtype), np.empty(X.shape, dtype)
-        engine.gradients(plan, parameters, X, None, d_parameters, d_inputs, loss=loss, targets=targets)
+        engine.gradients(
+            plan,
+            parameters,
+            X,
+            None,
+            d_parameters,
+            d_inputs,
+            loss=loss,
+            targets=targets,
+            loss_options=losses.BY_NAME[loss]().options(),
+        )
         results.append((d_parameters, d_inputs))
     for actual, expected in zip(*results, strict=True):
         np.testing.assert_allclose(actual, expected, atol=LIMIT[dtype] * np.abs(expected).max())

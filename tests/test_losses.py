@@ -244,6 +244,14 @@ def test_any_number_of_threads_gives_the_same_bits(case, dtype):
         np.testing.assert_array_equal(curve, results[0][1])
 
 
+@pytest.mark.parametrize("engine", [native, reference], ids=["native", "reference"])
+@pytest.mark.parametrize("loss", ["huber", "quantile"])
+def test_a_loss_without_its_numbers_is_refused_by_the_engines(loss, engine):
+    plan, parameters, X, targets = problem("squared_error", "float64", output="identity")
+    with pytest.raises(TypeError, match=r"loss_options|delta|quantiles"):
+        engine.forward(plan, parameters, X, None, [None] * 3, loss=loss, targets=targets)
+
+
 def test_indicators_of_a_class_are_the_same_as_its_label():
     X, labels = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 3
     trained = []

@@ -164,7 +164,7 @@ BAD_DESCRIPTIONS = {
         f"first layer {value!r}": put("layers", 0, value=value)
         for value in (
             [6], [6, "relu", 1], [0, "relu"], [-6, "relu"], [10**12, "relu"], [6.0, "relu"], ["6", "relu"],
-            [6, "swish"], [6, None], [6, ["relu"]], None,
+            [6, "swash"], [6, None], [6, ["relu"]], None,
         )
     },
     **{f"output {name}": put("layers", 2, value=[3, name]) for name in ("identity", "logistic", "relu")},

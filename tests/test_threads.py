@@ -17,7 +17,11 @@ from fastmlp.layers import Dense
 from fastmlp.threads import count_threads
 from test_engine import HEADS, problem, train
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # JAX says so of every fork once another test has loaded it.
+    pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning"),
+]
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 

@@ -195,14 +195,14 @@ def absolute_error(y, targets, weight):
     return np.abs(error).sum(axis=0), np.sign(error) * y.dtype.type(weight)
 
 
-def huber(y, targets, weight, delta=1.0):
+def huber(y, targets, weight, delta):
     """Half the squared difference up to delta, and beyond it a straight line, summed over the outputs."""
     error = y - targets
     clipped = np.clip(error, -y.dtype.type(delta), y.dtype.type(delta))
     return (clipped * (error - 0.5 * clipped)).sum(axis=0), clipped * y.dtype.type(weight)
 
 
-def quantile(y, targets, weight, quantiles=(0.5,)):
+def quantile(y, targets, weight, quantiles):
     """The pinball loss q (t - y), or (1 - q) (y - t) where the output y is above the target t, summed.
 
     Each row of targets has an output for every quantile q, one after the other.

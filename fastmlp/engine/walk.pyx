@@ -155,6 +155,8 @@ cdef class Walk:
         return <char *>&view[0]
 
     cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1:
+        if loss in ("huber", "quantile") and not options:
+            raise TypeError(f"loss={loss!r} needs its numbers as loss_options.")
         cdef double[::1] numbers = np.array(
             [number for value in options.values() for number in np.ravel(value)] or [0.0])
         self.keep_alive.append(numbers)
