@@ -220,3 +220,9 @@ def test_the_check_tells_who_confirms_and_who_has_another_winner(results):
 )
 def test_a_ratio_near_one_is_a_draw(ratio, winner):
     assert published.winner(ratio) == winner
+
+
+def test_what_is_published_can_be_read_and_its_rows_follow_from_its_rounds():
+    results = published.read(Path(published.__file__).parent / "published" / "results.json")
+    assert {case.case.group for case in results.cases} >= {"training", "prediction", "grid", "accuracy"}
+    assert not any(case.failed for case in results.cases)
