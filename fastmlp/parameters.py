@@ -1,0 +1,191 @@
+"""The parameters of the estimators: their ranges and defaults, and what is built from them alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+
+from fastmlp import activations, initializers, losses, optimizers, schedules
+from fastmlp import preparation as preparations
+from fastmlp.layers import Dense
+from fastmlp.network import DTYPES, ENGINES
+from fastmlp.optimizers import SGD
+
+# Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
+_HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
+
+
+class _ActivationOptions(StrOptions):
+    """Names that may carry a parameter, "leaky_relu(0.2)"; `activations.canonical` checks that."""
+
+    def is_satisfied_by(self, val):
+        return isinstance(val, str) and val.partition("(")[0] in self.options
+
+
+class Parameters(BaseEstimator):
+    """The parameters of MLPClassifier and MLPRegressor: what they may be, and what they stand for."""
+
+    _parameter_constraints: dict = {  # noqa: RUF012  scikit-learn's way to declare them
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [_ActivationOptions(_HIDDEN_ACTIVATIONS), "array-like"],
+        "solver": [StrOptions(set(optimizers.BY_NAME)), *optimizers.BY_NAME.values()],
+        "alpha": [Interval(Real, 0, np.inf, closed="left")],
+        "l2": [Interval(Real, 0, np.inf, closed="left")],
+        "l1": [Interval(Real, 0, np.inf, closed="left")],
+        "clip_value": [Interval(Real, 0, np.inf, closed="neither"), None],
+        "clip_norm": [Interval(Real, 0, np.inf, closed="neither"), None],
+        "weight_decay": [Interval(Real, 0, np.inf, closed="left"), None],
+        "weight_init": [StrOptions(set(initializers.BY_NAME)), initializers.Initializer, "array-like", None],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(schedules.BY_NAME)), schedules.Schedule],
+        "learning_rate_init": [Interval(Real, 0, np.inf, closed="neither")],
+        "power_t": [Interval(Real, 0, np.inf, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, np.inf, closed="left")],
+        "verbose": ["verbose"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "max_seconds": [Interval(Real, 0, np.inf, closed="neither"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "dtype": [StrOptions({"auto", *DTYPES})],
+        "engine": [StrOptions(set(ENGINES))],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
+        "loss": [StrOptions(set(losses.BY_NAME)), losses.Loss, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "callbacks": ["array-like"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        max_seconds=None,
+        l2=0.0,
+        l1=0.0,
+        weight_decay=None,
+        clip_value=None,
+        clip_norm=None,
+        weight_init=None,
+        loss=None,
+        label_smoothing=0.0,
+        dtype="auto",
+        engine="auto",
+        n_threads=None,
+        prepare=None,
+        callbacks=(),
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.max_seconds = max_seconds
+        self.l2 = l2
+        self.l1 = l1
+        self.weight_decay = weight_decay
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
+        self.weight_init = weight_init
+        self.loss = loss
+        self.label_smoothing = label_smoothing
+        self.dtype = dtype
+        self.engine = engine
+        self.n_threads = n_threads
+        self.prepare = prepare
+        self.callbacks = callbacks
+
+    def _check_params(self):
+        """Refuse parameters that no data could make good."""
+        self._validate_params()
+        self._hidden_layers()
+        self._optimizer()
+
+    def _hidden_layers(self) -> list[Dense]:
+        sizes = self.hidden_layer_sizes
+        sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
+        if any(not isinstance(size, Integral) or size < 1 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        names = [self.activation] * len(sizes) if isinstance(self.activation, str) else list(self.activation)
+        if len(names) != len(sizes):
+            raise ValueError(
+                f"activation={names!r} must name one activation, or one for each of "
+                f"{len(sizes)} hidden layers."
+            )
+        for name in names:
+            if not isinstance(name, str) or name.partition("(")[0] not in _HIDDEN_ACTIVATIONS:
+                raise ValueError(
+                    f"activation={name!r} is not one for hidden layers; choose from "
+                    f"{', '.join(sorted(_HIDDEN_ACTIVATIONS))}."
+                )
+        return [
+            Dense(int(size), activations.canonical(name)) for size, name in zip(sizes, names, strict=True)
+        ]
+
+    def _optimizer(self):
+        if not isinstance(self.solver, str):
+            optimizer = self.solver
+        elif self.solver == "sgd":
+            optimizer = SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
+        elif self.solver in ("adam", "adamw"):
+            kind = optimizers.BY_NAME[self.solver]
+            optimizer = kind(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        else:
+            optimizer = optimizers.BY_NAME[self.solver](self.learning_rate_init)
+        if self.weight_decay is not None:
+            optimizer = replace(optimizer, weight_decay=self.weight_decay)
+        return optimizer
+
+    def _schedule(self, optimizer):
+        if not isinstance(optimizer, SGD) and self.learning_rate in ("invscaling", "adaptive"):
+            return "constant"  # scikit-learn heeds these two for SGD only
+        if self.learning_rate == "invscaling":
+            return schedules.InverseScaling(self.power_t)
+        return self.learning_rate
