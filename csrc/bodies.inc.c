@@ -24,12 +24,14 @@ const kernels_t PASTE(kernels_, ISA, , NAME()) = {
     .huber = NAME(huber),
     .quantile = NAME(quantile),
     .poisson = NAME(poisson),
+    .weigh = NAME(weigh),
     .row_sums = NAME(row_sums),
     .sum = NAME(sum),
     .sum_of_squares = NAME(sum_of_squares),
     .sum_of_magnitudes = NAME(sum_of_magnitudes),
     .is_finite = NAME(is_finite),
     .solver_step = NAME(solver_step),
+    .average = NAME(average),
     .transpose = NAME(transpose),
 };
 

@@ -126,6 +126,10 @@ typedef struct {
     /* sum e^x - t x */
     void (*poisson)(void *d_x, void *losses, const void *x, const void *targets,
                     int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
+    /* d (n_rows, stride) and losses, each sample's times its weight; weights (n_samples, padded) are zero in
+     * the padding. Overwrites: d, losses. */
+    void (*weigh)(void *d, void *losses, const void *weights, int64_t n_rows, int64_t n_samples,
+                  int64_t stride);
 
     /* out (n_rows) = the sum of each row of x (n_rows, stride) over the samples, added to out if accumulate. */
     void (*row_sums)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride,
@@ -140,6 +144,8 @@ typedef struct {
      * Overwrites: w, moments. */
     void (*solver_step)(void *w, void *moment_1, void *moment_2, const void *g, int64_t n_rows, int64_t n,
                         int64_t stride, int64_t g_stride, const optimizer_t *optimizer);
+    /* mean (n) += rest (w - mean), a moving average of parameters w. Overwrites: mean. */
+    void (*average)(void *mean, const void *w, int64_t n, double rest);
     /* out (n_columns, out_stride) = x^T for x (n_rows, x_stride); strides are padded, and so are, with
      * zeros, the rows of out. */
     void (*transpose)(void *out, const void *x, int64_t n_rows, int64_t n_columns, int64_t out_stride,

@@ -182,3 +182,17 @@ KERNEL void NAME(quantile)(void *d_x, void *losses, const void *x, const void *t
     NAME(sum_losses)(d_x, losses, x, targets, quantiles, n_rows, n_quantiles, n_samples, stride, weight,
                      LOSS_QUANTILE);
 }
+
+/* The samples' losses, and their columns of the gradient d (n_rows, stride), times their weights. */
+KERNEL void NAME(weigh)(void *d_, void *losses_, const void *weights_, int64_t n_rows, int64_t n_samples,
+                        int64_t stride)
+{
+    REAL *restrict d = d_, *restrict losses = losses_;
+    const REAL *restrict weights = weights_;
+    const int64_t n = whole_lanes(n_samples);
+    for (int64_t j = 0; j < n_rows; j++)
+        for (int64_t i = 0; i < n; i++)
+            d[j * stride + i] *= weights[i];
+    for (int64_t i = 0; i < n; i++)
+        losses[i] *= weights[i];
+}

@@ -202,3 +202,13 @@ KERNEL void NAME(solver_step)(void *w, void *moment_1, void *moment_2, const voi
         break;
     }
 }
+
+/* A moving average of the parameters, a step of `rest` towards the present ones. */
+KERNEL void NAME(average)(void *mean_, const void *w_, int64_t n, double rest_)
+{
+    REAL *restrict mean = mean_;
+    const REAL *restrict w = w_;
+    const REAL rest = (REAL)rest_;
+    for (int64_t i = 0; i < n; i++)
+        mean[i] = FMA(rest, w[i] - mean[i], mean[i]);
+}

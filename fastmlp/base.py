@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp import preparation as preparations
 from fastmlp import saving
 from fastmlp.callbacks import PrintEpoch
+from fastmlp.checks import weights
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import INPUT_DTYPES, Network
@@ -38,6 +39,7 @@ class Data:
     single: bool
     X_val: np.ndarray | None = None
     targets_val: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
     _made: dict[str, Any] = field(default_factory=dict)
     _making: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,7 +55,7 @@ class BaseMLP(Parameters):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, X_val=None, y_val=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Fit to X and y, from new parameters.
 
         Parameters
@@ -62,6 +64,10 @@ class BaseMLP(Parameters):
             uint8, float32 and float64 are read in place, in any strides; other types are converted.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, label indicators or real targets.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights of at least 0, as in scikit-learn: a batch's loss is sum(weights * losses) / sum(weights),
+            and ``alpha`` is divided by the sum of the weights. Samples that are held out for
+            ``early_stopping`` keep theirs in the score.
         X_val, y_val : array-like, optional
             Validation data, scored after every epoch into ``validation_scores_``.
 
@@ -69,16 +75,16 @@ class BaseMLP(Parameters):
         -------
         self : object
         """
-        return self._fit(X, y, X_val, y_val, progress=False)
+        return self._fit(X, y, sample_weight, X_val, y_val, progress=False)
 
-    def _fit_checked(self, X, y, X_val, y_val, progress):
+    def _fit_checked(self, X, y, sample_weight, X_val, y_val, progress):
         """Check the parameters, then `_fit`: what `fit` does, with a progress bar."""
         self._check_params()
-        return self._fit(X, y, X_val, y_val, progress)
+        return self._fit(X, y, sample_weight, X_val, y_val, progress)
 
-    def _fit(self, X, y, X_val, y_val, progress):
+    def _fit(self, X, y, sample_weight, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
-        data = self._read(X, y, X_val, y_val)
+        data = self._read(X, y, sample_weight, X_val, y_val)
         self._build(data)
         with show_progress(progress, self.max_iter, len(data.X)) as bar:
             try:
@@ -89,26 +95,27 @@ class BaseMLP(Parameters):
             warnings.warn(warning, stacklevel=4)
         return self
 
-    def _read(self, X, y, X_val, y_val) -> Data:
+    def _read(self, X, y, sample_weight, X_val, y_val) -> Data:
         """Check and encode the data, and learn their shape and classes; no parameter has a say in this."""
         single = _is_single(X)
         X, y = self._validate(X, y, reset=True)
+        sample_weight = weights("sample_weight", sample_weight, len(X))
         targets = self._learn_targets(y)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together.")
         if X_val is None:
-            return Data(X, targets, single)
+            return Data(X, targets, single, sample_weight=sample_weight)
         X_val, y_val = self._validate(X_val, y_val, reset=False)
-        return Data(X, targets, single, X_val, self._encode(y_val))
+        return Data(X, targets, single, X_val, self._encode(y_val), sample_weight)
 
-    def _partial_fit(self, X, y, **learn):
+    def _partial_fit(self, X, y, sample_weight, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first, single = "network_" not in self.__dict__, _is_single(X)
         X, y = self._validate(X, y, reset=first)
         targets = self._learn_targets(y, **learn) if first else self._encode(y)
-        data = Data(X, targets, single)
+        data = Data(X, targets, single, sample_weight=weights("sample_weight", sample_weight, len(X)))
         if first:
             self._build(data)
         elif not hasattr(self, "_trainer"):  # it was loaded from a file
@@ -126,6 +133,7 @@ class BaseMLP(Parameters):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
         trainer = self._trainer
         rows, X_val, targets_val = np.arange(len(data.X)), data.X_val, data.targets_val
+        sample_weight, sample_weight_val = self._weights_of(data), None
         if self.early_stopping and X_val is None:
             rows, held_out = train_test_split(
                 rows,
@@ -134,6 +142,7 @@ class BaseMLP(Parameters):
                 stratify=self._strata(data.targets),
             )
             X_val, targets_val = data.X[held_out], data.targets[held_out]
+            sample_weight_val = None if sample_weight is None else sample_weight[held_out]
         trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
@@ -144,7 +153,9 @@ class BaseMLP(Parameters):
                 )
                 if targets_val is not None:
                     targets_val = self._targets_of(targets_val)
-                trainer.train(data.X, targets, X_val, targets_val, epochs, rows, bar)
+                trainer.train(
+                    data.X, targets, X_val, targets_val, epochs, rows, bar, sample_weight, sample_weight_val
+                )
         finally:
             history = trainer.history
             self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
@@ -153,6 +164,10 @@ class BaseMLP(Parameters):
             self.best_loss_ = min(history.loss, default=np.nan)
             self.validation_loss_curve_ = history.val_loss or None
             self.validation_scores_ = history.val_score or None
+
+    def _weights_of(self, data) -> np.ndarray | None:
+        """Return the weights of the samples to train on; a classifier's classes have a say in them."""
+        return data.sample_weight
 
     @property
     def best_validation_score_(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Checks of arguments, below everything else: names that stand for objects, and numbers in a range."""
+"""Checks of arguments, below everything else: names that stand for objects, numbers in a range, weights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
+
+import numpy as np
 
 
 def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
@@ -63,3 +65,34 @@ def number(
     if not fits:
         wanted = " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
         raise ValueError(f"{argument}={value!r} must be {wanted or 'finite'}.")
+
+
+def weights(argument: str, values: Any, n_samples: int) -> np.ndarray | None:
+    """Return a weight for each sample as float64; None stays None.
+
+    Raises
+    ------
+    ValueError
+        If they are not as many numbers as there are samples, finite and at least 0, or all are 0.
+    """
+    if values is None:
+        return None
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{argument} must hold numbers: {error}.") from None
+    if array.shape != (n_samples,):
+        raise ValueError(
+            f"{argument} has shape {array.shape}; it must be ({n_samples},), a weight for each sample."
+        )
+    bad = np.flatnonzero(~((array >= 0) & (array < np.inf)))
+    if len(bad):
+        raise ValueError(f"{argument}[{bad[0]}]={array[bad[0]]} must be a finite number of at least 0.")
+    some_weight(argument, array)
+    return np.ascontiguousarray(array)
+
+
+def some_weight(argument: str, values: np.ndarray) -> None:
+    """Refuse weights that are all zero."""
+    if not values.any():
+        raise ValueError(f"{argument} is zero for every sample; at least one weight must be above 0.")

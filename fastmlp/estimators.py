@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import losses
 from fastmlp.base import BaseMLP
-from fastmlp.checks import named
+from fastmlp.checks import named, weights
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, Quantile, SquaredError
 from fastmlp.preparation import Preparation
 from fastmlp.saving import restore
@@ -94,6 +95,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     label_smoothing : float in [0, 1), default=0
         For the cross-entropies: this share of each target is spread evenly over the classes, for a label
         indicator over yes and no. It takes precedence over that of ``loss``.
+    class_weight : "balanced", dict, list of dict or None, default=None
+        A weight for each class, ``{class: weight}``, by which ``sample_weight`` is multiplied; for label
+        indicators a list with a dict for each label. "balanced" has n_samples / (n_classes * its samples)
+        for each class, as in scikit-learn.
     dtype : {"auto", "float32", "float64", "bfloat16"}, default="auto"
         What is computed in; ``"auto"``: float64 for float64 input, float32 for all else. ``"bfloat16"``
         trains nearly twice as fast on processors with AVX512_BF16: see `Network`.
@@ -141,13 +146,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _y_numeric = False
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None):
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on X and y, going on from the present parameters.
 
         Parameters
         ----------
         X, y : array-like
             As for `fit`; y may lack some of the classes.
+        sample_weight : array-like of shape (n_samples,), optional
+            As for `fit`.
         classes : array-like of shape (n_classes,), optional
             All classes that will ever come; needed at the first call.
 
@@ -161,7 +168,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(f"classes={classes!r} is not what the first call had: {self.classes_!r}.")
         elif not hasattr(self, "classes_"):
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._partial_fit(X, y, classes=classes)
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all samples; for partial_fit give a dict.")
+        return self._partial_fit(X, y, sample_weight, classes=classes)
 
     def _learn_targets(self, y, classes=None):
         check_classification_targets(y)
@@ -209,6 +218,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.eye(self.n_outputs_, dtype=np.uint8)[codes] if is_squared else codes
         smoothing = self.label_smoothing
         return (1 - smoothing) * codes + smoothing / 2 if smoothing else codes
+
+    def _weights_of(self, data):
+        if self.class_weight is None:
+            return data.sample_weight
+        if self._multilabel:
+            of_classes = compute_sample_weight(self.class_weight, data.targets)
+        elif isinstance(self.class_weight, list):
+            raise ValueError(f"class_weight={self.class_weight!r} is for label indicators; give a dict.")
+        else:
+            y = self.classes_[data.targets]
+            of_each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            of_classes = of_each[data.targets]
+        product = of_classes if data.sample_weight is None else of_classes * data.sample_weight
+        return weights("class_weight, times sample_weight,", product, len(data.X))
 
     def _score_of_epoch(self):
         return (CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()).score
@@ -275,8 +298,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Minimises half the squared error, summed over the outputs, if ``loss`` does not name another. With
     ``prepare`` set the targets are standardised, too, but for counts, and predictions come back in their
-    units. Parameters and attributes are those of `MLPClassifier`, less the classes and ``label_smoothing``,
-    which stays 0, and with other losses.
+    units. Parameters and attributes are those of `MLPClassifier`, less the classes and what belongs to them,
+    ``label_smoothing`` and ``class_weight``, which stay 0 and None, and with other losses.
 
     Parameters
     ----------
@@ -300,24 +323,25 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "loss": _choices(SquaredError, losses.AbsoluteError, losses.Huber, Quantile, losses.Poisson),
         "label_smoothing": [Options(Real, {0.0})],
+        "class_weight": [None],
     }
     _y_numeric = True
     out_activation_ = "identity"
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y):
+    def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on X and y, going on from the present parameters.
 
         Parameters
         ----------
-        X, y : array-like
+        X, y, sample_weight : array-like
             As for `fit`.
 
         Returns
         -------
         self : object
         """
-        return self._partial_fit(X, y)
+        return self._partial_fit(X, y, sample_weight)
 
     def _learn_targets(self, y):
         self._n_targets = 1 if y.ndim == 1 else y.shape[1]

@@ -42,9 +42,10 @@ class Loss:
         """Return what the network's outputs predict: the outputs themselves, but for `Poisson`."""
         return outputs
 
-    def score(self, targets, predictions: np.ndarray) -> float:
+    def score(self, targets, predictions: np.ndarray, sample_weight=None) -> float:
         """Return the R^2 of predictions, or for classes the accuracy."""
-        return r2_score(np.asarray(targets).reshape(predictions.shape), predictions)
+        targets = np.asarray(targets).reshape(predictions.shape)
+        return r2_score(targets, predictions, sample_weight=sample_weight)
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ class CrossEntropy(Loss):
     def __post_init__(self):
         number("label_smoothing", self.label_smoothing, at_least=0, below=1)
 
-    def score(self, targets, predictions):
+    def score(self, targets, predictions, sample_weight=None):
         """Return the accuracy; scikit-learn's accuracy_score would take as long as the network."""
         labels = np.asarray(targets)
         labels = labels.argmax(axis=1) if labels.ndim == 2 else labels
-        return np.mean(labels == predictions.argmax(axis=1))
+        return np.average(labels == predictions.argmax(axis=1), weights=sample_weight)
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,11 @@ class _OfProbabilities(Loss):
     reason: ClassVar[str] = "it needs outputs that are probabilities, each for itself"
     target_range: ClassVar[tuple[float, float]] = (0, 1)
 
-    def score(self, targets, predictions):
+    def score(self, targets, predictions, sample_weight=None):
         """Return the share of samples whose labels are all right."""
         targets = np.asarray(targets).reshape(predictions.shape)
-        return np.mean(((targets > 0.5) == (predictions > 0.5)).all(axis=1))
+        right = ((targets > 0.5) == (predictions > 0.5)).all(axis=1)
+        return np.average(right, weights=sample_weight)
 
 
 @dataclass(frozen=True)

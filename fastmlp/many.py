@@ -20,8 +20,9 @@ from fastmlp.recipe import is_classification
 
 
 def fit_many(
-    configurations, X, y, X_val=None, y_val=None, *, estimator=None, n_jobs=None, progress=None
-) -> list[Any]:
+    configurations, X, y, X_val=None, y_val=None, *, sample_weight=None, estimator=None, n_jobs=None,
+    progress=None,
+) -> list[Any]:  # fmt: skip
     """Train a model for each configuration, as many at a time as there are jobs, from one copy of the data.
 
     Each model is trained by one thread and has the same bits as one that is fitted alone with the same
@@ -38,6 +39,8 @@ def fit_many(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     X_val, y_val : array-like, optional
         Validation data, scored after every epoch into each model's ``validation_scores_``.
+    sample_weight : array-like of shape (n_samples,), optional
+        See `MLPClassifier.fit`.
     estimator : MLPClassifier, MLPRegressor or None, default=None
         What the parameters are set on: a clone of it for each. None takes a classifier or a regressor, as
         y suggests, with its defaults.
@@ -91,7 +94,7 @@ def fit_many(
     """
     n_jobs = effective_n_jobs(n_jobs)
     models = _make_models(configurations, estimator, y)
-    data = _read_once(models, X, y, X_val, y_val)
+    data = _read_once(models, X, y, sample_weight, X_val, y_val)
     complaints: list[list[Warning]] = [[] for _ in models]
     stop, running = threading.Event(), _Running()
 
@@ -154,7 +157,7 @@ def _make_model(configuration, estimator):
     return model
 
 
-def _read_once(models, X, y, X_val, y_val) -> dict[type, Data]:
+def _read_once(models, X, y, sample_weight, X_val, y_val) -> dict[type, Data]:
     """Read the data once for each class of models, and tell all of them what was learnt from it."""
     readers: dict[type, BaseMLP] = {}
     data: dict[type, Data] = {}
@@ -162,7 +165,7 @@ def _read_once(models, X, y, X_val, y_val) -> dict[type, Data]:
         kind = type(model)
         if kind not in readers:
             readers[kind] = clone(model)
-            data[kind] = readers[kind]._read(X, y, X_val, y_val)
+            data[kind] = readers[kind]._read(X, y, sample_weight, X_val, y_val)
         vars(model).update(vars(readers[kind]) | vars(model))
     return data
 

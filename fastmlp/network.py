@@ -18,7 +18,7 @@ from sklearn.utils import check_array, check_random_state
 from threadpoolctl import threadpool_limits
 
 from fastmlp import activations, initializers, losses
-from fastmlp.checks import named, number
+from fastmlp.checks import named, number, weights
 from fastmlp.engine.core import BFLOAT16_IS_MISSING, has_bfloat16, instruction_set
 from fastmlp.engine.plan import Plan, aligned_zeros, choose_operations, make_plan
 from fastmlp.layers import Dense
@@ -224,15 +224,19 @@ class Network:
         """Return the activations of every layer, each (n_samples, units); the last are the outputs."""
         return self._run(self.check_inputs(X), [True] * len(self.layers))[0]
 
-    def evaluate(self, X, y, loss) -> tuple[float, np.ndarray]:
-        """Return the mean loss against the targets y, and the outputs, in one pass."""
+    def evaluate(self, X, y, loss, sample_weight=None) -> tuple[float, np.ndarray]:
+        """Return the mean loss against the targets y, weighted or not, and the outputs, in one pass."""
         X, loss = self.check_inputs(X), self.check_loss(loss)
         outs, value = self._run(
-            X, [False] * (len(self.layers) - 1) + [True], loss, self.check_targets(X, y, loss)
+            X,
+            [False] * (len(self.layers) - 1) + [True],
+            loss,
+            self.check_targets(X, y, loss),
+            weights("sample_weight", sample_weight, len(X)),
         )
         return value, outs[-1]
 
-    def _run(self, X, wanted, loss=None, targets=None):
+    def _run(self, X, wanted, loss=None, targets=None, sample_weight=None):
         outs = [
             np.empty((len(X), layer.units), dtype=self.dtype) if want else None
             for layer, want in zip(self.layers, wanted, strict=True)
@@ -247,11 +251,12 @@ class Network:
                 loss=loss and loss.name,
                 loss_options=loss and loss.options(),
                 targets=targets,
+                sample_weight=sample_weight,
                 n_threads=count_threads(self.n_threads),
             )
         return outs, value
 
-    def gradients(self, X, y, loss) -> tuple[float, np.ndarray, np.ndarray]:
+    def gradients(self, X, y, loss, sample_weight=None) -> tuple[float, np.ndarray, np.ndarray]:
         """Return the mean loss over X and its gradients.
 
         Parameters
@@ -263,6 +268,8 @@ class Network:
             n_outputs is that of each quantile.
         loss : str or object
             See `fastmlp.losses`.
+        sample_weight : array-like of shape (n_samples,), optional
+            The loss is then sum(weights * losses) / sum(weights).
 
         Returns
         -------
@@ -295,6 +302,7 @@ class Network:
             loss=loss.name,
             loss_options=loss.options(),
             targets=targets,
+            sample_weight=weights("sample_weight", sample_weight, len(X)),
         )
         if self.preparation is not None:
             d_inputs *= self.preparation.scale.astype(self.dtype)

@@ -64,6 +64,7 @@ class Parameters(BaseEstimator):
         "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
         "loss": [StrOptions(set(losses.BY_NAME)), losses.Loss, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "callbacks": ["array-like"],
     }
 
@@ -100,6 +101,7 @@ class Parameters(BaseEstimator):
         weight_init=None,
         loss=None,
         label_smoothing=0.0,
+        class_weight=None,
         dtype="auto",
         engine="auto",
         n_threads=None,
@@ -136,6 +138,7 @@ class Parameters(BaseEstimator):
         self.weight_init = weight_init
         self.loss = loss
         self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
         self.dtype = dtype
         self.engine = engine
         self.n_threads = n_threads

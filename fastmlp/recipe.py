@@ -54,7 +54,7 @@ def is_classification(y) -> bool:
     return not type_of_target(y).startswith("continuous")
 
 
-def fit(X, y, X_val=None, y_val=None, *, task="auto", progress=None, **params):
+def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progress=None, **params):
     """Train a model on X and y, with the data standardised and a recipe that suits them.
 
     Parameters
@@ -65,6 +65,8 @@ def fit(X, y, X_val=None, y_val=None, *, task="auto", progress=None, **params):
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     X_val, y_val : array-like, optional
         Validation data, scored after every epoch.
+    sample_weight : array-like of shape (n_samples,), optional
+        See `MLPClassifier.fit`.
     task : {"auto", "classification", "regression"}, default="auto"
         ``"auto"``: see `is_classification`.
     progress : bool or None, default=None
@@ -95,4 +97,4 @@ def fit(X, y, X_val=None, y_val=None, *, task="auto", progress=None, **params):
     if "batch_size" not in params and np.ndim(X) == 2:
         recipe["batch_size"] = max(1, min(recipe["batch_size"], np.shape(X)[0]))
     estimator = MLPClassifier if classify else MLPRegressor
-    return estimator(**recipe)._fit_checked(X, y, X_val, y_val, progress)
+    return estimator(**recipe)._fit_checked(X, y, sample_weight, X_val, y_val, progress)

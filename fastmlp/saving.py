@@ -189,6 +189,8 @@ def _plain(name: str, value: Any) -> Any:
             return {kind: names[type(value)], **asdict(value)}
     if name == "random_state" and not isinstance(value, int | np.integer | None):
         return None
+    if isinstance(value, dict):  # JSON's keys are strings, those of class_weight any labels
+        return {"pairs": [[_plain(name, item) for item in pair] for pair in value.items()]}
     if isinstance(value, np.ndarray | tuple | list):
         return [_plain(name, item) for item in value]
     if isinstance(value, np.generic):
@@ -206,6 +208,8 @@ def _object(value: Any) -> Any:
         return value
     if set(value) == {"float"}:
         return float(value["float"])
+    if set(value) == {"pairs"}:
+        return {_object(key): _object(item) for key, item in value["pairs"]}
     fields = dict(value)
     (kind,) = fields.keys() & _KINDS.keys()
     return _KINDS[kind][1][fields.pop(kind)](**fields)

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from fastmlp import optimizers, schedules
 from fastmlp.callbacks import Callback, EpochEnd
-from fastmlp.checks import named, number
+from fastmlp.checks import named, number, some_weight, weights
 from fastmlp.network import Network
 from fastmlp.progress import show_progress
 from fastmlp.stopping import Watch
@@ -115,9 +115,9 @@ class Trainer:
     target_preparation : Preparation or None, default=None
         Standardisation of the targets, applied as they are read.
     score : callable or None, default=None
-        ``score(y_val, predictions)``; by default accuracy for the losses of probabilities, the mean D^2 for
-        quantiles, and R^2 for the others. Predictions are the outputs, of the Poisson loss their
-        exponentials, in the units of y_val.
+        ``score(y_val, predictions)``, and ``sample_weight`` if these samples have weights; by default
+        accuracy for the losses of probabilities, the mean D^2 for quantiles, and R^2 for the others.
+        Predictions are the outputs, of the Poisson loss their exponentials, in the units of y_val.
     callbacks : sequence of callables, default=()
         See `fastmlp.callbacks`.
     progress : bool or None, default=None
@@ -205,7 +205,10 @@ class Trainer:
         self._n_steps = 0
         self._base_rate = self.optimizer.learning_rate
 
-    def fit(self, X, y, X_val=None, y_val=None, *, epochs: int = 10, rows=None) -> History:
+    def fit(
+        self, X, y, X_val=None, y_val=None, *, epochs: int = 10, rows=None, sample_weight=None,
+        sample_weight_val=None,
+    ) -> History:  # fmt: skip
         """Train for a number of epochs.
 
         Parameters
@@ -219,6 +222,12 @@ class Trainer:
         epochs : int, default=10
         rows : array-like of int, optional
             Train on these rows of X only; nothing is copied for it.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of at least 0 for each row of X: a batch's loss is sum(weights * losses) / sum(weights),
+            and in the penalties the sum of the weights takes the batch size's place. A batch of weights that
+            are all 0 changes nothing.
+        sample_weight_val : array-like, optional
+            Weights for the validation loss and score.
 
         Returns
         -------
@@ -230,17 +239,23 @@ class Trainer:
             raise ValueError("X_val and y_val must be given together.")
         X = self.network.check_inputs(X)
         targets = self.network.check_targets(X, y, self.loss)
+        sample_weight = weights("sample_weight", sample_weight, len(X))
         if X_val is not None:
             X_val = self.network.check_inputs(X_val)
             self.network.check_targets(X_val, y_val, self.loss)
+            sample_weight_val = weights("sample_weight_val", sample_weight_val, len(X_val))
+        elif sample_weight_val is not None:
+            raise ValueError("sample_weight_val needs X_val and y_val.")
         rows = np.arange(len(X)) if rows is None else _check_rows(rows, len(X))
         with show_progress(self.progress, epochs, len(rows)) as bar:
-            self.train(X, targets, X_val, y_val, epochs, rows, bar)
+            self.train(X, targets, X_val, y_val, epochs, rows, bar, sample_weight, sample_weight_val)
         if self.divergence:
             warnings.warn(self.divergence, DivergenceWarning, stacklevel=2)
         return self.history
 
-    def train(self, X, targets, X_val, y_val, epochs: int, rows, bar) -> None:
+    def train(
+        self, X, targets, X_val, y_val, epochs: int, rows, bar, sample_weight=None, sample_weight_val=None
+    ) -> None:
         """Train as `fit` does, on data that are checked, without a word: it leaves `divergence` to be told.
 
         Parameters
@@ -250,16 +265,23 @@ class Trainer:
         bar : object
             See `fastmlp.progress`. Its ``update`` is called every 50 ms and after each epoch; what it raises
             ends the fit.
+        sample_weight, sample_weight_val
+            As `fit` has them once it has checked them.
         """
-        with self._session(X, targets, rows) as session:
-            self._run(session, bar, epochs, len(rows), X_val, y_val)
+        if sample_weight is not None:
+            some_weight("sample_weight of the rows to train on", sample_weight[rows])
+        if sample_weight_val is not None:
+            some_weight("sample_weight of the validation data", sample_weight_val)
+        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
+        with self._session(X, targets, rows, sample_weight) as session:
+            self._run(session, bar, epochs, len(rows), validation)
 
     def resume(self, n_epochs: int, samples_seen: int, losses: Sequence[float]) -> None:
         """Count on from the epochs that an earlier trainer of this network made; the solver begins anew."""
         self.n_epochs, self.samples_seen = n_epochs, samples_seen
         self.history.loss[:] = losses
 
-    def _session(self, X, targets, rows):
+    def _session(self, X, targets, rows, sample_weight):
         """Open the engine's training for these data, with the moments and steps so far."""
         prepared = self.target_preparation and (self.target_preparation.center, self.target_preparation.scale)
         return self.network.training(
@@ -268,6 +290,7 @@ class Trainer:
             self.loss,
             batch_size=min(self.batch_size, len(rows)),
             targets_preparation=prepared,
+            sample_weight=sample_weight,
             rows=rows,
             optimizer=self.optimizer.options(),
             moments=self._moments,
@@ -281,16 +304,16 @@ class Trainer:
             n_steps=self._n_steps,
         )
 
-    def _run(self, session, bar, epochs, n_samples, X_val, y_val):
+    def _run(self, session, bar, epochs, n_samples, validation):
         """Go through the epochs until they or the time are over, a callback says stop or nothing improves."""
         best = self.network.parameters.copy() if self.restore_best else None
         try:
-            self._run_epochs(session, bar, epochs, n_samples, X_val, y_val, best)
+            self._run_epochs(session, bar, epochs, n_samples, validation, best)
         finally:
             if best is not None and self.history.best_epoch is not None:
                 np.copyto(self.network.parameters, best)
 
-    def _run_epochs(self, session, bar, epochs, n_samples, X_val, y_val, best):
+    def _run_epochs(self, session, bar, epochs, n_samples, validation, best):
         """Do what `_run` says, and keep the parameters of the best epoch in ``best``, if it is there."""
         stop_at = time.perf_counter() + (self.max_seconds or np.inf)
         n_batches = -(-n_samples // min(self.batch_size, n_samples))
@@ -316,7 +339,7 @@ class Trainer:
                 return
             np.copyto(good, self.network.parameters)
             event = self._finish_epoch(
-                session.mean_loss, last_epoch, rates[-1], seconds, session.n_samples_seen, X_val, y_val
+                session.mean_loss, last_epoch, rates[-1], seconds, session.n_samples_seen, validation
             )
             if self.watch.see(event):
                 self.history.best_epoch = event.epoch
@@ -328,12 +351,11 @@ class Trainer:
             if any(stops) or self._has_converged() or time.perf_counter() >= stop_at:
                 return
 
-    def _finish_epoch(self, loss, last_epoch, rate, seconds, n_samples, X_val, y_val) -> EpochEnd:
-        """Evaluate the validation data and write the epoch into the history."""
+    def _finish_epoch(self, loss, last_epoch, rate, seconds, n_samples, validation) -> EpochEnd:
+        """Evaluate the validation data, (X, y, weights) or None, and write the epoch into the history."""
         val_loss = val_score = None
-        if X_val is not None:
-            val_loss, outputs = self._evaluate(X_val, y_val)
-            val_score = float((self.score or self.loss.score)(y_val, outputs))
+        if validation is not None:
+            val_loss, val_score = self._evaluate(*validation)
         event = EpochEnd(
             self.n_epochs + 1, last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
             n_samples / max(seconds, 1e-9), self.network,
@@ -344,15 +366,19 @@ class Trainer:
         self.samples_seen += n_samples
         return event
 
-    def _evaluate(self, X, y):
-        """Return the validation loss, in the units of the training loss, and predictions in those of y."""
+    def _evaluate(self, X, y, sample_weight):
+        """Return the validation loss, in the units of the training loss, and the score, in those of y."""
+        targets = y
+        if self.target_preparation is not None:
+            targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+            targets = (targets - self.target_preparation.center) * self.target_preparation.scale
+        loss, outputs = self.network.evaluate(X, targets, self.loss, sample_weight)
         if self.target_preparation is None:
-            loss, outputs = self.network.evaluate(X, y, self.loss)
-            return loss, self.loss.predictions(outputs)
-        targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
-        prepared = (targets - self.target_preparation.center) * self.target_preparation.scale
-        loss, outputs = self.network.evaluate(X, prepared, self.loss)
-        return loss, self.target_preparation.repeated(self.loss.outputs_per_target).invert(outputs)
+            outputs = self.loss.predictions(outputs)
+        else:
+            outputs = self.target_preparation.repeated(self.loss.outputs_per_target).invert(outputs)
+        weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return loss, float((self.score or self.loss.score)(y, outputs, **weighted))
 
     def _has_converged(self) -> bool:
         """Ask the schedule what to do on a plateau; return whether to stop."""

@@ -103,7 +103,7 @@ def test_estimators_refuse_inputs_of_another_width(width):
         with pytest.raises(ValueError, match=says(f"X has {width} features", 4)):
             call(other)
     with pytest.raises(ValueError, match=says(f"{width} features", 4)):
-        MLPClassifier(max_iter=1).fit(X, LABELS, other, LABELS)
+        MLPClassifier(max_iter=1).fit(X, LABELS, None, other, LABELS)
 
 
 # ------------------------------------------------------------------------------------------------ the targets
@@ -204,7 +204,7 @@ def test_text_is_not_a_target(last):
 def test_labels_that_the_classifier_does_not_know_are_named():
     model = MLPClassifier(max_iter=1, learning_rate="one_cycle")
     with pytest.raises(ValueError, match=says("7", "classes")):
-        model.fit(X, LABELS, X, np.full(30, 7))
+        model.fit(X, LABELS, None, X, np.full(30, 7))
     model.fit(X, LABELS)
     with pytest.raises(ValueError, match=says("9", "classes")):
         model.partial_fit(X, np.full(30, 9))

@@ -106,4 +106,4 @@ def test_several_errors_of_a_regressors_targets_are_refused():
     with pytest.raises(ValueError, match="y"):
         model.partial_fit(X, TARGETS[:, :2])
     with pytest.raises(ValueError, match="y"):
-        MLPRegressor(max_iter=1).fit(X, TARGETS, X, TARGETS[:, 0])
+        MLPRegressor(max_iter=1).fit(X, TARGETS, None, X, TARGETS[:, 0])

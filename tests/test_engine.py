@@ -110,6 +110,26 @@ def test_both_engines_agree_after_fifty_steps(activation, loss, output, solver, 
 
 @both_operations
 @both_types
+@pytest.mark.parametrize(("loss", "output"), HEADS)
+def test_both_engines_agree_with_weights_and_averages(loss, output, dtype, operations):
+    plan, parameters, X, targets = problem(loss, dtype, output=output, operations=operations)
+    weights = np.random.default_rng(1).exponential(size=len(X))
+    weights[::3] = 0
+    options = {"sample_weight": weights, "l2": 0.01, "l1": 0.001, "ema_decay": 0.8}
+    results = []
+    for engine in (native, reference):
+        average = parameters.copy()
+        trained, curve = train(
+            engine, plan, parameters, X, targets, loss, "nesterov", average=average, **options
+        )
+        results.append((trained, average, curve))
+    for actual, expected in zip(*results, strict=True):
+        assert_parity(actual, expected, dtype)
+    assert np.abs(results[0][0] - results[0][1]).max() > 1e-4  # the average stays behind
+
+
+@both_operations
+@both_types
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 9, 31, 32, 33, 64, 65])
 def test_both_engines_agree_on_remainder_batches(n, dtype, operations):
     plan, parameters, X, targets = problem("cross_entropy", dtype, n=n, operations=operations)

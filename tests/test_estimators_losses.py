@@ -68,7 +68,7 @@ def test_poisson_regression_beats_squared_error_on_counts(prepare):
     X = rng.normal(size=(3000, 3))
     y = rng.poisson(np.exp(0.8 * X[:, 0] - 0.5 * X[:, 1] - 0.5))
     parts = X[:2000], y[:2000].astype(float), X[2000:], y[2000:].astype(float)
-    ours = MLPRegressor((16,), loss="poisson", prepare=prepare, **FAST).fit(*parts)
+    ours = MLPRegressor((16,), loss="poisson", prepare=prepare, **FAST).fit(*parts[:2], None, *parts[2:])
     squared = MLPRegressor((16,), prepare=prepare, **FAST).fit(*parts[:2])
     means = ours.predict(parts[2])
     assert (means > 0).all()
@@ -128,7 +128,7 @@ def test_smoothing_of_two_classes_is_that_of_a_softmax():
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_squared_error_of_probabilities_learns_classes(n_classes):
     X, y = blobs(n_classes)
-    model = MLPClassifier((16,), loss="squared_error", **FAST).fit(X, y, X, y)
+    model = MLPClassifier((16,), loss="squared_error", **FAST).fit(X, y, None, X, y)
     assert model.score(X, y) == model.validation_scores_[-1] > 0.9
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 
@@ -137,7 +137,7 @@ def test_squared_error_of_probabilities_learns_classes(n_classes):
 def test_label_indicators_learn_with_either_loss(loss):
     X = np.random.default_rng(0).normal(size=(500, 3))
     Y = (X > 0.2).astype(int)
-    model = MLPClassifier((16,), loss=loss, **FAST).fit(X, Y, X, Y)
+    model = MLPClassifier((16,), loss=loss, **FAST).fit(X, Y, None, X, Y)
     assert model.score(X, Y) == model.validation_scores_[-1] > 0.8
 
 

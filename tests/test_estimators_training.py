@@ -55,7 +55,7 @@ def test_validation_scores_are_the_scores_of_each_epoch():
 
         cls = PAIRS[task][0]
         model = cls(max_iter=4, callbacks=[partial(keep, model=task)], random_state=0)
-        model.fit(X, y, X_val, y_val)
+        model.fit(X, y, X_val=X_val, y_val=y_val)
         assert_allclose(model.validation_scores_, scores)
         assert_allclose(model.validation_scores_[-1], model.score(X_val, y_val))
         assert len(model.validation_loss_curve_) == 4
@@ -65,7 +65,7 @@ def test_validation_scores_are_the_scores_of_each_epoch():
 def test_validation_data_do_not_change_the_training():
     X, y = data("multiclass")
     plain = MLPClassifier(max_iter=3, random_state=0).fit(X, y)
-    watched = MLPClassifier(max_iter=3, random_state=0).fit(X, y, *data("multiclass", seed=2))
+    watched = MLPClassifier(max_iter=3, random_state=0).fit(X, y, None, *data("multiclass", seed=2))
     assert plain.loss_curve_ == watched.loss_curve_
     assert plain.validation_scores_ is None
     assert_array_equal(plain.network_.parameters, watched.network_.parameters)
@@ -74,7 +74,7 @@ def test_validation_data_do_not_change_the_training():
 @ignore_convergence
 def test_multilabel_validation_scores_count_whole_rows_as_score_does():
     X, Y = data("multilabel")
-    model = MLPClassifier(max_iter=3, random_state=0).fit(X, Y, X, Y)
+    model = MLPClassifier(max_iter=3, random_state=0).fit(X, Y, None, X, Y)
     assert_allclose(model.validation_scores_[-1], model.score(X, Y))
 
 

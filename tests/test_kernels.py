@@ -119,6 +119,34 @@ def test_losses_with_dense_targets(loss, shape, isa, dtype):
 @both_types
 @every_isa
 @odd_shapes
+def test_weigh(shape, isa, dtype):
+    d, losses, weights = random(shape, dtype), random(shape[1], dtype, 1), np.abs(random(shape[1], dtype, 2))
+    padded_losses, padded_weights = kernels.pad(losses[None])[0], np.zeros(padded(shape[1]), dtype)
+    padded_weights[: shape[1]] = weights
+    padded_d = np.zeros((shape[0], padded(shape[1])), dtype)
+    padded_d[:, : shape[1]] = d
+    actual_d, actual_losses = kernels.weigh(padded_d, padded_losses, padded_weights, isa)
+    expected_d, expected_losses = reference.weigh(d, losses, weights)
+    np.testing.assert_array_equal(actual_d[:, : shape[1]], expected_d)
+    np.testing.assert_array_equal(actual_losses[: shape[1]], expected_losses)
+    assert (actual_d[:, shape[1] :] == 0).all()
+
+
+@both_types
+@every_isa
+@odd_shapes
+@pytest.mark.parametrize("rest", [0.0, 0.01, 0.8])
+def test_average(rest, shape, isa, dtype):
+    mean, w = random(shape, dtype), random(shape, dtype, 1)
+    expected = mean.copy()
+    kernels.average(mean, w, rest, isa)
+    reference.average(expected, w, rest)
+    assert_close(mean, expected, dtype)
+
+
+@both_types
+@every_isa
+@odd_shapes
 def test_sums(shape, isa, dtype):
     x = random(shape, dtype)
     assert_close(kernels.row_sums(kernels.pad(x), shape[1], isa), x.sum(axis=1), dtype, 20)

@@ -133,7 +133,7 @@ def test_estimators_take_them_by_name(name):
     y = (X[:, 0] > 0).astype(int)
     model = MLPClassifier((8,), learning_rate=name, learning_rate_init=0.02, max_iter=60, batch_size=10,
                           random_state=0)  # fmt: skip
-    assert model.fit(X, y, X, y).score(X, y) > 0.9
+    assert model.fit(X, y, X_val=X, y_val=y).score(X, y) > 0.9
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ MODELS = {
     "several activations": lambda: fitted(activation=["tanh", "logistic"]),
     "reference engine": lambda: fitted(engine="reference"),
     "sgd": lambda: fitted(solver="sgd", learning_rate="invscaling", momentum=0.5),
-    "validation data": lambda: MLPClassifier((5,), max_iter=2).fit(X, CODES, X, CODES),
+    "validation data": lambda: MLPClassifier((5,), max_iter=2).fit(X, CODES, None, X, CODES),
     "fit's recipe": lambda: fastmlp.fit(X, CODES, max_iter=2),
     "fit's recipe for numbers": lambda: fastmlp.fit(X, X[:, 0], max_iter=2),
     "partial_fit": lambda: MLPClassifier((5,)).partial_fit(X, CODES, classes=[0, 1, 2, 5]),

@@ -53,6 +53,25 @@ def test_every_solver_gives_the_same_bits_on_four_threads(solver):
     np.testing.assert_array_equal(together[0], alone[0])
 
 
+def test_weights_and_averages_have_the_same_bits_on_any_number_of_threads():
+    plan, parameters, X, targets = problem(
+        "cross_entropy", "float32", n=200, hidden=(50, 3), operations="tile"
+    )
+    weights = np.random.default_rng(1).exponential(size=len(X))
+    weights[::5] = 0
+    results = []
+    for n_threads in (1, 2, 3, 4):
+        average = parameters.copy()
+        trained, curve = train(
+            native, plan, parameters, X, targets, "cross_entropy", "momentum", n_threads=n_threads,
+            measure=False, sample_weight=weights, average=average, ema_decay=0.9, batch_size=7, clip_norm=0.5,
+        )  # fmt: skip
+        results.append((trained, average, curve))
+    for other in results[1:]:
+        for one, another in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, another)
+
+
 def test_more_threads_than_units_or_strips_do_no_harm():
     sizes = {"n": 5, "hidden": (2,), "n_outputs": 2}
     alone = train_on(1, "float32", "cross_entropy", "softmax", **sizes)

@@ -80,6 +80,7 @@ cdef extern from "fastmlp.h" nogil:
                          int64_t, int64_t, int64_t, int64_t, double) noexcept nogil
         void (*poisson)(void *, void *, const void *, const void *,
                         int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*weigh)(void *, void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
         void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
         double (*sum)(const void *, int64_t) noexcept nogil
         double (*sum_of_squares)(const void *, int64_t) noexcept nogil
@@ -87,6 +88,7 @@ cdef extern from "fastmlp.h" nogil:
         bint (*is_finite)(const void *, int64_t) noexcept nogil
         void (*solver_step)(void *, void *, void *, const void *, int64_t, int64_t, int64_t, int64_t,
                             const optimizer_t *) noexcept nogil
+        void (*average)(void *, const void *, int64_t, double) noexcept nogil
         void (*transpose)(void *, const void *, int64_t, int64_t, int64_t, int64_t) noexcept nogil
 
     isa_t fastmlp_best_isa() noexcept

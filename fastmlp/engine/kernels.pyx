@@ -194,6 +194,16 @@ def poisson(x, targets, n_samples, weight, isa):
     return summed_loss("poisson", x, targets, n_samples, weight, isa)
 
 
+def weigh(floating[:, ::1] d, floating[::1] losses, floating[::1] weights, isa):
+    """Return d (units, stride), padded as losses and weights are, and losses, times the samples' weights."""
+    out, out_losses = np.array(d), np.array(losses)
+    cdef floating[:, ::1] d_view = out
+    cdef floating[::1] losses_view = out_losses
+    find_kernels(isa, dtype_of(d)).weigh(
+        &d_view[0, 0], &losses_view[0], &weights[0], d.shape[0], d.shape[1], d.shape[1])
+    return out, out_losses
+
+
 def row_sums(floating[:, ::1] x, int64_t n_samples, isa):
     """Return the sum of each row of x over the samples."""
     out = np.empty(x.shape[0], dtype=np.asarray(x).dtype)
@@ -237,6 +247,11 @@ def solver_step(floating[:, ::1] w, moments, floating[:, ::1] gradient, options,
     find_kernels(isa, dtype_of(w)).solver_step(
         &w[0, 0], addresses[0], addresses[1], &gradient[0, 0], w.shape[0], w.shape[1], w.shape[1],
         w.shape[1], &optimizer)
+
+
+def average(floating[:, ::1] mean, floating[:, ::1] w, double rest, isa):
+    """Move the mean by the share ``rest`` towards w, in place."""
+    find_kernels(isa, dtype_of(w)).average(&mean[0, 0], &w[0, 0], w.shape[0] * w.shape[1], rest)
 
 
 def transpose(floating[:, ::1] x, int64_t n_samples, isa):

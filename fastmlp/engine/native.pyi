@@ -28,10 +28,13 @@ class Training:
         seed: int,
         n_steps: int,
         loss_options: dict[str, Any] | None = None,
+        sample_weight: NDArray[np.float64] | None = None,
         l2: float = 0.0,
         l1: float = 0.0,
         clip_value: float = 0.0,
         clip_norm: float = 0.0,
+        average: NDArray[Any] | None = None,
+        ema_decay: float = 0.0,
         n_threads: int = 1,
         measure: bool = True,
     ) -> None: ...
@@ -61,6 +64,7 @@ def forward(
     loss_options: dict[str, Any] | None = None,
     targets: NDArray[Any] | None = None,
     targets_preparation: _Preparation = None,
+    sample_weight: NDArray[np.float64] | None = None,
     n_threads: int = 1,
 ) -> float | None: ...
 def gradients(
@@ -75,4 +79,5 @@ def gradients(
     targets: NDArray[Any],
     loss_options: dict[str, Any] | None = None,
     targets_preparation: _Preparation = None,
+    sample_weight: NDArray[np.float64] | None = None,
 ) -> float: ...

@@ -26,6 +26,7 @@ from fastmlp.engine.walk cimport (
     step_all,
     sum_penalties,
     walk_t,
+    weight_of_batch,
     write_outputs,
 )
 
@@ -67,7 +68,13 @@ ctypedef struct run_t:
     # What the loss is penalised with, see reference.penalty; and what belongs to single solvers.
     double alpha, l2, l1, weight_decay, epsilon, clip_norm
     bint corrects_epsilon
+    # A moving average of all parameters, NULL if nobody asks for it.
+    char *average
+    const char *parameters
+    int64_t n_parameters
+    double ema_decay
     double loss_sum
+    int64_t n_skipped  # samples of batches without weight
     bint diverged
     double stop_at
     double batch_seconds  # of a batch in this slice, the first one left out; 0 if there was no other
@@ -80,6 +87,18 @@ ctypedef struct slice_t:
     bint stop[2]
 
 
+cdef void average_parameters(const run_t *run, const member_t *member) noexcept nogil:
+    """Move the member's share of the average: once all have made their step, and nobody changes a weight
+    again before the barriers of the next batch."""
+    cdef:
+        size_t itemsize = sizeof(float) if run.step.dtype == DTYPE_F32 else sizeof(double)
+        int64_t n_groups = run.n_parameters / LANES
+        int64_t begin = LANES * share_begin(n_groups, member), end = LANES * share_end(n_groups, member)
+        double decay = min(run.ema_decay, (1.0 + run.n_steps) / (10.0 + run.n_steps))
+    run.step.kernels.average(run.average + <size_t>begin * itemsize,
+                             run.parameters + <size_t>begin * itemsize, end - begin, 1 - decay)
+
+
 cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     cdef:
         const walk_t *walk = run.walk
@@ -88,13 +107,18 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         int64_t start = run.batch * run.batch_size
         int64_t n_samples = min(run.batch_size, run.n_rows - start)
         const int64_t *rows = run.order + start
-        double loss, rate, correction, norm
+        double loss, rate, correction, norm, weight = weight_of_batch(walk, rows, n_samples)
         bint is_penalised = run.alpha != 0 or run.l2 != 0 or run.l1 != 0
         prefetch_t ahead
+    if weight == 0:
+        barrier(member)  # as every batch has one, see slice_t
+        run.n_skipped += n_samples
+        run.batch += 1
+        return
     if is_penalised:
-        penalise_weights(walk, step, member, 0.5 * run.alpha + n_samples * run.l2, n_samples * run.l1)
+        penalise_weights(walk, step, member, 0.5 * run.alpha + weight * run.l2, weight * run.l1)
     walk_forward(walk, step, member, rows, n_samples)
-    loss = loss_gradient(walk, step, member, rows, 1.0 / n_samples)
+    loss = loss_gradient(walk, step, member, rows, 1.0 / weight)
     if is_penalised:
         loss += sum_penalties(walk)
     if not isfinite(loss):
@@ -107,7 +131,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         correction = sqrt(1 - pow(optimizer.beta_2, run.n_steps))
         optimizer.learning_rate *= correction / (1 - pow(optimizer.beta_1, run.n_steps))
         optimizer.epsilon = run.epsilon * correction if run.corrects_epsilon else run.epsilon
-    optimizer.l2, optimizer.l1 = run.alpha / n_samples + 2 * run.l2, run.l1
+    optimizer.l2, optimizer.l1 = run.alpha / weight + 2 * run.l2, run.l1
     optimizer.shrink = 1 - rate * run.weight_decay
     if start + n_samples < run.n_rows:
         look_ahead(&ahead, walk, step, member, rows + n_samples,
@@ -128,7 +152,9 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         backward(walk, step, member)
     step.ahead = NULL
     barrier(member)  # the next batch overwrites what others may still be reading
-    run.loss_sum += loss
+    if run.average != NULL:
+        average_parameters(run, member)
+    run.loss_sum += loss * (n_samples / weight)
     run.batch += 1
 
 
@@ -177,11 +203,16 @@ cdef class Training(Walk):
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
                  targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps,
-                 loss_options=None, l2=0.0, l1=0.0, clip_value=0.0, clip_norm=0.0, n_threads=1, measure=True):
+                 loss_options=None, sample_weight=None, l2=0.0, l1=0.0, clip_value=0.0, clip_norm=0.0,
+                 average=None, ema_decay=0.0, n_threads=1, measure=True):
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, loss_options=loss_options,
-                         targets=targets, targets_preparation=targets_preparation, moments=moments,
+                         targets=targets, targets_preparation=targets_preparation,
+                         sample_weight=sample_weight, moments=moments,
                          gradient=aligned_zeros(plan.n_parameters, plan.dtype))
-        self.writable(parameters)
+        self.progress.parameters = self.writable(parameters)
+        if average is not None:
+            self.progress.average = self.writable(average)
+            self.progress.n_parameters, self.progress.ema_decay = len(parameters), ema_decay
         self.rows = rows
         self.order = np.array(rows)
         self.shuffle, self.seed = shuffle, seed
@@ -220,6 +251,7 @@ cdef class Training(Walk):
         if self.shuffle:
             core.shuffle(self.order, self.seed, epoch)
         self.progress.batch, self.progress.loss_sum, self.progress.diverged = 0, 0.0, False
+        self.progress.n_skipped = 0
 
     def run(self, double budget):
         """Train on batches until the epoch or the time is over; return whether the epoch is."""
@@ -290,8 +322,8 @@ cdef class Training(Walk):
 
     @property
     def mean_loss(self):
-        """The mean loss of this epoch's samples so far, each before its batch's update."""
-        return self.progress.loss_sum / max(self.n_samples_seen, 1)
+        """The mean of this epoch's batches' losses so far, each before its update."""
+        return self.progress.loss_sum / max(self.n_samples_seen - self.progress.n_skipped, 1)
 
     @property
     def has_diverged(self):
@@ -359,17 +391,18 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
 
 
 def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=None, targets=None,
-            targets_preparation=None, n_threads=1):
+            targets_preparation=None, sample_weight=None, n_threads=1):
     """Run X through the layers; write the outputs of those that ``outs`` has an array for.
 
-    With a loss and targets, also return the mean loss.
+    With a loss and targets, also return the mean loss, weighted if there are weights.
     """
     cdef int64_t n_slabs = (len(X) + SLAB - 1) // SLAB, slabs_per_slice = 1
     cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
     cdef Walk walk
     cdef list walks = [Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
                             loss_options=loss_options, targets=targets,
-                            targets_preparation=targets_preparation) for _ in range(n_walks)]
+                            targets_preparation=targets_preparation, sample_weight=sample_weight)
+                       for _ in range(n_walks)]
     cdef int64_t[::1] rows = np.arange(len(X))
     walk = walks[0]
     cdef size_t[::1] addresses = np.array(
@@ -394,21 +427,23 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
             slabs_per_slice *= 2
         prediction.first_slab = prediction.end_slab
         PyErr_CheckSignals()
-    return sum(losses) / len(X) if loss is not None else None
+    if loss is None:
+        return None
+    return sum(losses) / weight_of_batch(&walk.walk, &rows[0], len(X))
 
 
 def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets,
-              loss_options=None, targets_preparation=None):
-    """Return the mean loss; write its gradient with respect to the parameters (a vector like them)
-    and to the prepared inputs, (n_samples, n_features)."""
+              loss_options=None, targets_preparation=None, sample_weight=None):
+    """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
+    (a vector like them) and to the prepared inputs, (n_samples, n_features)."""
     cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
                           loss_options=loss_options, targets=targets, targets_preparation=targets_preparation,
-                          gradient=d_parameters, d_inputs=True)
+                          sample_weight=sample_weight, gradient=d_parameters, d_inputs=True)
     cdef int64_t[::1] rows = np.arange(len(X))
     cdef layer_t *first = &walk.walk.layers[0]
     cdef char *out = walk.writable(d_inputs.reshape(-1))
     cdef size_t row_bytes = d_inputs.itemsize * first.n_in
-    cdef double loss_sum = 0, weight = 1.0 / rows.shape[0], stop
+    cdef double loss_sum = 0, total = weight_of_batch(&walk.walk, &rows[0], rows.shape[0]), stop
     cdef int64_t start = 0, n
     d_parameters[:] = 0
     walk.step.accumulate = True
@@ -418,10 +453,10 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
             while start < rows.shape[0] and seconds() < stop:
                 n = min(<int64_t>SLAB, rows.shape[0] - start)
                 walk_forward(&walk.walk, &walk.step, &ALONE, &rows[start], n)
-                loss_sum += loss_gradient(&walk.walk, &walk.step, &ALONE, &rows[start], weight)
+                loss_sum += loss_gradient(&walk.walk, &walk.step, &ALONE, &rows[start], 1.0 / total)
                 backward(&walk.walk, &walk.step, &ALONE)
                 walk.step.kernels.scatter_rows(out + <size_t>start * row_bytes, first.d_inputs, first.n_in, n,
                                                walk.step.stride)
                 start += n
         PyErr_CheckSignals()
-    return loss_sum / rows.shape[0]
+    return loss_sum / total

@@ -219,6 +219,11 @@ def poisson(x, targets, weight):
     return (mean - targets * x).sum(axis=0), (mean - targets) * x.dtype.type(weight)
 
 
+def weigh(d, losses, weights):
+    """Return d and losses with each sample's times its weight."""
+    return d * weights, losses * weights
+
+
 LOSSES = {
     "cross_entropy": cross_entropy,
     "soft_cross_entropy": soft_cross_entropy,
@@ -383,6 +388,11 @@ def adadelta_step(w, moments, gradient, optimizer):
     w -= dtype(optimizer["learning_rate"]) * step
 
 
+def average(mean, w, rest):
+    """Move the mean of the parameters by the share ``rest`` towards the present ones."""
+    mean += mean.dtype.type(rest) * (w - mean)
+
+
 STEPS = {
     "sgd": sgd_step,
     "adam": adam_step,
@@ -428,13 +438,14 @@ class Walk:
 
     def __init__(
         self, plan, parameters, X, preparation, *, loss=None, loss_options=None, targets=None,
-        targets_preparation=None,
+        targets_preparation=None, sample_weight=None,
     ):  # fmt: skip
         self.plan, self.parameters, self.X, self.preparation = plan, parameters, X, preparation
         if loss == "cross_entropy" and np.ndim(targets) == 2:
             loss = "soft_cross_entropy"
         self.loss, self.loss_options = loss, loss_options or {}
         self.targets, self.targets_preparation = targets, targets_preparation
+        self.sample_weight = sample_weight
         self.activations = [layer.activation for layer in plan.layers]
         if loss in FROM_LOGITS:
             self.activations[-1] = "identity"
@@ -454,13 +465,21 @@ class Walk:
             xs.append(linear_forward(self.operand(weight), bias, x, activation, self.slopes[i]))
         return xs
 
+    def weight_of_batch(self, rows):
+        """Return the sum of the samples' weights; without weights, how many they are."""
+        return len(rows) if self.sample_weight is None else self.sample_weight[rows].sum()
+
     def loss_gradient(self, rows, outputs, weight):
-        """Return the sum of the samples' losses, and the gradient before the last layer's activation."""
+        """Return the sum of the samples' losses, each times its own weight, and the gradient of ``weight``
+        times it before the last layer's activation.
+        """
         if self.loss == "cross_entropy":
             targets = self.targets[rows]
         else:
             targets = gather(self.targets, rows, self.targets_preparation, self.plan.dtype)
         losses, d = LOSSES[self.loss](outputs, targets, weight, **self.loss_options)
+        if self.sample_weight is not None:
+            d, losses = weigh(d, losses, self.sample_weight[rows].astype(self.plan.dtype))
         d = activation_backward(d, outputs, self.activations[-1], self.slopes[-1])
         return losses.astype(np.float64).sum(), d
 
@@ -488,8 +507,8 @@ class Training(Walk):
 
     def __init__(
         self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
-        optimizer, moments, alpha, shuffle, seed, n_steps, loss_options=None, l2=0.0, l1=0.0,
-        clip_value=0.0, clip_norm=0.0, n_threads=1,
+        optimizer, moments, alpha, shuffle, seed, n_steps, loss_options=None, sample_weight=None, l2=0.0,
+        l1=0.0, clip_value=0.0, clip_norm=0.0, average=None, ema_decay=0.0, n_threads=1,
     ):  # fmt: skip
         super().__init__(
             plan,
@@ -500,11 +519,13 @@ class Training(Walk):
             loss_options=loss_options,
             targets=targets,
             targets_preparation=targets_preparation,
+            sample_weight=sample_weight,
         )
         self.batch_size, self.rows = batch_size, rows
         self.alpha, self.l2, self.l1 = alpha, l2, l1
         self.clip_value, self.clip_norm = clip_value, clip_norm
         self.optimizer = {"nesterov": False, **optimizer}
+        self.average, self.ema_decay = average, ema_decay
         self.moments, self.shuffle, self.seed, self.n_steps = moments, shuffle, seed, n_steps
 
     def start_epoch(self, epoch, rates, momenta):
@@ -513,7 +534,7 @@ class Training(Walk):
         self.order = np.array(self.rows)
         if self.shuffle:
             shuffle(self.order, self.seed, epoch)
-        self.batch, self.loss_sum, self.has_diverged = 0, 0.0, False
+        self.batch, self.loss_sum, self.n_skipped, self.has_diverged = 0, 0.0, 0, False
 
     def run(self, budget):
         """Train on batches until the epoch or the time is over; return whether the epoch is."""
@@ -533,9 +554,14 @@ class Training(Walk):
     def train_batch(self):
         """Walk up and down once, with the solver's step on the way down."""
         rows = self.order[self.batch * self.batch_size :][: self.batch_size]
+        total = self.weight_of_batch(rows)
+        if total == 0:
+            self.n_skipped += len(rows)
+            self.batch += 1
+            return
         xs = self.forward(rows)
-        loss, d = self.loss_gradient(rows, xs[-1], 1 / len(rows))
-        loss += self.penalty(len(rows))
+        loss, d = self.loss_gradient(rows, xs[-1], 1 / total)
+        loss += self.penalty(total)
         if not np.isfinite(loss):
             self.has_diverged = True
             return
@@ -545,7 +571,7 @@ class Training(Walk):
             **self.optimizer,
             "learning_rate": rate,
             "momentum": self.momenta[self.batch],
-            "l2": self.alpha / len(rows) + 2 * self.l2,
+            "l2": self.alpha / total + 2 * self.l2,
             "l1": self.l1,
             "shrink": 1 - rate * self.optimizer.get("weight_decay", 0),
             "clip": self.clip_value,
@@ -574,13 +600,18 @@ class Training(Walk):
             optimizer["scale"] = min(1.0, self.clip_norm / (norm + NORM_EPSILON))
             for layer, d_weight, d_bias in gradients:
                 linear_step(layer, self.parameters, self.moments, d_weight, d_bias, optimizer)
-        self.loss_sum += loss
+        if self.average is not None:
+            # TensorFlow's way to begin: a few steps do not count for less than the initial parameters.
+            decay = min(self.ema_decay, (1 + self.n_steps) / (10 + self.n_steps))
+            average(self.average, self.parameters, 1 - decay)
+        self.loss_sum += loss * (len(rows) / total)
         self.batch += 1
 
     def penalty(self, n_samples):
         """Return what the penalties on the weights add to the sum of a batch's losses.
 
-        That is alpha / 2 |W|^2, scikit-learn's term, and for every sample l2 |W|^2 and l1 |W|_1.
+        That is alpha / 2 |W|^2, scikit-learn's term, and for every sample l2 |W|^2 and l1 |W|_1, where
+        ``n_samples`` is the sum of the samples' own weights if they have any.
         """
         weights = [layer.weight_of(self.parameters).astype(np.float64) for layer in self.plan.layers]
         squares = sum(np.square(weight).sum() for weight in weights)
@@ -594,21 +625,21 @@ class Training(Walk):
 
     @property
     def mean_loss(self):
-        """The mean loss of this epoch's samples so far, each before its batch's update."""
-        return self.loss_sum / max(self.n_samples_seen, 1)
+        """The mean of this epoch's batches' losses so far, each before its update."""
+        return self.loss_sum / max(self.n_samples_seen - self.n_skipped, 1)
 
 
 def forward(
     plan, parameters, X, preparation, outs, *, loss=None, loss_options=None, targets=None,
-    targets_preparation=None, n_threads=1,
+    targets_preparation=None, sample_weight=None, n_threads=1,
 ):  # fmt: skip
     """Run X through the layers; write the outputs of those that ``outs`` has an array for.
 
-    With a loss and targets, also return the mean loss.
+    With a loss and targets, also return the mean loss, weighted if there are weights.
     """
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
-        targets_preparation=targets_preparation,
+        targets_preparation=targets_preparation, sample_weight=sample_weight,
     )  # fmt: skip
     loss_sum = 0.0
     for start in range(0, len(X), SLAB):
@@ -621,27 +652,28 @@ def forward(
         for out, x in zip(outs, xs[1:], strict=True):
             if out is not None:
                 out[rows] = x.T
-    return loss_sum / len(X) if loss is not None else None
+    return loss_sum / walk.weight_of_batch(np.arange(len(X))) if loss is not None else None
 
 
 def gradients(
     plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets, loss_options=None,
-    targets_preparation=None,
+    targets_preparation=None, sample_weight=None,
 ):  # fmt: skip
-    """Return the mean loss; write its gradient with respect to the parameters (a vector like them)
-    and to the prepared inputs, (n_samples, n_features).
+    """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
+    (a vector like them) and to the prepared inputs, (n_samples, n_features).
     """
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
-        targets_preparation=targets_preparation,
+        targets_preparation=targets_preparation, sample_weight=sample_weight,
     )  # fmt: skip
     rows = np.arange(len(X))
     xs = walk.forward(rows)
-    loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / len(X))
+    total = walk.weight_of_batch(rows)
+    loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)
     d_parameters[:] = 0
 
     def keep(layer, d, x):
         layer.weight_of(d_parameters)[:], layer.bias_of(d_parameters)[:] = linear_gradient(d, x)
 
     d_inputs[:] = walk.backward(xs, d, keep, to_inputs=True).T
-    return loss_sum / len(X)
+    return loss_sum / total

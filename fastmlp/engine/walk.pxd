@@ -13,6 +13,8 @@ ctypedef struct walk_t:
     preparation_t inputs_preparation, targets_preparation
     const int32_t *labels
     void *batch_targets
+    source_t sample_weight  # a number for each row of the inputs; data NULL: all are 1
+    void *batch_weights
     void *losses
     double *penalties  # of each unit
     loss_t loss
@@ -42,6 +44,7 @@ cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, 
                      const int64_t *rows, int64_t n_samples) noexcept nogil
 cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
                           const int64_t *rows, double weight) noexcept nogil
+cdef double weight_of_batch(const walk_t *walk, const int64_t *rows, int64_t n_samples) noexcept nogil
 cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
 cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
 cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil

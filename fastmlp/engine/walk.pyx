@@ -46,7 +46,8 @@ cdef class Walk:
         PyMem_Free(self.walk.forms)
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss=None, loss_options=None,
-                 targets=None, targets_preparation=None, gradient=None, moments=(), d_inputs=False):
+                 targets=None, targets_preparation=None, sample_weight=None, gradient=None, moments=(),
+                 d_inputs=False):
         cdef layer_t *layer
         cdef layer_t *below
         cdef char *memory
@@ -78,6 +79,9 @@ cdef class Walk:
         self.walk.losses = memory + <size_t>layout.losses * itemsize
         if loss is not None:
             self.set_loss(loss, loss_options or {}, targets, targets_preparation, plan.dtype)
+        if sample_weight is not None:
+            self.keep_alive.append(borrow(&self.walk.sample_weight, sample_weight[:, None]))
+            self.walk.batch_weights = self.writable(aligned_zeros(layout.stride, plan.dtype))
 
         for i in range(self.walk.n_layers):
             layer_plan = plan.layers[i]
@@ -311,10 +315,22 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
     return is_finite
 
 
+cdef double weight_of_batch(const walk_t *walk, const int64_t *rows, int64_t n_samples) noexcept nogil:
+    """Return the sum of the samples' weights; without weights, how many they are."""
+    cdef const double *weights = <const double *>walk.sample_weight.data
+    cdef double total = 0
+    cdef int64_t i
+    if weights == NULL:
+        return n_samples
+    for i in range(n_samples):
+        total += weights[rows[i]]
+    return total
+
+
 cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
                           const int64_t *rows, double weight) noexcept nogil:
-    """Return the sum of the samples' losses, and leave the gradient of weight times it in the
-    last layer's d_outputs, before the layer's activation."""
+    """Return the sum of the samples' losses, each times its own weight, and leave the gradient of ``weight``
+    times it in the last layer's d_outputs, before the layer's activation."""
     cdef:
         layer_t *last = &walk.layers[walk.n_layers - 1]
         const kernels_t *kernels = step.kernels
@@ -326,6 +342,8 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
         char *slopes = <char *>last.slopes + skip if last.slopes != NULL else NULL
         char *losses = <char *>walk.losses + skip
         char *targets = <char *>walk.batch_targets + skip
+        char *weights = <char *>walk.batch_weights + skip
+        preparation_t unprepared
         int32_t *labels = <int32_t *>walk.batch_targets + start
         int64_t n_out = last.n_out
     if n > 0:
@@ -355,6 +373,10 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
                                  walk.n_loss_numbers, n, stride, weight)
             else:
                 kernels.poisson(d_outputs, losses, outputs, targets, n_out, n, stride, weight)
+        if walk.sample_weight.data != NULL:
+            unprepared.center = NULL
+            kernels.gather_columns(weights, &walk.sample_weight, rows + start, &unprepared, n, stride)
+            kernels.weigh(d_outputs, losses, weights, n_out, n, stride)
         if last.is_softmax:
             derive_strip(last, step, member)
         else:
