@@ -114,8 +114,9 @@ class BaseMLP(Parameters):
             raise ValueError("partial_fit does not support early_stopping=True")
         first, single = "network_" not in self.__dict__, _is_single(X)
         X, y = self._validate(X, y, reset=first)
+        sample_weight = weights("sample_weight", sample_weight, len(X))
         targets = self._learn_targets(y, **learn) if first else self._encode(y)
-        data = Data(X, targets, single, sample_weight=weights("sample_weight", sample_weight, len(X)))
+        data = Data(X, targets, single, sample_weight=sample_weight)
         if first:
             self._build(data)
         elif not hasattr(self, "_trainer"):  # it was loaded from a file
@@ -243,6 +244,7 @@ class BaseMLP(Parameters):
             l1=self.l1,
             clip_value=self.clip_value,
             clip_norm=self.clip_norm,
+            ema_decay=self.ema_decay,
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,

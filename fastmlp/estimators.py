@@ -86,6 +86,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         for "adamw", 0 for the others.
     clip_value, clip_norm : float or None, default=None
         Cut every element of a batch's gradient to +-clip_value, or the whole gradient to a norm of clip_norm.
+    ema_decay : float in [0, 1) or None, default=None
+        If given, the model is an exponential moving average of the parameters over the steps: see `Trainer`.
+        0.99 or 0.999 are usual.
     weight_init : str, initializer, list of these or None, default=None
         How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
         included. None is scikit-learn's way.

@@ -314,8 +314,10 @@ class Network:
         return [layer.weight_of(vector).T for layer in layers], [layer.bias_of(vector) for layer in layers]
 
     @contextmanager
-    def training(self, X, targets, loss, **options):
+    def training(self, X, targets, loss, *, parameters=None, **options):
         """Hold the network for one fit, and yield the engine's `Training` for it.
+
+        It trains the network's own parameters, or those that are given.
 
         Raises
         ------
@@ -330,7 +332,7 @@ class Network:
             with self._limited_blas():
                 yield self._engine().Training(
                     self._training_plan,
-                    self.parameters,
+                    self.parameters if parameters is None else parameters,
                     X,
                     self._prepared(),
                     loss=loss.name,

@@ -38,6 +38,7 @@ class Parameters(BaseEstimator):
         "l1": [Interval(Real, 0, np.inf, closed="left")],
         "clip_value": [Interval(Real, 0, np.inf, closed="neither"), None],
         "clip_norm": [Interval(Real, 0, np.inf, closed="neither"), None],
+        "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
         "weight_decay": [Interval(Real, 0, np.inf, closed="left"), None],
         "weight_init": [StrOptions(set(initializers.BY_NAME)), initializers.Initializer, "array-like", None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -98,6 +99,7 @@ class Parameters(BaseEstimator):
         weight_decay=None,
         clip_value=None,
         clip_norm=None,
+        ema_decay=None,
         weight_init=None,
         loss=None,
         label_smoothing=0.0,
@@ -135,6 +137,7 @@ class Parameters(BaseEstimator):
         self.weight_decay = weight_decay
         self.clip_value = clip_value
         self.clip_norm = clip_norm
+        self.ema_decay = ema_decay
         self.weight_init = weight_init
         self.loss = loss
         self.label_smoothing = label_smoothing

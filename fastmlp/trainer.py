@@ -97,6 +97,10 @@ class Trainer:
     clip_value, clip_norm : float or None, default=None
         Cut every element of a batch's gradient to +-clip_value, or scale the whole gradient down to a norm of
         clip_norm, before the penalties. The second costs a pass over all parameters.
+    ema_decay : float in [0, 1) or None, default=None
+        If given, the network has an exponential moving average of the parameters: after step t, a share
+        1 - min(ema_decay, (1 + t) / (10 + t)) of the difference is added to it. The parameters it is the
+        average of go on in the trainer, also from fit to fit; the training loss is theirs.
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -159,6 +163,7 @@ class Trainer:
         l1: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        ema_decay: float | None = None,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float | None = None,
@@ -179,6 +184,8 @@ class Trainer:
         ):  # fmt: skip
             if limit is not None:
                 number(name, limit, above=0)
+        if ema_decay is not None:
+            number("ema_decay", ema_decay, at_least=0, below=1)
         self.network = network
         self.loss = network.check_loss(loss)
         if target_preparation is not None:
@@ -193,7 +200,7 @@ class Trainer:
         self.schedule = named("schedule", schedule, schedules.BY_NAME)
         self.batch_size, self.shuffle = int(batch_size), shuffle
         self.alpha, self.l2, self.l1 = float(alpha), float(l2), float(l1)
-        self.clip_value, self.clip_norm = clip_value, clip_norm
+        self.clip_value, self.clip_norm, self.ema_decay = clip_value, clip_norm, ema_decay
         self.watch = Watch(watch, tol, n_iter_no_change)
         self.restore_best, self.max_seconds = restore_best, max_seconds
         self.target_preparation, self.score = target_preparation, score
@@ -203,6 +210,8 @@ class Trainer:
         self._seed = int(check_random_state(random_state).randint(2**31))
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
+        #: The parameters that are trained, where the network's own are their average.
+        self._raw: np.ndarray | None = None
         self._base_rate = self.optimizer.learning_rate
 
     def fit(
@@ -284,6 +293,14 @@ class Trainer:
     def _session(self, X, targets, rows, sample_weight):
         """Open the engine's training for these data, with the moments and steps so far."""
         prepared = self.target_preparation and (self.target_preparation.center, self.target_preparation.scale)
+        averaging: dict[str, Any] = {}
+        if self.ema_decay is not None:
+            if self._raw is None:
+                self._raw = self.network.new_vector()
+                np.copyto(self._raw, self.network.parameters)
+            averaging = {
+                "parameters": self._raw, "average": self.network.parameters, "ema_decay": self.ema_decay,
+            }  # fmt: skip
         return self.network.training(
             X,
             targets,
@@ -302,23 +319,40 @@ class Trainer:
             shuffle=self.shuffle,
             seed=self._seed,
             n_steps=self._n_steps,
+            **averaging,
         )
+
+    def _vectors(self) -> list[np.ndarray]:
+        """Return all that training changes but the moments; the last is what the steps are made on."""
+        return [self.network.parameters] if self._raw is None else [self.network.parameters, self._raw]
+
+    def _snapshot(self) -> list[np.ndarray]:
+        return [vector.copy() for vector in self._vectors()]
+
+    def _update(self, snapshot) -> None:
+        """Make a snapshot one of the present."""
+        for kept, vector in zip(snapshot, self._vectors(), strict=True):
+            np.copyto(kept, vector)
+
+    def _go_back_to(self, snapshot) -> None:
+        for kept, vector in zip(snapshot, self._vectors(), strict=True):
+            np.copyto(vector, kept)
 
     def _run(self, session, bar, epochs, n_samples, validation):
         """Go through the epochs until they or the time are over, a callback says stop or nothing improves."""
-        best = self.network.parameters.copy() if self.restore_best else None
+        best = self._snapshot() if self.restore_best else None
         try:
             self._run_epochs(session, bar, epochs, n_samples, validation, best)
         finally:
             if best is not None and self.history.best_epoch is not None:
-                np.copyto(self.network.parameters, best)
+                self._go_back_to(best)
 
     def _run_epochs(self, session, bar, epochs, n_samples, validation, best):
         """Do what `_run` says, and keep the parameters of the best epoch in ``best``, if it is there."""
         stop_at = time.perf_counter() + (self.max_seconds or np.inf)
         n_batches = -(-n_samples // min(self.batch_size, n_samples))
         last_epoch = self.n_epochs + epochs
-        good = self.network.parameters.copy()
+        good = self._snapshot()
         self.history.converged = self.history.diverged = False
         self.divergence = ""
         for epoch in range(epochs):
@@ -337,14 +371,14 @@ class Trainer:
             if session.has_diverged or not self._is_sound(session):
                 self._restore(good)
                 return
-            np.copyto(good, self.network.parameters)
+            self._update(good)
             event = self._finish_epoch(
                 session.mean_loss, last_epoch, rates[-1], seconds, session.n_samples_seen, validation
             )
             if self.watch.see(event):
                 self.history.best_epoch = event.epoch
                 if best is not None:
-                    np.copyto(best, self.network.parameters)
+                    self._update(best)
             self._base_rate = self.schedule.after_epoch(self._base_rate, self.history)
             bar.update(epoch + 1, 0, event.loss, event.val_score)
             stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop
@@ -397,13 +431,13 @@ class Trainer:
         The last update comes after the last loss, and finite parameters can still overflow: huge ones are
         tried on a batch.
         """
-        parameters = self.network.parameters
+        parameters = self._vectors()[-1]
         largest = max(parameters.max(), -parameters.min())
         return largest < HUGE or bool(np.isfinite(largest) and session.predicts_finite())
 
     def _restore(self, good) -> None:
         """Go back to the last good epoch's parameters, and say where training broke."""
-        parameters = self.network.parameters
+        parameters = self._vectors()[-1]
         bad = [
             i
             for i, layer in enumerate(self.network.plan.layers)
@@ -415,7 +449,7 @@ class Trainer:
             if bad
             else f"the outputs of layer {len(self.network.layers) - 1}"
         )
-        np.copyto(parameters, good)
+        self._go_back_to(good)
         for moment in self._moments:
             moment[:] = 0
         self.history.diverged = True

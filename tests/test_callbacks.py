@@ -139,7 +139,7 @@ def test_events_are_frozen():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_estimators_pass_callbacks_on():
     events = []
-    model = MLPClassifier(callbacks=[events.append, StopAtScore(0.0)], max_iter=5).fit(X, Y, X, Y)
+    model = MLPClassifier(callbacks=[events.append, StopAtScore(0.0)], max_iter=5).fit(X, Y, X_val=X, y_val=Y)
     assert [event.epoch for event in events] == [1]
     assert model.n_iter_ == 1
     model = MLPClassifier(callbacks=(events.append,), max_iter=2, verbose=False).fit(X, Y)

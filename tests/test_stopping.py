@@ -120,7 +120,9 @@ def test_a_classifier_holds_out_a_share_of_every_class():
 
 
 def test_own_validation_data_are_used_as_they_are():
-    model = MLPClassifier((20,), early_stopping=True, max_iter=8, random_state=0).fit(X, Y, X_VAL, Y_VAL)
+    model = MLPClassifier((20,), early_stopping=True, max_iter=8, random_state=0).fit(
+        X, Y, X_val=X_VAL, y_val=Y_VAL
+    )
     assert model.t_ == model.n_iter_ * len(X)
     assert model.best_validation_score_ == pytest.approx(model.score(X_VAL, Y_VAL))
 
