@@ -303,6 +303,7 @@ class Network:
             loss_options=loss.options(),
             targets=targets,
             sample_weight=weights("sample_weight", sample_weight, len(X)),
+            n_threads=count_threads(self.n_threads),
         )
         if self.preparation is not None:
             d_inputs *= self.preparation.scale.astype(self.dtype)

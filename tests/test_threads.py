@@ -11,8 +11,8 @@ import time
 import numpy as np
 import pytest
 
-from fastmlp import MLPClassifier, Network, threads
-from fastmlp.engine import core, native
+from fastmlp import MLPClassifier, Network, losses, threads
+from fastmlp.engine import core, native, reference
 from fastmlp.layers import Dense
 from fastmlp.threads import count_threads
 from test_engine import HEADS, problem, train
@@ -101,6 +101,39 @@ def test_predictions_and_losses_do_not_depend_on_the_threads(n):
     for other in results[1:]:
         for one, another in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, another)
+
+
+@both_types
+@pytest.mark.parametrize("n", [1, 40, 257, 1000])
+@pytest.mark.parametrize(("loss", "output"), HEADS)
+def test_gradients_do_not_depend_on_the_threads(loss, output, n, dtype):
+    plan, parameters, X, targets = problem(loss, dtype, n=n, output=output, operations="tile")
+    results = []
+    for n_threads in (1, 2, 4):
+        d_parameters, d_inputs = np.full_like(parameters, 7), np.full((n, plan.n_features), np.nan, dtype)
+        value = native.gradients(
+            plan, parameters, X, None, d_parameters, d_inputs, loss=loss, targets=targets,
+            loss_options=losses.BY_NAME[loss]().options(), n_threads=n_threads,
+        )  # fmt: skip
+        results.append((value, d_parameters, d_inputs))
+    for other in results[1:]:
+        for one, another in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, another)
+
+
+@pytest.mark.parametrize("engine", [native, reference], ids=lambda engine: engine.__name__[15:])
+def test_gradients_of_some_rows_are_those_of_a_copy_of_them(engine):
+    plan, parameters, X, targets = problem("cross_entropy", "float64", n=600, operations="tile")
+    rows = np.random.default_rng(0).permutation(600)[:300]
+    found, expected = np.empty_like(parameters), np.empty_like(parameters)
+    options = {"loss": "cross_entropy", "n_threads": 2}
+    value = engine.gradients(plan, parameters, X, None, found, None, targets=targets, rows=rows, **options)
+    of_copy = engine.gradients(
+        plan, parameters, X[rows], None, expected, np.empty((300, plan.n_features)), targets=targets[rows],
+        **options,
+    )  # fmt: skip
+    assert value == of_copy
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_count_is_the_least_of_processors_environment_and_argument(monkeypatch):

@@ -24,6 +24,8 @@ from fastmlp.engine.walk cimport (
     forward as walk_forward,
     loss_gradient,
     step_all,
+    strip_begin,
+    strip_end,
     sum_penalties,
     walk_t,
     weight_of_batch,
@@ -432,31 +434,75 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
     return sum(losses) / weight_of_batch(&walk.walk, &rows[0], len(X))
 
 
+ctypedef struct pass_t:
+    # A pass over all rows that gathers the gradient of their mean loss: slabs one after the other, each by
+    # the whole team, so that every sum keeps its order.
+    const walk_t *walk
+    const step_t *step
+    const int64_t *rows
+    char *d_inputs  # NULL if nobody asks
+    int64_t n_rows, start
+    double loss_sum, total_weight, stop_at
+    # As in slice_t.
+    bint stop[2]
+
+
+cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
+    """Go through slabs until the rows or the time are over."""
+    cdef:
+        pass_t *shared = <pass_t *>context
+        const walk_t *walk = shared.walk
+        layer_t *first = &walk.layers[0]
+        step_t step = shared.step[0]
+        int64_t start = shared.start, n, begin
+        double loss_sum = shared.loss_sum
+        size_t row_bytes = <size_t>first.n_in * (sizeof(float) if step.dtype == DTYPE_F32 else sizeof(double))
+        bint *stop
+    while start < shared.n_rows:
+        stop = &shared.stop[start / SLAB % 2]
+        if member.index == 0:
+            stop[0] = seconds() >= shared.stop_at
+        n = min(<int64_t>SLAB, shared.n_rows - start)
+        walk_forward(walk, &step, member, shared.rows + start, n)
+        loss_sum += loss_gradient(walk, &step, member, shared.rows + start, 1.0 / shared.total_weight)
+        backward(walk, &step, member)
+        begin = strip_begin(&step, member)
+        if shared.d_inputs != NULL:
+            step.kernels.scatter_rows(
+                shared.d_inputs + <size_t>(start + begin) * row_bytes,
+                <char *>first.d_inputs + <size_t>begin * (row_bytes / <size_t>first.n_in), first.n_in,
+                strip_end(&step, member) - begin, step.stride)
+        start += n
+        barrier(member)  # the next slab overwrites what others may still be reading
+        if stop[0]:
+            break
+    if member.index == 0:
+        shared.start, shared.loss_sum = start, loss_sum
+
+
 def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets,
-              loss_options=None, targets_preparation=None, sample_weight=None):
+              loss_options=None, targets_preparation=None, sample_weight=None, rows=None, n_threads=1):
     """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
-    (a vector like them) and to the prepared inputs, (n_samples, n_features)."""
-    cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
+    (a vector like them) and, unless ``d_inputs`` is None, to the prepared inputs, (n_samples, n_features).
+
+    With ``rows``, of these rows of X only. The bits do not depend on the number of threads.
+    """
+    cdef int64_t[::1] order = np.arange(len(X)) if rows is None else np.array(rows)
+    cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(order), SLAB), loss=loss,
                           loss_options=loss_options, targets=targets, targets_preparation=targets_preparation,
-                          sample_weight=sample_weight, gradient=d_parameters, d_inputs=True)
-    cdef int64_t[::1] rows = np.arange(len(X))
-    cdef layer_t *first = &walk.walk.layers[0]
-    cdef char *out = walk.writable(d_inputs.reshape(-1))
-    cdef size_t row_bytes = d_inputs.itemsize * first.n_in
-    cdef double loss_sum = 0, total = weight_of_batch(&walk.walk, &rows[0], rows.shape[0]), stop
-    cdef int64_t start = 0, n
+                          sample_weight=sample_weight, gradient=d_parameters,
+                          d_inputs=d_inputs is not None)
+    cdef pass_t whole
+    cdef int n_members = 1 if plan.operations == "blas" else n_threads
     d_parameters[:] = 0
     walk.step.accumulate = True
-    while start < rows.shape[0]:
-        stop = seconds() + SLICE_SECONDS
+    whole.walk, whole.step, whole.rows, whole.n_rows = &walk.walk, &walk.step, &order[0], len(order)
+    whole.d_inputs = NULL if d_inputs is None else walk.writable(d_inputs.reshape(-1))
+    whole.start, whole.loss_sum = 0, 0
+    whole.total_weight = weight_of_batch(&walk.walk, &order[0], len(order))
+    while whole.start < whole.n_rows:
+        whole.stop_at = seconds() + SLICE_SECONDS
         with nogil:
-            while start < rows.shape[0] and seconds() < stop:
-                n = min(<int64_t>SLAB, rows.shape[0] - start)
-                walk_forward(&walk.walk, &walk.step, &ALONE, &rows[start], n)
-                loss_sum += loss_gradient(&walk.walk, &walk.step, &ALONE, &rows[start], 1.0 / total)
-                backward(&walk.walk, &walk.step, &ALONE)
-                walk.step.kernels.scatter_rows(out + <size_t>start * row_bytes, first.d_inputs, first.n_in, n,
-                                               walk.step.stride)
-                start += n
+            run_team(n_members, gather_gradient, &whole)
         PyErr_CheckSignals()
-    return loss_sum / total
+    return whole.loss_sum / whole.total_weight

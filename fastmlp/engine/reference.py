@@ -657,16 +657,18 @@ def forward(
 
 def gradients(
     plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets, loss_options=None,
-    targets_preparation=None, sample_weight=None,
+    targets_preparation=None, sample_weight=None, rows=None, n_threads=1,
 ):  # fmt: skip
     """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
-    (a vector like them) and to the prepared inputs, (n_samples, n_features).
+    (a vector like them) and, unless ``d_inputs`` is None, to the prepared inputs, (n_samples, n_features).
+
+    With ``rows``, of these rows of X only.
     """
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight,
     )  # fmt: skip
-    rows = np.arange(len(X))
+    rows = np.arange(len(X)) if rows is None else rows
     xs = walk.forward(rows)
     total = walk.weight_of_batch(rows)
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)
@@ -675,5 +677,7 @@ def gradients(
     def keep(layer, d, x):
         layer.weight_of(d_parameters)[:], layer.bias_of(d_parameters)[:] = linear_gradient(d, x)
 
-    d_inputs[:] = walk.backward(xs, d, keep, to_inputs=True).T
+    d = walk.backward(xs, d, keep, to_inputs=d_inputs is not None)
+    if d_inputs is not None:
+        d_inputs[:] = d.T
     return loss_sum / total

@@ -180,15 +180,6 @@ cdef inline size_t itemsize_of(const step_t *step) noexcept nogil:
     return sizeof(float) if step.dtype == DTYPE_F32 else sizeof(double)
 
 
-cdef inline int64_t strip_begin(const step_t *step, const member_t *member) noexcept nogil:
-    """The first sample of a member's share, in whole strips of LANES."""
-    return min(LANES * share_begin((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
-
-
-cdef inline int64_t strip_end(const step_t *step, const member_t *member) noexcept nogil:
-    return min(LANES * share_end((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
-
-
 cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
                  const int64_t *rows) noexcept nogil:
     """Read the member's samples into the first layer's inputs, sample by sample and, for tiles, transposed.
