@@ -14,13 +14,15 @@ if _find_spec("fastmlp.engine.core") is None:
 
 from fastmlp import callbacks, datasets, layers, losses, optimizers, schedules
 from fastmlp.config import __version__, show_config
+from fastmlp.divergence import DivergenceWarning
 from fastmlp.estimators import MLPClassifier, MLPRegressor, load
 from fastmlp.gradients import gradient_check
+from fastmlp.history import History
 from fastmlp.many import fit_many
 from fastmlp.network import Network
 from fastmlp.recipe import fit
 from fastmlp.storage import FormatError
-from fastmlp.trainer import DivergenceWarning, History, Trainer
+from fastmlp.trainer import Trainer
 
 __all__ = [
     "DivergenceWarning",

@@ -21,13 +21,15 @@ from fastmlp import preparation as preparations
 from fastmlp import saving
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.checks import weights
+from fastmlp.divergence import DivergenceWarning
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import INPUT_DTYPES, Network
+from fastmlp.optimizers import is_full_batch
 from fastmlp.parameters import Parameters
 from fastmlp.preparation import Preparation
 from fastmlp.progress import SILENT, show_progress
-from fastmlp.trainer import DivergenceWarning, Trainer
+from fastmlp.trainer import Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,15 +180,23 @@ class BaseMLP(Parameters):
     def _complaints(self, data, of_one_epoch=False) -> list[Warning]:
         """Return what the user should be warned of after training."""
         found: list[Warning] = []
-        if self.batch_size != "auto" and self.batch_size > len(data.X):
+        trainer = self._trainer
+        full_batch = is_full_batch(trainer.optimizer)
+        if not full_batch and self.batch_size != "auto" and self.batch_size > len(data.X):
             found.append(
                 UserWarning(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
                 )
             )
-        trainer = self._trainer
         if trainer.divergence:
             found.append(DivergenceWarning(trainer.divergence))
+        elif full_batch:
+            if trainer.limit:
+                found.append(
+                    ConvergenceWarning(
+                        f"lbfgs failed to converge after {self.n_iter_} iterations: {trainer.limit}."
+                    )
+                )
         elif not (
             of_one_epoch
             or self.n_iter_ < self.max_iter
@@ -255,7 +265,9 @@ class BaseMLP(Parameters):
             score=self._score_of_epoch(),
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
-        if self.early_stopping or not self._trainer.schedule.runs_to_the_end:
+        # By L-BFGS, tol is about the gradient.
+        is_watched = not (self._trainer.schedule.runs_to_the_end or is_full_batch(optimizer))
+        if self.early_stopping or is_watched:
             self._trainer.watch.tol = self.tol
 
     def _set_outputs(self) -> None:
@@ -306,6 +318,13 @@ class BaseMLP(Parameters):
                 f"{type(self).__name__!r} object has no attribute {attribute!r} before it is fitted"
             )
         return self.network_
+
+
+def is_stochastic(estimator) -> bool:
+    """Return True if the estimator learns from batches; otherwise say why it has no partial_fit."""
+    if is_full_batch(estimator.solver):
+        raise AttributeError("partial_fit is for stochastic solvers only; lbfgs takes all data at once.")
+    return True
 
 
 def _is_single(X) -> bool:

@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import losses
-from fastmlp.base import BaseMLP
+from fastmlp.base import BaseMLP, is_stochastic
 from fastmlp.checks import named, weights
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, Quantile, SquaredError
 from fastmlp.preparation import Preparation
@@ -42,9 +43,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "mish" or "softplus"; one for all hidden layers or one for each. "leaky_relu(0.2)" has another slope
         than 0.01, "elu(0.5)" another alpha than 1.
     solver : str or optimizer, default="adam"
-        "sgd", "adam", "adamw", "rmsprop", "adagrad" or "adadelta", or an instance from
+        "sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta" or "lbfgs", or an instance from
         `fastmlp.optimizers`, which then has the learning rate too. By name, "sgd" takes ``momentum``, "adam"
-        and "adamw" take ``beta_1``, ``beta_2`` and ``epsilon``, and the others PyTorch's defaults.
+        and "adamw" take ``beta_1``, ``beta_2`` and ``epsilon``, and the others PyTorch's defaults. "lbfgs"
+        takes all samples at once, needs no learning rate, and suits small data sets.
     alpha : float, default=0.0001
         L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
     batch_size : int or "auto", default="auto"
@@ -58,13 +60,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     power_t : float, default=0.5
         Exponent of "invscaling".
     max_iter : int, default=200
-        Epochs.
+        Epochs; iterations of "lbfgs".
     shuffle : bool, default=True
     random_state : int, RandomState instance or None, default=None
         For the initial parameters, which are scikit-learn's for the same value, and the order of samples.
     tol : float, default=1e-4
         Training stops when the loss has not fallen by ``tol`` for ``n_iter_no_change`` epochs; not with
-        "one_cycle", which is planned over all of them.
+        "one_cycle", which is planned over all of them. By solver "lbfgs" it stops when no element of the
+        gradient is larger than ``tol``.
     verbose : bool, default=False
         Print a line per epoch.
     momentum : float, default=0.9
@@ -72,6 +75,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
         Of Adam and AdamW.
     n_iter_no_change : int, default=10
+    max_fun : int, default=15000
+        Of "lbfgs": evaluations of the loss after which it stops.
     early_stopping : bool, default=False
         Whether ``tol`` and ``n_iter_no_change`` apply to the validation score instead of the loss, and the
         model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
@@ -148,6 +153,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     }
     _y_numeric = False
 
+    @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on X and y, going on from the present parameters.
@@ -331,6 +337,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _y_numeric = True
     out_activation_ = "identity"
 
+    @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on X and y, going on from the present parameters.

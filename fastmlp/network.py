@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from typing import Any
 
@@ -325,23 +325,50 @@ class Network:
         RuntimeError
             If another fit is already training this network.
         """
+        with self._held():
+            yield self._engine().Training(
+                self._training_plan,
+                self.parameters if parameters is None else parameters,
+                X,
+                self._prepared(),
+                loss=loss.name,
+                loss_options=loss.options(),
+                targets=targets,
+                n_threads=count_threads(self.n_threads),
+                **options,
+            )
+
+    @contextmanager
+    def full_batch(self, X, targets, loss, **options):
+        """Hold the network for one fit, and yield a function: the mean loss, which writes its gradient.
+
+        It takes a vector like `parameters`, for the gradient. Raises RuntimeError as `training` does.
+        """
+        with self._held():
+            yield partial(
+                self._engine().gradients,
+                self._plan,
+                self.parameters,
+                X,
+                self._prepared(),
+                d_inputs=None,
+                loss=loss.name,
+                loss_options=loss.options(),
+                targets=targets,
+                n_threads=count_threads(self.n_threads),
+                **options,
+            )
+
+    @contextmanager
+    def _held(self):
+        """Let nobody else train the network for as long as this is open."""
         if not self._training_lock.acquire(blocking=False):
             raise RuntimeError(
                 "this network is being trained by another fit; wait for it, or train a copy (copy.deepcopy)."
             )
         try:
             with self._limited_blas():
-                yield self._engine().Training(
-                    self._training_plan,
-                    self.parameters if parameters is None else parameters,
-                    X,
-                    self._prepared(),
-                    loss=loss.name,
-                    loss_options=loss.options(),
-                    targets=targets,
-                    n_threads=count_threads(self.n_threads),
-                    **options,
-                )
+                yield
         finally:
             self._training_lock.release()
 

@@ -1,7 +1,7 @@
 """The optimizers: what a solver is told; its steps stand in engine/reference.py and csrc/optimizers.inc.c.
 
-All of them take ``weight_decay``, which is decoupled: every step first multiplies the weights, not the
-biases, by 1 - learning rate * ``weight_decay`` (I. Loshchilov, F. Hutter, "Decoupled Weight Decay
+All of them but `LBFGS` take ``weight_decay``, which is decoupled: every step first multiplies the weights,
+not the biases, by 1 - learning rate * ``weight_decay`` (I. Loshchilov, F. Hutter, "Decoupled Weight Decay
 Regularization", 2017).
 Penalties that are part of the loss are the trainer's.
 """
@@ -223,7 +223,47 @@ class AdaDelta(_Decaying):
         return super().options() | {"beta_2": self.beta_2, "epsilon": self.epsilon}
 
 
-Optimizer = SGD | Adam | RMSprop | AdaGrad | AdaDelta
+@dataclass(frozen=True)
+class LBFGS:
+    """L-BFGS (J. Nocedal, 1980; D. C. Liu, J. Nocedal, 1989), SciPy's L-BFGS-B: steps on the whole data set.
+
+    For small data sets, where it often needs the fewest epochs; one epoch is one iteration, and reads the
+    data once or a few times. Batch size and order of the samples have no meaning for it, nor have learning
+    rates and momentum: a line search finds the length of each step.
+
+    Parameters
+    ----------
+    max_fun : int, default=15000
+        Training stops after this many evaluations of the loss and its gradient.
+    history_size : int, default=10
+        Steps that it remembers, to tell the curvature of the loss: memory of 2 * ``history_size`` vectors of
+        parameters, in float64.
+    tol : float, default=1e-4
+        Training has converged when no element of the gradient is larger, or the loss hardly falls.
+    """
+
+    max_fun: int = 15000
+    history_size: int = 10
+    tol: float = 1e-4
+
+    solver: ClassVar[str] = "lbfgs"
+    learning_rate: ClassVar[float] = 1.0  # what a line search tries first, along the step it was given
+    momentum: ClassVar[float] = 0.0
+    n_moments: ClassVar[int] = 0
+
+    def __post_init__(self):
+        number("max_fun", self.max_fun, at_least=1, whole=True)
+        number("history_size", self.history_size, at_least=1, whole=True)
+        number("tol", self.tol, at_least=0)
+
+
+Optimizer = SGD | Adam | RMSprop | AdaGrad | AdaDelta | LBFGS
+
+
+def is_full_batch(solver: Any) -> bool:
+    """Return whether a solver, or one of this name, takes all samples at once."""
+    return solver == "lbfgs" or isinstance(solver, LBFGS)
+
 
 #: The optimizers by name, as strings choose them.
 BY_NAME = {
@@ -233,4 +273,5 @@ BY_NAME = {
     "rmsprop": RMSprop,
     "adagrad": AdaGrad,
     "adadelta": AdaDelta,
+    "lbfgs": LBFGS,
 }

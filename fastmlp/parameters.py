@@ -13,7 +13,7 @@ from fastmlp import activations, initializers, losses, optimizers, schedules
 from fastmlp import preparation as preparations
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, ENGINES
-from fastmlp.optimizers import SGD
+from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
 _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
@@ -48,6 +48,7 @@ class Parameters(BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, np.inf, closed="left")],
         "verbose": ["verbose"],
         "momentum": [Interval(Real, 0, 1, closed="both")],
@@ -91,6 +92,7 @@ class Parameters(BaseEstimator):
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         early_stopping=False,
         validation_fraction=0.1,
         max_seconds=None,
@@ -129,6 +131,7 @@ class Parameters(BaseEstimator):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.max_seconds = max_seconds
@@ -183,8 +186,17 @@ class Parameters(BaseEstimator):
         elif self.solver in ("adam", "adamw"):
             kind = optimizers.BY_NAME[self.solver]
             optimizer = kind(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        elif self.solver == "lbfgs":
+            optimizer = LBFGS(self.max_fun, tol=self.tol)
         else:
             optimizer = optimizers.BY_NAME[self.solver](self.learning_rate_init)
+        if is_full_batch(optimizer):
+            if self.weight_decay:
+                raise ValueError(
+                    f"weight_decay={self.weight_decay!r} does not go with L-BFGS: decay is not part of the "
+                    "loss that it minimises; use l2 or alpha."
+                )
+            return optimizer
         if self.weight_decay is not None:
             optimizer = replace(optimizer, weight_decay=self.weight_decay)
         return optimizer

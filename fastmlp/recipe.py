@@ -7,6 +7,7 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 
 from fastmlp.estimators import MLPClassifier, MLPRegressor
+from fastmlp.optimizers import is_full_batch
 from fastmlp.preparation import kind_for
 
 #: What `fit` chooses for images (bytes) and tables (numbers), where the caller says nothing. The images'
@@ -31,6 +32,9 @@ RECIPES = {
         "max_iter": 40,
     },
 }
+
+# What a recipe says of batches and epochs.
+_OF_STEPS = ("learning_rate", "learning_rate_init", "batch_size", "max_iter")
 
 
 def is_classification(y) -> bool:
@@ -94,7 +98,9 @@ def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progre
     if not isinstance(kind, str) or kind not in RECIPES:
         kind = kind_for(X)
     recipe = {**RECIPES[kind], "prepare": "auto", **params}
-    if "batch_size" not in params and np.ndim(X) == 2:
+    if is_full_batch(params.get("solver")):  # epochs and rates are those of a stochastic solver
+        recipe = {name: value for name, value in recipe.items() if name in params or name not in _OF_STEPS}
+    elif "batch_size" not in params and np.ndim(X) == 2:
         recipe["batch_size"] = max(1, min(recipe["batch_size"], np.shape(X)[0]))
     estimator = MLPClassifier if classify else MLPRegressor
     return estimator(**recipe)._fit_checked(X, y, sample_weight, X_val, y_val, progress)

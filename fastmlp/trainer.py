@@ -5,75 +5,39 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fastmlp import optimizers, schedules
+from fastmlp import lbfgs, optimizers, schedules
 from fastmlp.callbacks import Callback, EpochEnd
 from fastmlp.checks import named, number, some_weight, weights
+from fastmlp.divergence import DivergenceWarning, describe, find_broken, is_sound
+from fastmlp.history import History
 from fastmlp.network import Network
+from fastmlp.optimizers import is_full_batch
 from fastmlp.progress import show_progress
 from fastmlp.stopping import Watch
 
 #: Seconds of work between two looks at the clock, at signals and at the progress bar.
 SLICE_SECONDS = 0.05
 
-#: Parameters above this are tried out after an epoch. Useful networks stay far below.
-HUGE = 1e4
-
-
-# What History has a list of.
-_CURVES = ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second")
-
-
-class DivergenceWarning(RuntimeWarning):
-    """Training diverged; it stopped, and the network has the last good epoch's parameters."""
-
 
 @dataclass
-class History:
-    """What happened in each epoch, one entry per epoch in every list.
+class _Fit:
+    """A call of `Trainer.train`: how long it goes on, and what each of its epochs ends with."""
 
-    Attributes
-    ----------
-    loss, val_loss, val_score, learning_rate, seconds, samples_per_second : list of float
-        As in `fastmlp.callbacks.EpochEnd`; ``val_loss`` and ``val_score`` stay empty without validation data.
-    converged : bool
-        Whether the last fit stopped because what it watched no longer improved.
-    best_epoch : int or None
-        The epoch with the best value of what is watched, counted from 1.
-    diverged : bool
-        Whether the last fit stopped because it diverged.
-    """
-
-    loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    val_score: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    samples_per_second: list[float] = field(default_factory=list)
-    converged: bool = False
-    best_epoch: int | None = None
-    diverged: bool = False
-
-    def to_frame(self):
-        """Return a pandas data frame with a row for each epoch; pandas must be installed.
-
-        Columns without values, such as those of validation data that were not there, are left out.
-        """
-        import pandas as pd
-
-        columns = {name: getattr(self, name) for name in _CURVES if getattr(self, name)}
-        return pd.DataFrame(columns, index=pd.RangeIndex(1, len(self.loss) + 1, name="epoch"))
-
-    def append(self, event: EpochEnd) -> None:
-        """Add an epoch."""
-        for name in _CURVES:
-            if (value := getattr(event, name)) is not None:
-                getattr(self, name).append(value)
+    validation: tuple | None  # X, y and weights
+    bar: Any
+    n_epochs: int
+    last_epoch: int
+    n_samples: int
+    total_weight: float
+    stop_at: float
+    good: list[np.ndarray]  # the parameters after the last epoch that went well
+    best: list[np.ndarray] | None  # and those of the best epoch, if they are to be restored
 
 
 class Trainer:
@@ -89,6 +53,7 @@ class Trainer:
     schedule : str or object, default="constant"
         See `fastmlp.schedules`.
     batch_size : int, default=128
+        Not for L-BFGS, which always takes all samples.
     alpha : float, default=0
         scikit-learn's L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
     l2, l1 : float, default=0
@@ -136,6 +101,8 @@ class Trainer:
         Samples trained on so far, scikit-learn's ``t_``.
     divergence : str
         How the last fit diverged; empty if it did not.
+    limit : str
+        What ended the last fit by L-BFGS before it had converged; empty if it had, or was told to stop.
 
     Examples
     --------
@@ -206,12 +173,21 @@ class Trainer:
         self.target_preparation, self.score = target_preparation, score
         self.callbacks, self.progress = tuple(callbacks), progress
         self.history, self.n_epochs, self.samples_seen = History(), 0, 0
-        self.divergence = ""
+        self.divergence = self.limit = ""
         self._seed = int(check_random_state(random_state).randint(2**31))
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
         #: The parameters that are trained, where the network's own are their average.
         self._raw: np.ndarray | None = None
+        if is_full_batch(self.optimizer):
+            lbfgs.check_goes_with(
+                network,
+                schedule=self.schedule,
+                l1=l1,
+                clip_value=clip_value,
+                clip_norm=clip_norm,
+                ema_decay=ema_decay,
+            )
         self._base_rate = self.optimizer.learning_rate
 
     def fit(
@@ -282,8 +258,26 @@ class Trainer:
         if sample_weight_val is not None:
             some_weight("sample_weight of the validation data", sample_weight_val)
         validation = None if X_val is None else (X_val, y_val, sample_weight_val)
+        fit = _Fit(
+            validation,
+            bar,
+            epochs,
+            self.n_epochs + epochs,
+            len(rows),
+            float(len(rows) if sample_weight is None else sample_weight[rows].sum()),
+            stop_at=time.perf_counter() + (self.max_seconds or np.inf),
+            good=self._snapshot(),
+            best=self._snapshot() if self.restore_best else None,
+        )
+        run = self._run_lbfgs if is_full_batch(self.optimizer) else self._run_epochs
         with self._session(X, targets, rows, sample_weight) as session:
-            self._run(session, bar, epochs, len(rows), validation)
+            self.history.converged = self.history.diverged = False
+            self.divergence = self.limit = ""
+            try:
+                run(session, fit)
+            finally:
+                if fit.best is not None and self.history.best_epoch is not None:
+                    self._go_back_to(fit.best)
 
     def resume(self, n_epochs: int, samples_seen: int, losses: Sequence[float]) -> None:
         """Count on from the epochs that an earlier trainer of this network made; the solver begins anew."""
@@ -291,8 +285,12 @@ class Trainer:
         self.history.loss[:] = losses
 
     def _session(self, X, targets, rows, sample_weight):
-        """Open the engine's training for these data, with the moments and steps so far."""
+        """Open the engine's training for these data, with the moments so far, or for L-BFGS its gradients."""
         prepared = self.target_preparation and (self.target_preparation.center, self.target_preparation.scale)
+        if is_full_batch(self.optimizer):
+            return self.network.full_batch(
+                X, targets, self.loss, rows=rows, targets_preparation=prepared, sample_weight=sample_weight
+            )
         averaging: dict[str, Any] = {}
         if self.ema_decay is not None:
             if self._raw is None:
@@ -338,52 +336,63 @@ class Trainer:
         for kept, vector in zip(snapshot, self._vectors(), strict=True):
             np.copyto(vector, kept)
 
-    def _run(self, session, bar, epochs, n_samples, validation):
+    def _run_epochs(self, session, fit: _Fit) -> None:
         """Go through the epochs until they or the time are over, a callback says stop or nothing improves."""
-        best = self._snapshot() if self.restore_best else None
-        try:
-            self._run_epochs(session, bar, epochs, n_samples, validation, best)
-        finally:
-            if best is not None and self.history.best_epoch is not None:
-                self._go_back_to(best)
-
-    def _run_epochs(self, session, bar, epochs, n_samples, validation, best):
-        """Do what `_run` says, and keep the parameters of the best epoch in ``best``, if it is there."""
-        stop_at = time.perf_counter() + (self.max_seconds or np.inf)
-        n_batches = -(-n_samples // min(self.batch_size, n_samples))
-        last_epoch = self.n_epochs + epochs
-        good = self._snapshot()
-        self.history.converged = self.history.diverged = False
-        self.divergence = ""
-        for epoch in range(epochs):
-            clock = schedules.Clock(epoch * n_batches, n_batches, epochs * n_batches, self.samples_seen)
+        n_batches = -(-fit.n_samples // min(self.batch_size, fit.n_samples))
+        for epoch in range(fit.n_epochs):
+            clock = schedules.Clock(epoch * n_batches, n_batches, fit.n_epochs * n_batches, self.samples_seen)
             rates = self.schedule.rates(self._base_rate, clock)
             session.start_epoch(self.n_epochs, rates, self.schedule.momenta(self.optimizer.momentum, clock))
             started = time.perf_counter()
             try:
-                while not session.run(min(SLICE_SECONDS, stop_at - time.perf_counter())):
-                    if time.perf_counter() >= stop_at:
+                while not session.run(min(SLICE_SECONDS, fit.stop_at - time.perf_counter())):
+                    if time.perf_counter() >= fit.stop_at:
                         break
-                    bar.update(epoch, session.n_samples_seen, session.mean_loss)
+                    fit.bar.update(epoch, session.n_samples_seen, session.mean_loss)
             finally:  # also after Ctrl-C: the moments have made these steps
                 self._n_steps = session.n_steps
             seconds = time.perf_counter() - started
-            if session.has_diverged or not self._is_sound(session):
-                self._restore(good)
+            if session.has_diverged or not is_sound(self._vectors()[-1], session):
+                self._restore(fit.good)
                 return
-            self._update(good)
-            event = self._finish_epoch(
-                session.mean_loss, last_epoch, rates[-1], seconds, session.n_samples_seen, validation
-            )
-            if self.watch.see(event):
-                self.history.best_epoch = event.epoch
-                if best is not None:
-                    self._update(best)
-            self._base_rate = self.schedule.after_epoch(self._base_rate, self.history)
-            bar.update(epoch + 1, 0, event.loss, event.val_score)
-            stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop
-            if any(stops) or self._has_converged() or time.perf_counter() >= stop_at:
+            if self._end_epoch(fit, session.mean_loss, rates[-1], seconds, session.n_samples_seen):
                 return
+
+    def _run_lbfgs(self, gradient, fit: _Fit) -> None:
+        """Let SciPy minimise the loss of all samples; each of its iterations is an epoch."""
+        loss = lbfgs.FullBatchLoss(self.network, gradient, self.alpha / fit.total_weight + 2 * self.l2)
+        started, n_before = time.perf_counter(), 0
+
+        def end_evaluation(value):
+            fit.bar.update(self.n_epochs - fit.last_epoch + fit.n_epochs, 0, value)
+            return time.perf_counter() >= fit.stop_at
+
+        def end_iteration(value):
+            nonlocal started, n_before
+            n_samples, seconds = fit.n_samples * (loss.n_calls - n_before), time.perf_counter() - started
+            stops = self._end_epoch(fit, value, self.optimizer.learning_rate, seconds, n_samples)
+            started, n_before = time.perf_counter(), loss.n_calls
+            return stops
+
+        try:
+            self.limit = lbfgs.minimise(loss, self.optimizer, fit.n_epochs, end_iteration, end_evaluation)
+        except FloatingPointError as error:
+            self._note_divergence(str(error), "standardise the data, or begin with smaller weights")
+        else:
+            self.history.converged |= loss.has_converged
+
+    def _end_epoch(self, fit: _Fit, loss, rate, seconds, n_samples) -> bool:
+        """Take in an epoch that went well; return whether the fit should stop."""
+        self._update(fit.good)
+        event = self._finish_epoch(loss, fit.last_epoch, rate, seconds, n_samples, fit.validation)
+        if self.watch.see(event):
+            self.history.best_epoch = event.epoch
+            if fit.best is not None:
+                self._update(fit.best)
+        self._base_rate = self.schedule.after_epoch(self._base_rate, self.history)
+        fit.bar.update(event.epoch - fit.last_epoch + fit.n_epochs, 0, event.loss, event.val_score)
+        stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop
+        return any(stops) or self._has_converged() or time.perf_counter() >= fit.stop_at
 
     def _finish_epoch(self, loss, last_epoch, rate, seconds, n_samples, validation) -> EpochEnd:
         """Evaluate the validation data, (X, y, weights) or None, and write the epoch into the history."""
@@ -425,41 +434,19 @@ class Trainer:
         self._base_rate = rate
         return False
 
-    def _is_sound(self, session) -> bool:
-        """Return whether the epoch left parameters that can be computed with.
-
-        The last update comes after the last loss, and finite parameters can still overflow: huge ones are
-        tried on a batch.
-        """
-        parameters = self._vectors()[-1]
-        largest = max(parameters.max(), -parameters.min())
-        return largest < HUGE or bool(np.isfinite(largest) and session.predicts_finite())
-
     def _restore(self, good) -> None:
         """Go back to the last good epoch's parameters, and say where training broke."""
-        parameters = self._vectors()[-1]
-        bad = [
-            i
-            for i, layer in enumerate(self.network.plan.layers)
-            if not np.isfinite(parameters[layer.weight]).all()
-            or not np.isfinite(parameters[layer.bias]).all()
-        ]
-        where = (
-            f"the parameters of layer {bad[0]}"
-            if bad
-            else f"the outputs of layer {len(self.network.layers) - 1}"
-        )
+        where = find_broken(self.network.plan, self._vectors()[-1])
         self._go_back_to(good)
         for moment in self._moments:
             moment[:] = 0
-        self.history.diverged = True
-        self.divergence = (
-            f"training diverged in epoch {self.n_epochs + 1}: {where} or the loss became infinite or not a "
-            "number. "
-            f"The network has the parameters of epoch {self.n_epochs}"
-            + (", its initial ones" if self.n_epochs == 0 else "")
-            + f"; try a learning rate below {self._base_rate:g}, or standardise the data."
+        self._note_divergence(
+            where, f"try a learning rate below {self._base_rate:g}, or standardise the data"
         )
+
+    def _note_divergence(self, where: str, advice: str) -> None:
+        self.history.diverged = True
+        self.divergence = describe(where, self.n_epochs, advice)
 
 
 def _check_rows(rows, n_samples: int) -> np.ndarray:

@@ -33,7 +33,7 @@ BAD_PARAMETERS = [
             [],
         )
     ),
-    *(("solver", value) for value in ("lbfgs", "SGD", None, 3)),
+    *(("solver", value) for value in ("bfgs", "SGD", None, 3)),
     *(("alpha", value) for value in (-1, NAN, INF, "a", None)),
     *(("batch_size", value) for value in (0, -1, 2.5, "all", None)),
     *(("learning_rate", value) for value in ("fast", None, 0.1)),

@@ -1,0 +1,42 @@
+"""When training has diverged, and how the user is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+#: Parameters above this are tried out after an epoch. Useful networks stay far below.
+HUGE = 1e4
+
+
+class DivergenceWarning(RuntimeWarning):
+    """Training diverged; it stopped, and the network has the last good epoch's parameters."""
+
+
+def is_sound(parameters: np.ndarray, session: Any) -> bool:
+    """Return whether an epoch left parameters that can be computed with.
+
+    The last update comes after the last loss, and finite parameters can still overflow: huge ones are
+    tried on a batch.
+    """
+    largest = max(parameters.max(), -parameters.min())
+    return largest < HUGE or bool(np.isfinite(largest) and session.predicts_finite())
+
+
+def find_broken(plan: Any, parameters: np.ndarray) -> str:
+    """Return the words for the layer that broke."""
+    for i, layer in enumerate(plan.layers):
+        if not np.isfinite(parameters[layer.weight]).all() or not np.isfinite(parameters[layer.bias]).all():
+            return f"the parameters of layer {i}"
+    return f"the outputs of layer {len(plan.layers) - 1}"
+
+
+def describe(where: str, last_epoch: int, advice: str) -> str:
+    """Return the message for training that broke in the epoch after ``last_epoch``."""
+    return (
+        f"training diverged in epoch {last_epoch + 1}: {where} or the loss became infinite or not a number. "
+        f"The network has the parameters of epoch {last_epoch}"
+        + (", its initial ones" if last_epoch == 0 else "")
+        + f"; {advice}."
+    )
