@@ -1,4 +1,7 @@
-"""Callbacks: anything that can be called with an `EpochEnd`; one that returns True stops the fit."""
+"""Callbacks: anything that can be called with an `EpochEnd`; one that returns True stops the fit.
+
+`EveryNSteps` calls a function with a `StepEnd` amid the epochs.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from fastmlp.checks import number
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,32 @@ class EpochEnd:
     network: Any
 
 
+@dataclass(frozen=True)
+class StepEnd:
+    """What a function of `EveryNSteps` is told.
+
+    Attributes
+    ----------
+    step : int
+        The solver's steps so far, over the trainer's life.
+    epoch : int
+        The epoch that it is in, counted from 1 over the trainer's life.
+    loss : float
+        Mean training loss of the epoch so far, penalty included, each batch's before its update.
+    learning_rate : float
+        Of the last step.
+    network : fastmlp.Network
+        As it stands. Training goes on from the parameters that the function leaves; with an average of them,
+        which is what the network has then, they are overwritten.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    network: Any
+
+
 Callback = Callable[[EpochEnd], bool | None]
 
 
@@ -54,6 +85,39 @@ class PrintEpoch:
         if event.val_score is not None:
             line += f", validation score = {event.val_score:.6f}"
         print(line)
+
+
+@dataclass(frozen=True)
+class EveryNSteps:
+    """Call a function after every ``n`` steps of the solver, counted over the trainer's life.
+
+    Parameters
+    ----------
+    n : int
+    function : callable
+        Called with a `StepEnd`. If it returns True the fit stops amid the epoch, which then counts with the
+        samples that it had.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> X, y, *_ = fastmlp.datasets.load_digits()
+    >>> curve = []
+    >>> log = fastmlp.callbacks.EveryNSteps(20, lambda end: curve.append((end.step, end.loss)))
+    >>> model = fastmlp.fit(X, y, max_iter=2, batch_size=32, random_state=0, callbacks=[log])
+    >>> [step for step, loss in curve]
+    [20, 40, 60, 80]
+    """
+
+    n: int
+    function: Callable[[StepEnd], bool | None]
+
+    def __post_init__(self):
+        number("n", self.n, at_least=1, whole=True)
+
+    def __call__(self, event: EpochEnd | StepEnd) -> bool | None:
+        """Call the function at the end of a step; an epoch's end is nothing to it."""
+        return self.function(event) if isinstance(event, StepEnd) else None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ _REASONS = {
     "clip_value": "a gradient that was cut is not that of the loss",
     "clip_norm": "a gradient that was cut is not that of the loss",
     "ema_decay": "its line searches begin where the last one ended, not at an average",
+    "callbacks": "its iterations, which are epochs, are all its steps",
     "dtype": "it does not find its way by rounded gradients; use 'float32' or 'float64'",
 }
 

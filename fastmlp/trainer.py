@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fastmlp import lbfgs, optimizers, schedules
-from fastmlp.callbacks import Callback, EpochEnd
+from fastmlp.callbacks import Callback, EpochEnd, EveryNSteps, StepEnd
 from fastmlp.checks import named, number, some_weight, weights
 from fastmlp.divergence import DivergenceWarning, describe, find_broken, is_sound
 from fastmlp.history import History
@@ -187,6 +187,7 @@ class Trainer:
                 clip_value=clip_value,
                 clip_norm=clip_norm,
                 ema_decay=ema_decay,
+                callbacks=[callback for callback in self.callbacks if isinstance(callback, EveryNSteps)],
             )
         self._base_rate = self.optimizer.learning_rate
 
@@ -345,18 +346,40 @@ class Trainer:
             session.start_epoch(self.n_epochs, rates, self.schedule.momenta(self.optimizer.momentum, clock))
             started = time.perf_counter()
             try:
-                while not session.run(min(SLICE_SECONDS, fit.stop_at - time.perf_counter())):
-                    if time.perf_counter() >= fit.stop_at:
-                        break
-                    fit.bar.update(epoch, session.n_samples_seen, session.mean_loss)
+                stops = self._run_slices(session, fit, epoch, rates)
             finally:  # also after Ctrl-C: the moments have made these steps
                 self._n_steps = session.n_steps
             seconds = time.perf_counter() - started
             if session.has_diverged or not is_sound(self._vectors()[-1], session):
                 self._restore(fit.good)
                 return
-            if self._end_epoch(fit, session.mean_loss, rates[-1], seconds, session.n_samples_seen):
+            if self._end_epoch(fit, session.mean_loss, rates[-1], seconds, session.n_samples_seen) or stops:
                 return
+
+    def _run_slices(self, session, fit: _Fit, epoch, rates) -> bool:
+        """Run the engine until the epoch or the time is over; return whether a callback said stop."""
+        callbacks = [callback for callback in self.callbacks if isinstance(callback, EveryNSteps)]
+        while True:
+            before, n_batches = session.n_steps, None
+            if callbacks:
+                n_batches = min(callback.n - before % callback.n for callback in callbacks)
+            is_over = session.run(min(SLICE_SECONDS, fit.stop_at - time.perf_counter()), n_batches)
+            if session.n_steps > before and not session.has_diverged:
+                due = [callback for callback in callbacks if session.n_steps % callback.n == 0]
+                if due and self._end_step(session, due, fit.n_samples, rates):
+                    return True
+            if is_over or time.perf_counter() >= fit.stop_at:
+                return False
+            fit.bar.update(epoch, session.n_samples_seen, session.mean_loss)
+
+    def _end_step(self, session, callbacks, n_samples, rates) -> bool:
+        """Call the callbacks that are due; return whether one says stop."""
+        batch = -(-session.n_samples_seen // min(self.batch_size, n_samples)) - 1
+        event = StepEnd(
+            session.n_steps, self.n_epochs + 1, session.mean_loss, float(rates[batch]), self.network
+        )
+        stops = [callback(event) for callback in callbacks]  # all of them, also after one says stop
+        return any(stops)
 
     def _run_lbfgs(self, gradient, fit: _Fit) -> None:
         """Let SciPy minimise the loss of all samples; each of its iterations is an epoch."""

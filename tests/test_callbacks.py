@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from fastmlp import MLPClassifier, Network, Trainer
-from fastmlp.callbacks import CSVLog, EpochEnd, PrintEpoch, StopAtScore
+from fastmlp.callbacks import CSVLog, EpochEnd, EveryNSteps, PrintEpoch, StopAtScore
+from fastmlp.engine.core import has_bfloat16
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD
 
@@ -171,3 +172,152 @@ def test_the_history_becomes_a_data_frame():
     assert list(make_trainer().fit(X, Y, X, Y, epochs=1).to_frame()) == [
         "loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second",
     ]  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------------- every n steps
+
+ENGINES = ["tile", "blas", "reference"]
+
+
+def make_stepper(*callbacks, engine="tile", **options):
+    network = Network([Dense(4), Dense(2, "softmax")], 3, dtype="float64", engine=engine, random_state=0)
+    options = {"optimizer": SGD(0.05), "batch_size": 10, "random_state": 0, **options}
+    return Trainer(network, "cross_entropy", callbacks=callbacks, **options)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_a_function_is_called_every_n_steps_over_the_trainers_life(n, engine):
+    events, plain = [], make_stepper(engine=engine)
+    trainer = make_stepper(EveryNSteps(n, events.append), engine=engine)
+    for epochs in (3, 2):  # of five steps each
+        trainer.fit(X, Y, epochs=epochs)
+        plain.fit(X, Y, epochs=epochs)
+    assert [event.step for event in events] == list(range(n, 26, n))
+    assert [event.epoch for event in events] == [(step - 1) // 5 + 1 for step in range(n, 26, n)]
+    assert all(event.network is trainer.network for event in events)
+    assert_array_equal(trainer.network.parameters, plain.network.parameters)
+    assert trainer.history.loss == plain.history.loss
+    ends = [event for event in events if event.step % 5 == 0]
+    assert [event.loss for event in ends] == [trainer.history.loss[event.epoch - 1] for event in ends]
+
+
+def test_several_functions_and_those_of_epochs_are_called_in_order():
+    calls = []
+    trainer = make_stepper(
+        EveryNSteps(2, lambda event: calls.append((2, event.step))),
+        lambda event: calls.append(("epoch", event.epoch)),
+        EveryNSteps(5, lambda event: calls.append((5, event.step))),
+    )
+    trainer.fit(X, Y, epochs=2)
+    expected = [(2, 2), (2, 4), (5, 5), ("epoch", 1), (2, 6), (2, 8), (2, 10), (5, 10), ("epoch", 2)]
+    assert calls == expected
+
+
+def test_a_step_is_told_its_learning_rate():
+    rates = []
+    trainer = make_stepper(
+        EveryNSteps(1, lambda event: rates.append(event.learning_rate)), schedule="one_cycle", batch_size=10
+    )
+    trainer.fit(X, Y, epochs=4)
+    assert len(set(rates)) > 15
+    assert rates[4::5] == trainer.history.learning_rate
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_function_can_stop_the_fit_amid_an_epoch(engine):
+    trainer = make_stepper(EveryNSteps(1, lambda event: event.step == 8), engine=engine)
+    history = trainer.fit(X, Y, epochs=10)
+    assert len(history.loss) == 2
+    assert trainer.samples_seen == 45 + 30
+    expected = make_stepper(engine=engine, max_seconds=None)
+    expected.fit(X, Y, epochs=1)
+    assert history.loss[0] == expected.history.loss[0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("n_features", [3, 20])
+def test_weights_that_a_function_changes_are_heeded(engine, n_features):
+    def clear(event):
+        if event.step == 3:
+            event.network.parameters[:] = 0
+
+    def run(*callbacks):
+        network = Network([Dense(2, "softmax")], n_features, dtype="float64", engine=engine, random_state=0)
+        trainer = Trainer(
+            network,
+            "cross_entropy",
+            optimizer=SGD(0.1, 0.0),
+            batch_size=9,
+            shuffle=False,
+            callbacks=callbacks,
+        )
+        trainer.fit(inputs, Y, epochs=1)
+        return network.parameters
+
+    inputs = np.random.default_rng(1).normal(size=(45, n_features))
+    network = Network([Dense(2, "softmax")], n_features, dtype="float64", random_state=0)
+    network.parameters[:] = 0
+    rest = Trainer(network, "cross_entropy", optimizer=SGD(0.1, 0.0), batch_size=9, shuffle=False)
+    rest.fit(inputs[27:], Y[27:], epochs=1)
+    assert_allclose(run(EveryNSteps(3, clear)), network.parameters, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="needs AVX512_BF16")
+def test_the_copies_in_bfloat16_follow():
+    def double(event):
+        event.network.parameters[:] *= 2
+
+    results = []
+    for engine in ("tile", "reference"):
+        network = Network(
+            [Dense(32), Dense(2, "softmax")], 3, dtype="bfloat16", engine=engine, random_state=0
+        )
+        trainer = Trainer(
+            network, "cross_entropy", optimizer=SGD(0.1), batch_size=15, callbacks=[EveryNSteps(2, double)],
+            random_state=0,
+        )  # fmt: skip
+        results.append(trainer.fit(X, Y, epochs=3).loss)
+    assert_allclose(*results, rtol=0.02)
+
+
+def test_an_error_of_a_function_leaves_the_steps_counted():
+    def fail(event):
+        raise LookupError
+
+    trainer = make_stepper(EveryNSteps(3, fail))
+    with pytest.raises(LookupError):
+        trainer.fit(X, Y)
+    events = []
+    trainer.callbacks = [EveryNSteps(1, events.append)]
+    trainer.fit(X, Y, epochs=1)
+    assert [event.step for event in events] == [4, 5, 6, 7, 8]
+
+
+def test_threads_that_are_being_measured_end_their_slices_in_time():
+    rng = np.random.default_rng(0)
+    inputs, y = rng.normal(size=(4000, 64)).astype(np.float32), rng.integers(0, 5, 4000)
+    steps = []
+    for n_threads in (1, 4):
+        network = Network([Dense(64), Dense(5, "softmax")], 64, random_state=0, n_threads=n_threads)
+        trainer = Trainer(network, "cross_entropy", batch_size=16, random_state=0)
+        trainer.callbacks = [EveryNSteps(17, lambda event: steps.append((event.step, event.loss)))]
+        trainer.fit(inputs, y, epochs=2)
+    assert steps[: len(steps) // 2] == steps[len(steps) // 2 :]
+    assert [step for step, _ in steps[: len(steps) // 2]] == list(range(17, 501, 17))
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, None])
+def test_every_n_steps_wants_a_number_of_steps(n):
+    with pytest.raises((ValueError, TypeError), match=f"n={n}"):
+        EveryNSteps(n, print)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_take_it_and_lbfgs_does_not():
+    steps = []
+    callback = EveryNSteps(10, lambda event: steps.append(event.step))
+    MLPClassifier((4,), batch_size=10, max_iter=4, callbacks=[callback], tol=0, random_state=0).fit(X, Y)
+    assert steps == [10, 20]
+    with pytest.raises(ValueError, match=r"callbacks=.*EveryNSteps.* does not go with L-BFGS"):
+        MLPClassifier((4,), solver="lbfgs", callbacks=[callback]).fit(X, Y)

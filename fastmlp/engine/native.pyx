@@ -65,6 +65,7 @@ ctypedef struct run_t:
     step_t step
     const int64_t *order
     int64_t n_rows, batch_size, batch, n_batches, n_steps
+    int64_t end_batch  # of the slice at the latest
     const double *rates
     const double *momenta
     # What the loss is penalised with, see reference.penalty; and what belongs to single solvers.
@@ -79,7 +80,7 @@ ctypedef struct run_t:
     int64_t n_skipped  # samples of batches without weight
     bint diverged
     double stop_at
-    double batch_seconds  # of a batch in this slice, the first one left out; 0 if there was no other
+    double batch_seconds  # of a batch in this slice, the first one left out; 0 if no batch was timed
 
 
 ctypedef struct slice_t:
@@ -161,19 +162,20 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
 
 
 cdef void train_slice(void *context, const member_t *member) noexcept nogil:
-    """Train on batches until the epoch or the time is over."""
+    """Train on batches until the slice or the time is over."""
     cdef:
         slice_t *shared = <slice_t *>context
         run_t mine = shared.run[0]
         uint64_t state = flush_denormals()
-        int64_t first = mine.batch
+        # The first batch pays for the start; it counts where a slice is no more than that.
+        int64_t first_timed = mine.batch + (mine.batch + 1 < mine.end_batch)
         double begun = 0
         bint *stop
     change_weights(mine.walk, &mine.step, member)  # between two slices callbacks may have done so
-    while mine.batch < mine.n_batches and not mine.diverged:
+    while mine.batch < mine.end_batch and not mine.diverged:
         stop = &shared.stop[mine.batch % 2]
         if member.index == 0:
-            if mine.batch == first + 1:
+            if mine.batch == first_timed:
                 begun = seconds()
             stop[0] = seconds() >= mine.stop_at
         train_batch(&mine, member)
@@ -181,8 +183,8 @@ cdef void train_slice(void *context, const member_t *member) noexcept nogil:
             break
     if member.index == 0:
         mine.batch_seconds = 0
-        if mine.batch > first + 1:
-            mine.batch_seconds = (seconds() - begun) / (mine.batch - first - 1)
+        if mine.batch > first_timed:
+            mine.batch_seconds = (seconds() - begun) / (mine.batch - first_timed)
         shared.run[0] = mine
     restore_denormals(state)
 
@@ -255,17 +257,21 @@ cdef class Training(Walk):
         self.progress.batch, self.progress.loss_sum, self.progress.diverged = 0, 0.0, False
         self.progress.n_skipped = 0
 
-    def run(self, double budget):
-        """Train on batches until the epoch or the time is over; return whether the epoch is."""
+    def run(self, double budget, n_batches=None):
+        """Train on batches until the epoch, the time or their number is over; return whether the epoch is."""
         cdef double stop = seconds() + budget
+        self.progress.end_batch = self.progress.n_batches
+        if n_batches is not None:
+            self.progress.end_batch = min(self.progress.batch + <int64_t>n_batches, self.progress.n_batches)
         if len(self.candidates) > 1 and seconds() >= self.valid_until:
             self.choose_threads(stop)
         if not self.is_over():
             self.run_on(self.n_threads, stop)
-        return self.is_over()
+        return self.progress.batch >= self.progress.n_batches or bool(self.progress.diverged)
 
     cdef bint is_over(self) noexcept:
-        return self.progress.batch >= self.progress.n_batches or self.progress.diverged
+        """Return whether the slice has no more batches."""
+        return self.progress.batch >= self.progress.end_batch or self.progress.diverged
 
     cdef int run_on(self, int n_threads, double stop) except -1:
         cdef slice_t slice

@@ -536,13 +536,14 @@ class Training(Walk):
             shuffle(self.order, self.seed, epoch)
         self.batch, self.loss_sum, self.n_skipped, self.has_diverged = 0, 0.0, 0, False
 
-    def run(self, budget):
-        """Train on batches until the epoch or the time is over; return whether the epoch is."""
+    def run(self, budget, n_batches=None):
+        """Train on batches until the epoch, the time or their number is over; return whether the epoch is."""
         stop = time.monotonic() + budget
+        end_batch = np.inf if n_batches is None else self.batch + n_batches
         with np.errstate(over="ignore", invalid="ignore"):  # `has_diverged` tells
             while self.n_samples_seen < len(self.order) and not self.has_diverged:
                 self.train_batch()
-                if time.monotonic() >= stop:
+                if time.monotonic() >= stop or self.batch >= end_batch:
                     break
         return self.n_samples_seen >= len(self.order) or self.has_diverged
 
