@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,11 +156,13 @@ class BaseMLP(Parameters):
                     lambda: self.network_.check_targets(data.X, self._targets_of(data.targets), trainer.loss),
                 )
                 if targets_val is not None:
+                    trainer.score = self._scorer_of(X_val, targets_val)
                     targets_val = self._targets_of(targets_val)
                 trainer.train(
                     data.X, targets, X_val, targets_val, epochs, rows, bar, sample_weight, sample_weight_val
                 )
         finally:
+            trainer.score = None  # it holds the validation data
             history = trainer.history
             self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
             self.loss_curve_ = history.loss
@@ -167,6 +170,19 @@ class BaseMLP(Parameters):
             self.best_loss_ = min(history.loss, default=np.nan)
             self.validation_loss_curve_ = history.val_loss or None
             self.validation_scores_ = history.val_score or None
+
+    def _scorer_of(self, X_val, targets_val) -> Callable | None:
+        """Return what scores an epoch, as `Trainer` calls it; None for the loss's own score."""
+        scorer = self._scorer()
+        if scorer is None:
+            return self._score_of_epoch()
+        y_val, scored = self._decode(targets_val), copy(self)
+        scored.__dict__.pop("feature_names_in_", None)  # X_val has become an array
+
+        def score(_targets, _predictions, **weighted):
+            return scorer(scored, X_val, y_val, **weighted)
+
+        return score
 
     def _weights_of(self, data) -> np.ndarray | None:
         """Return the weights of the samples to train on; a classifier's classes have a say in them."""
@@ -213,6 +229,7 @@ class BaseMLP(Parameters):
 
     def _build(self, data):
         """Make the network and its trainer for these data."""
+        self._scorer()  # a wrong one is told before anything is trained
         self._set_outputs()
         self._random_state = random_state = check_random_state(self.random_state)
         dtype = self.dtype
@@ -262,7 +279,6 @@ class BaseMLP(Parameters):
             restore_best=self.early_stopping,
             max_seconds=self.max_seconds,
             target_preparation=self.target_preparation_,
-            score=self._score_of_epoch(),
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
         # By L-BFGS, tol is about the gradient.

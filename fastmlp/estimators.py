@@ -82,6 +82,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
     validation_fraction : float in (0, 1), default=0.1
         That share.
+    scoring : str, callable or None, default=None
+        What ``validation_scores_`` and early stopping go by: a name of scikit-learn's scorers, such as
+        "f1_macro" or "neg_log_loss", or ``scorer(estimator, X_val, y_val)``, of which more is better;
+        ``sample_weight`` follows if the held-out samples have weights. None is accuracy or R^2.
     max_seconds : float or None, default=None
         Training ends when it has taken so long, also amid an epoch.
     l2, l1 : float, default=0
@@ -254,6 +258,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         codes = np.searchsorted(self.classes_, y)
         return codes.astype(np.int32 if self._several else np.uint8)
 
+    def _decode(self, targets):
+        return targets if self._multilabel else self.classes_[targets]
+
     def _strata(self, targets):
         return None if self._multilabel else targets
 
@@ -372,6 +379,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y):
         return y
+
+    def _decode(self, targets):
+        return targets
 
     def _strata(self, targets):
         return None

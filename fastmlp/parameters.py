@@ -7,6 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp import activations, initializers, losses, optimizers, schedules
@@ -58,6 +59,7 @@ class Parameters(BaseEstimator):
         "epsilon": [Interval(Real, 0, np.inf, closed="neither")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
         "max_seconds": [Interval(Real, 0, np.inf, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "dtype": [StrOptions({"auto", *DTYPES})],
@@ -95,6 +97,7 @@ class Parameters(BaseEstimator):
         max_fun=15000,
         early_stopping=False,
         validation_fraction=0.1,
+        scoring=None,
         max_seconds=None,
         l2=0.0,
         l1=0.0,
@@ -134,6 +137,7 @@ class Parameters(BaseEstimator):
         self.max_fun = max_fun
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.max_seconds = max_seconds
         self.l2 = l2
         self.l1 = l1
@@ -156,6 +160,7 @@ class Parameters(BaseEstimator):
         self._validate_params()
         self._hidden_layers()
         self._optimizer()
+        self._scorer()
 
     def _hidden_layers(self) -> list[Dense]:
         sizes = self.hidden_layer_sizes
@@ -200,6 +205,10 @@ class Parameters(BaseEstimator):
         if self.weight_decay is not None:
             optimizer = replace(optimizer, weight_decay=self.weight_decay)
         return optimizer
+
+    def _scorer(self):
+        """Return the scorer that ``scoring`` stands for, or None; scikit-learn refuses what is none."""
+        return None if self.scoring is None else check_scoring(self, scoring=self.scoring)
 
     def _schedule(self, optimizer):
         if not isinstance(optimizer, SGD) and self.learning_rate in ("invscaling", "adaptive"):

@@ -187,6 +187,8 @@ def _plain(name: str, value: Any) -> Any:
             if type(value) not in names:
                 raise ValueError(f"{name}={value!r} cannot be saved: only fastmlp's own {kind}s can.")
             return {kind: names[type(value)], **asdict(value)}
+    if name == "scoring" and callable(value):
+        return None
     if name == "random_state" and not isinstance(value, int | np.integer | None):
         return None
     if isinstance(value, dict):  # JSON's keys are strings, those of class_weight any labels
