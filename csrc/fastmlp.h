@@ -63,6 +63,16 @@ typedef struct {
     const double *center_f64, *scale_f64;
 } preparation_t;
 
+/* The last word of a counter of random numbers tells the uses of one seed apart. */
+enum { STREAM_SHUFFLE, STREAM_AUGMENT };
+
+/* How the rows of X are changed as images: moved by up to `pixels` in each direction, mirrored or not. */
+typedef struct {
+    int64_t height, width, channels, pixels;
+    int flip;
+    uint64_t seed;
+} augmentation_t;
+
 /* What a solver needs for one step; the rates change from step to step. */
 typedef struct {
     solver_t solver;
@@ -165,5 +175,12 @@ double fastmlp_seconds(void); /* a monotonic clock */
 /* random.c */
 void fastmlp_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 void fastmlp_shuffle(int64_t *order, int64_t n, uint64_t seed, uint64_t epoch);
+
+/* augment.c */
+size_t fastmlp_source_size(source_type_t type); /* of one element */
+/* out (n_rows, n_columns), contiguous and of the source's type: the chosen rows, changed by what is drawn for
+ * this step and the places in the batch that begin with first_position. */
+void fastmlp_augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
+                     const augmentation_t *augmentation, uint64_t step, int64_t first_position);
 
 #endif

@@ -6,9 +6,6 @@
  */
 #include "fastmlp.h"
 
-/* The counter's last word tells the uses of one seed apart. */
-enum { STREAM_SHUFFLE = 0 };
-
 void fastmlp_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];

@@ -47,6 +47,7 @@ typedef struct {
     int64_t n_samples, stride;
     int accumulate; /* linear_update adds to the gradient and leaves the weights alone */
     optimizer_t optimizer;
+    uint64_t n_steps; /* that the solver has made before this one */
     prefetch_t *ahead; /* may be NULL */
 } step_t;
 

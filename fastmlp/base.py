@@ -272,6 +272,8 @@ class BaseMLP(Parameters):
             clip_value=self.clip_value,
             clip_norm=self.clip_norm,
             ema_decay=self.ema_decay,
+            augmentation=self.augmentation,
+            image_shape=self.image_shape,
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,

@@ -98,6 +98,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ema_decay : float in [0, 1) or None, default=None
         If given, the model is an exponential moving average of the parameters over the steps: see `Trainer`.
         0.99 or 0.999 are usual.
+    augmentation : str, augmentation, list of these or None, default=None
+        Changes made at random to the images of each batch: "shift", "flip", or instances from
+        `fastmlp.augmentations`.
+    image_shape : (height, width) or (height, width, channels), default=None
+        The images that the rows of X are; None for square ones of one channel.
     weight_init : str, initializer, list of these or None, default=None
         How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
         included. None is scikit-learn's way.

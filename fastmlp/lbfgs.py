@@ -24,6 +24,7 @@ _REASONS = {
     "clip_norm": "a gradient that was cut is not that of the loss",
     "ema_decay": "its line searches begin where the last one ended, not at an average",
     "callbacks": "its iterations, which are epochs, are all its steps",
+    "augmentation": "the loss must be the same at every call",
     "dtype": "it does not find its way by rounded gradients; use 'float32' or 'float64'",
 }
 

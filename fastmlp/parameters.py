@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from fastmlp import activations, initializers, losses, optimizers, schedules
+from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp import preparation as preparations
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, ENGINES
@@ -40,6 +40,13 @@ class Parameters(BaseEstimator):
         "clip_value": [Interval(Real, 0, np.inf, closed="neither"), None],
         "clip_norm": [Interval(Real, 0, np.inf, closed="neither"), None],
         "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
+        "augmentation": [
+            StrOptions(set(augmentations.BY_NAME)),
+            augmentations.Augmentation,
+            "array-like",
+            None,
+        ],
+        "image_shape": ["array-like", None],
         "weight_decay": [Interval(Real, 0, np.inf, closed="left"), None],
         "weight_init": [StrOptions(set(initializers.BY_NAME)), initializers.Initializer, "array-like", None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -105,6 +112,8 @@ class Parameters(BaseEstimator):
         clip_value=None,
         clip_norm=None,
         ema_decay=None,
+        augmentation=None,
+        image_shape=None,
         weight_init=None,
         loss=None,
         label_smoothing=0.0,
@@ -145,6 +154,8 @@ class Parameters(BaseEstimator):
         self.clip_value = clip_value
         self.clip_norm = clip_norm
         self.ema_decay = ema_decay
+        self.augmentation = augmentation
+        self.image_shape = image_shape
         self.weight_init = weight_init
         self.loss = loss
         self.label_smoothing = label_smoothing

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import initializers, losses, optimizers, schedules
+from fastmlp import augmentations, initializers, losses, optimizers, schedules
 from fastmlp.checks import number
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, Network, can_train_in
@@ -31,6 +31,7 @@ _LEFT_OUT = ("callbacks", "n_threads")
 _KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "schedule": (schedules.Schedule, schedules.BY_NAME),
     "optimizer": (optimizers.Optimizer, optimizers.BY_NAME),
+    "augmentation": (augmentations.Augmentation, augmentations.BY_NAME),
     "loss": (losses.Loss, losses.BY_NAME),
     "initializer": (initializers.Initializer, initializers.BY_NAME),
 }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fastmlp import lbfgs, optimizers, schedules
+from fastmlp import augmentations, lbfgs, optimizers, schedules
 from fastmlp.callbacks import Callback, EpochEnd, EveryNSteps, StepEnd
 from fastmlp.checks import named, number, some_weight, weights
 from fastmlp.divergence import DivergenceWarning, describe, find_broken, is_sound
@@ -66,10 +66,14 @@ class Trainer:
         If given, the network has an exponential moving average of the parameters: after step t, a share
         1 - min(ema_decay, (1 + t) / (10 + t)) of the difference is added to it. The parameters it is the
         average of go on in the trainer, also from fit to fit; the training loss is theirs.
+    augmentation : str, object, sequence of these or None, default=None
+        Changes made at random to the images of each batch, see `fastmlp.augmentations`.
+    image_shape : (height, width) or (height, width, channels), optional
+        The images that the rows of X are; by default square, of one channel.
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new order.
     random_state : int, RandomState instance or None, default=None
-        For the order of the samples.
+        For the order of the samples and the augmentation.
     tol : float or None, default=None
         If given, the plateau rule: what is watched has stopped improving when it did not improve by ``tol``
         in ``n_iter_no_change`` epochs; the schedule then says whether to stop.
@@ -131,6 +135,8 @@ class Trainer:
         clip_value: float | None = None,
         clip_norm: float | None = None,
         ema_decay: float | None = None,
+        augmentation: Any = None,
+        image_shape: Sequence[int] | None = None,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float | None = None,
@@ -153,6 +159,7 @@ class Trainer:
                 number(name, limit, above=0)
         if ema_decay is not None:
             number("ema_decay", ema_decay, at_least=0, below=1)
+        self._augmentation = augmentations.engine_options(augmentation, image_shape, network.n_features)
         self.network = network
         self.loss = network.check_loss(loss)
         if target_preparation is not None:
@@ -188,6 +195,7 @@ class Trainer:
                 clip_norm=clip_norm,
                 ema_decay=ema_decay,
                 callbacks=[callback for callback in self.callbacks if isinstance(callback, EveryNSteps)],
+                augmentation=augmentation,
             )
         self._base_rate = self.optimizer.learning_rate
 
@@ -258,6 +266,9 @@ class Trainer:
             some_weight("sample_weight of the rows to train on", sample_weight[rows])
         if sample_weight_val is not None:
             some_weight("sample_weight of the validation data", sample_weight_val)
+        if self.ema_decay is not None and self._raw is None:
+            self._raw = self.network.new_vector()
+            np.copyto(self._raw, self.network.parameters)
         validation = None if X_val is None else (X_val, y_val, sample_weight_val)
         fit = _Fit(
             validation,
@@ -294,9 +305,6 @@ class Trainer:
             )
         averaging: dict[str, Any] = {}
         if self.ema_decay is not None:
-            if self._raw is None:
-                self._raw = self.network.new_vector()
-                np.copyto(self._raw, self.network.parameters)
             averaging = {
                 "parameters": self._raw, "average": self.network.parameters, "ema_decay": self.ema_decay,
             }  # fmt: skip
@@ -318,6 +326,7 @@ class Trainer:
             shuffle=self.shuffle,
             seed=self._seed,
             n_steps=self._n_steps,
+            augmentation=self._augmentation,
             **averaging,
         )
 

@@ -295,6 +295,7 @@ def test_divergence_is_told_and_leaves_the_last_iterate(engine):
         ("clip_value", {"clip_value": 1.0}),
         ("clip_norm", {"clip_norm": 1.0}),
         ("ema_decay", {"ema_decay": 0.9}),
+        ("augmentation", {"augmentation": "flip", "image_shape": (2, 3)}),
         ("schedule", {"schedule": "one_cycle"}),
         ("dtype", {"network": make_network(dtype="bfloat16", engine="reference")}),
     ],

@@ -1,13 +1,25 @@
 """What walk.pyx, native.pyx and kernels.pyx share of the C core; core.pyx has the docstrings."""
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
-from fastmlp.engine.csrc cimport dtype_t, kernels_t, member_t, operations_t, preparation_t, source_t
+from fastmlp.engine.csrc cimport (
+    augmentation_t,
+    dtype_t,
+    kernels_t,
+    member_t,
+    operations_t,
+    preparation_t,
+    source_t,
+    source_type_t,
+)
 
 cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL
 cdef const operations_t *find_operations(str name, str isa, dtype_t dtype) except NULL
 cdef object borrow(source_t *source, array)
 cdef object fill_preparation(preparation_t *out, preparation, dtype)
+cdef size_t source_size(source_type_t type) noexcept nogil
+cdef void augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
+                  const augmentation_t *augmentation, uint64_t step, int64_t first_position) noexcept nogil
 cdef double seconds() noexcept nogil  # of a monotonic clock
 cdef uint64_t flush_denormals() noexcept nogil
 cdef void restore_denormals(uint64_t state) noexcept nogil

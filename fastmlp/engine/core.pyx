@@ -96,6 +96,15 @@ def shuffle(int64_t[::1] order, uint64_t seed, uint64_t epoch):
             fastmlp_shuffle(&order[0], order.shape[0], seed, epoch)
 
 
+cdef size_t source_size(source_type_t type) noexcept nogil:
+    return fastmlp_source_size(type)
+
+
+cdef void augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
+                  const augmentation_t *augmentation, uint64_t step, int64_t first_position) noexcept nogil:
+    fastmlp_augment(out, source, rows, n_rows, augmentation, step, first_position)
+
+
 cdef double seconds() noexcept nogil:
     return fastmlp_seconds()
 

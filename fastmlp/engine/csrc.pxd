@@ -47,6 +47,11 @@ cdef extern from "fastmlp.h" nogil:
         const double *center_f64
         const double *scale_f64
 
+    ctypedef struct augmentation_t:
+        int64_t height, width, channels, pixels
+        bint flip
+        uint64_t seed
+
     ctypedef struct optimizer_t:
         solver_t solver
         bint nesterov
@@ -101,6 +106,9 @@ cdef extern from "fastmlp.h" nogil:
     double fastmlp_seconds() noexcept
     void fastmlp_philox4x32(uint32_t *, const uint32_t *, const uint32_t *) noexcept
     void fastmlp_shuffle(int64_t *, int64_t, uint64_t, uint64_t) noexcept
+    size_t fastmlp_source_size(source_type_t) noexcept
+    void fastmlp_augment(void *, const source_t *, const int64_t *, int64_t, const augmentation_t *,
+                         uint64_t, int64_t) noexcept
 
 
 cdef extern from "team.h" nogil:
@@ -160,6 +168,7 @@ cdef extern from "walk.h" nogil:
         int64_t n_samples, stride
         bint accumulate
         optimizer_t optimizer
+        uint64_t n_steps
         prefetch_t *ahead
 
     ctypedef struct operations_t:

@@ -8,9 +8,15 @@ multiplies, "blas" or "tile".
 import numpy as np
 
 from cython cimport floating
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from fastmlp.engine.core cimport borrow, fill_preparation, find_kernels, find_operations
+from fastmlp.engine.core cimport (
+    augment as draw_images,
+    borrow,
+    fill_preparation,
+    find_kernels,
+    find_operations,
+)
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport update_bias
 
@@ -55,6 +61,20 @@ def gather_columns(X, const int64_t[::1] rows, preparation, dtype, isa):
     cdef size_t address = out.ctypes.data
     cdef const kernels_t *kernels = find_kernels(isa, DTYPE_F32 if out.dtype == np.float32 else DTYPE_F64)
     kernels.gather_columns(<void *>address, &source, &rows[0], &prepared, rows.shape[0], out.shape[1])
+    return out
+
+
+def augment(X, const int64_t[::1] rows, options, uint64_t seed, uint64_t step):
+    """Return the chosen rows of X as images that are moved and mirrored at random."""
+    cdef source_t source
+    cdef augmentation_t augmentation
+    _alive = borrow(&source, X)
+    augmentation.height, augmentation.width = options["height"], options["width"]
+    augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
+    augmentation.flip, augmentation.seed = options["flip"], seed
+    out = np.empty((rows.shape[0], X.shape[1]), dtype=X.dtype)
+    cdef size_t address = out.ctypes.data
+    draw_images(<void *>address, &source, &rows[0], rows.shape[0], &augmentation, step, 0)
     return out
 
 

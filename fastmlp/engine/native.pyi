@@ -35,6 +35,7 @@ class Training:
         clip_norm: float = 0.0,
         average: NDArray[Any] | None = None,
         ema_decay: float = 0.0,
+        augmentation: dict[str, Any] | None = None,
         n_threads: int = 1,
         measure: bool = True,
     ) -> None: ...

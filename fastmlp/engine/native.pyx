@@ -10,7 +10,15 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport isfinite, pow, sqrt
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from fastmlp.engine.core cimport barrier, find_kernels, flush_denormals, restore_denormals, run_team, seconds
+from fastmlp.engine.core cimport (
+    barrier,
+    find_kernels,
+    flush_denormals,
+    restore_denormals,
+    run_team,
+    seconds,
+    source_size,
+)
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport (
     Walk,
@@ -120,6 +128,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         return
     if is_penalised:
         penalise_weights(walk, step, member, 0.5 * run.alpha + weight * run.l2, weight * run.l1)
+    step.n_steps = run.n_steps
     walk_forward(walk, step, member, rows, n_samples)
     loss = loss_gradient(walk, step, member, rows, 1.0 / weight)
     if is_penalised:
@@ -208,7 +217,7 @@ cdef class Training(Walk):
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
                  targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps,
                  loss_options=None, sample_weight=None, l2=0.0, l1=0.0, clip_value=0.0, clip_norm=0.0,
-                 average=None, ema_decay=0.0, n_threads=1, measure=True):
+                 average=None, ema_decay=0.0, augmentation=None, n_threads=1, measure=True):
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, loss_options=loss_options,
                          targets=targets, targets_preparation=targets_preparation,
                          sample_weight=sample_weight, moments=moments,
@@ -217,6 +226,8 @@ cdef class Training(Walk):
         if average is not None:
             self.progress.average = self.writable(average)
             self.progress.n_parameters, self.progress.ema_decay = len(parameters), ema_decay
+        if augmentation is not None:
+            self.set_augmentation(augmentation, seed, n_threads)
         self.rows = rows
         self.order = np.array(rows)
         self.shuffle, self.seed = shuffle, seed
@@ -246,6 +257,16 @@ cdef class Training(Walk):
         if measure and self.key in VERDICTS:
             self.n_threads = VERDICTS[self.key]
             self.valid_until = seconds() + 0.1 * VERDICT_SECONDS
+
+    cdef int set_augmentation(self, options, seed, n_threads) except -1:
+        cdef augmentation_t *augmentation = &self.walk.augmentation
+        cdef size_t row_bytes = self.walk.inputs.n_columns * source_size(self.walk.inputs.type)
+        augmentation.height, augmentation.width = options["height"], options["width"]
+        augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
+        augmentation.flip, augmentation.seed = options["flip"], seed
+        self.walk.in_order = <const int64_t *>self.readable(np.arange(LANES, dtype=np.int64))
+        self.walk.augmented = self.writable(aligned_zeros(n_threads * LANES * row_bytes, np.uint8))
+        return 0
 
     def start_epoch(self, epoch, rates, momenta):
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""

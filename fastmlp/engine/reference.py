@@ -430,6 +430,28 @@ def shuffle(order, seed, epoch):
         order[last], order[other] = order[other], order[last]
 
 
+STREAM_AUGMENT = 1  # the counter's last word tells the uses of one seed apart; 0 is the shuffle
+
+
+def augment(X, rows, options, seed, step):
+    """Return the chosen rows of X as images that are moved and mirrored at random, 0 where nothing is."""
+    height, width, farthest = options["height"], options["width"], options["pixels"]
+    counters = np.zeros((len(rows), 4), dtype=np.uint64)
+    counters[:, 0], counters[:, 3] = np.arange(len(rows)), STREAM_AUGMENT
+    counters[:, 1], counters[:, 2] = step & 0xFFFFFFFF, step >> 32
+    draws = philox4x32(counters, (seed & 0xFFFFFFFF, seed >> 32)).astype(np.int64)
+    down, right = ((draws[:, k] * (2 * farthest + 1) >> 32) - farthest for k in (0, 1))
+    flip = options["flip"] * (draws[:, 2] >> 31)
+    images = X[rows].reshape(len(rows), height, width, options["channels"])
+    out = np.zeros_like(images)
+    for i, image in enumerate(images):
+        y, x = down[i], right[i]
+        seen = image[:, ::-1] if flip[i] else image
+        seen = seen[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
+        out[i, max(0, y) : height - max(0, -y), max(0, x) : width - max(0, -x)] = seen
+    return out.reshape(len(rows), -1)
+
+
 # --- The walk ---
 
 
@@ -454,9 +476,13 @@ class Walk:
         #: What enters the products.
         self.operand = round_bfloat16 if plan.operations == "bfloat16" else np.asarray
 
+    def batch_of(self, rows):
+        """Return the chosen samples, prepared, (features, samples)."""
+        return gather(self.X, rows, self.preparation, self.plan.dtype)
+
     def forward(self, rows):
         """Return the gathered batch and every layer's outputs, each (features, samples)."""
-        xs = [gather(self.X, rows, self.preparation, self.plan.dtype)]
+        xs = [self.batch_of(rows)]
         for i, (layer, activation) in enumerate(zip(self.plan.layers, self.activations, strict=True)):
             weight, bias = layer.weight_of(self.parameters), layer.bias_of(self.parameters)
             if self.loss is not None and activations.has_slopes(activation):
@@ -508,7 +534,8 @@ class Training(Walk):
     def __init__(
         self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
         optimizer, moments, alpha, shuffle, seed, n_steps, loss_options=None, sample_weight=None, l2=0.0,
-        l1=0.0, clip_value=0.0, clip_norm=0.0, average=None, ema_decay=0.0, n_threads=1,
+        l1=0.0, clip_value=0.0, clip_norm=0.0, average=None, ema_decay=0.0, augmentation=None,
+        n_threads=1,
     ):  # fmt: skip
         super().__init__(
             plan,
@@ -525,8 +552,15 @@ class Training(Walk):
         self.alpha, self.l2, self.l1 = alpha, l2, l1
         self.clip_value, self.clip_norm = clip_value, clip_norm
         self.optimizer = {"nesterov": False, **optimizer}
-        self.average, self.ema_decay = average, ema_decay
+        self.average, self.ema_decay, self.augmentation = average, ema_decay, augmentation
         self.moments, self.shuffle, self.seed, self.n_steps = moments, shuffle, seed, n_steps
+
+    def batch_of(self, rows):
+        """Return the chosen samples, changed if there is an augmentation, and prepared."""
+        if self.augmentation is None:
+            return super().batch_of(rows)
+        X = augment(self.X, rows, self.augmentation, self.seed, self.n_steps)
+        return gather(X, slice(None), self.preparation, self.plan.dtype)
 
     def start_epoch(self, epoch, rates, momenta):
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""

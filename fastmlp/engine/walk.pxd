@@ -10,6 +10,9 @@ ctypedef struct walk_t:
     Py_ssize_t n_layers
     const operations_t *operations
     source_t inputs, targets
+    augmentation_t augmentation
+    char *augmented  # room for a strip of rows for each member; NULL: inputs are taken as they are
+    const int64_t *in_order  # 0, 1, 2, ...: the rows of a strip
     preparation_t inputs_preparation, targets_preparation
     const int32_t *labels
     void *batch_targets

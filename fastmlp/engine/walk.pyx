@@ -15,7 +15,15 @@ from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 
-from fastmlp.engine.core cimport barrier, borrow, fill_preparation, find_kernels, find_operations
+from fastmlp.engine.core cimport (
+    augment as draw_images,
+    barrier,
+    borrow,
+    fill_preparation,
+    find_kernels,
+    find_operations,
+    source_size,
+)
 from fastmlp.engine.csrc cimport *
 
 from fastmlp import activations
@@ -191,6 +199,7 @@ cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
         size_t itemsize = itemsize_of(step)
         int64_t start = strip_begin(step, member), end = strip_end(step, member), n
         char *inputs_rows = <char *>first.inputs_rows
+        source_t augmented
         bint is_finite = True
     if walk.in_place:
         return transpose_in_place(walk, step, start, end)
@@ -199,8 +208,13 @@ cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
         n = min(<int64_t>LANES, end - start)
         if walk.keeps_rows:
             inputs_rows = <char *>first.inputs_rows + <size_t>(start * first.weight_stride) * itemsize
-        step.kernels.gather_rows(inputs_rows, &walk.inputs, rows + start, &walk.inputs_preparation, n,
-                                 first.weight_stride)
+        if walk.augmented != NULL:
+            augment(&augmented, walk, step, member, rows, start, n)
+            step.kernels.gather_rows(inputs_rows, &augmented, walk.in_order, &walk.inputs_preparation, n,
+                                     first.weight_stride)
+        else:
+            step.kernels.gather_rows(inputs_rows, &walk.inputs, rows + start, &walk.inputs_preparation, n,
+                                     first.weight_stride)
         if first.inputs != NULL and walk.operations.inputs_changed == NULL:
             step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n,
                                    first.n_in, step.stride, first.weight_stride)
@@ -210,6 +224,16 @@ cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
     if walk.operations.inputs_changed != NULL:
         walk.operations.inputs_changed(first, step, member)
     return is_finite
+
+
+cdef void augment(source_t *out, const walk_t *walk, const step_t *step, const member_t *member,
+                  const int64_t *rows, int64_t start, int64_t n) noexcept nogil:
+    """Write n samples of the batch, changed, into the member's room for a strip, and point ``out`` at it."""
+    out[0] = walk.inputs
+    out.column_stride = source_size(walk.inputs.type)
+    out.row_stride = walk.inputs.n_columns * out.column_stride
+    out.data = walk.augmented + member.index * LANES * out.row_stride
+    draw_images(<void *>out.data, &walk.inputs, rows + start, n, &walk.augmentation, step.n_steps, start)
 
 
 cdef bint transpose_in_place(const walk_t *walk, const step_t *step, int64_t start,
