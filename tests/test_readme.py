@@ -87,5 +87,5 @@ def test_mlflow_is_fed(recorder, monkeypatch, tmp_path):
     assert all(np.isfinite(list(metrics.values())).all() for metrics in curves)
     assert curves[-1]["loss"] < curves[0]["loss"]
     ((name, score),) = recorder.of("log_metric")
-    assert (name, score > 0.8) == ("test score", True)
+    assert (name, score > 0.7) == ("test score", True)
     assert fastmlp.load(tmp_path / recorder.of("log_artifact")[0][0]).n_features_in_ == 64
