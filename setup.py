@@ -35,9 +35,12 @@ extensions = [
         ("core", C_CORE),
         ("blas", []),
         ("walk", []),
+        ("finish", []),
+        ("update", []),
         ("native", []),
         ("prediction", []),
         ("kernels", []),
+        ("finish_kernels", []),
     )
 ]
 

@@ -108,23 +108,24 @@ INLINE REAL NAME(derivative)(REAL y, const activation_t kind, const REAL paramet
 }
 
 /* `slopes` is NULL, a constant, where nobody asks for them: what makes them then vanishes. */
-INLINE void NAME(forward_of)(REAL *restrict z, REAL *restrict slopes, const REAL *restrict bias, int64_t n_rows,
-                             int64_t n, int64_t stride, const activation_t kind, const REAL parameter)
+INLINE void NAME(forward_of)(REAL *restrict z, REAL *restrict slopes, const REAL *restrict scale,
+                             const REAL *restrict bias, int64_t n_rows, int64_t n, int64_t stride,
+                             const activation_t kind, const REAL parameter)
 {
     for (int64_t j = 0; j < n_rows; j++) {
-        const REAL b = bias ? bias[j] : 0;
+        const REAL a = scale ? scale[j] : 1, b = bias ? bias[j] : 0;
         REAL *restrict row = z + j * stride;
         if (slopes) {
             REAL *restrict slope_row = slopes + j * stride;
             for (int64_t i = 0; i < n; i++) {
                 REAL slope = 1;
-                row[i] = NAME(activate)(row[i] + b, &slope, kind, parameter);
+                row[i] = NAME(activate)(FMA(a, row[i], b), &slope, kind, parameter);
                 slope_row[i] = slope;
             }
         } else {
             for (int64_t i = 0; i < n; i++) {
                 REAL slope;
-                row[i] = NAME(activate)(row[i] + b, &slope, kind, parameter);
+                row[i] = NAME(activate)(FMA(a, row[i], b), &slope, kind, parameter);
             }
         }
     }
@@ -150,14 +151,14 @@ INLINE void NAME(backward_by_slopes)(REAL *restrict d, const REAL *restrict slop
 }
 
 /* Softmax over the rows of each strip of LANES samples: one strip at a time stays in the first cache. */
-INLINE void NAME(softmax_strip)(REAL *z, const REAL *bias, int64_t n_rows, int64_t stride)
+INLINE void NAME(softmax_strip)(REAL *z, const REAL *scale, const REAL *bias, int64_t n_rows, int64_t stride)
 {
     REAL top[LANES], sum[LANES];
     for (int64_t j = 0; j < n_rows; j++) {
-        const REAL b = bias ? bias[j] : 0;
+        const REAL a = scale ? scale[j] : 1, b = bias ? bias[j] : 0;
         REAL *row = z + j * stride;
         for (int k = 0; k < LANES; k++) {
-            row[k] += b;
+            row[k] = FMA(a, row[k], b);
             top[k] = j && !(row[k] > top[k]) ? top[k] : row[k];
         }
     }
@@ -190,28 +191,28 @@ INLINE void NAME(softmax_backward_strip)(REAL *d, const REAL *y, int64_t n_rows,
 
 #define FORWARD(kind)                                                                        \
     case kind:                                                                               \
-        NAME(forward_of)(z, NULL, bias, n_rows, n, stride, kind, (REAL)parameter);           \
+        NAME(forward_of)(z, NULL, scale, bias, n_rows, n, stride, kind, (REAL)parameter);           \
         break;
 #define FORWARD_WITH_SLOPES(kind)                                                            \
     case kind:                                                                               \
         if (slopes)                                                                          \
-            NAME(forward_of)(z, slopes, bias, n_rows, n, stride, kind, (REAL)parameter);     \
+            NAME(forward_of)(z, slopes, scale, bias, n_rows, n, stride, kind, (REAL)parameter);     \
         else                                                                                 \
-            NAME(forward_of)(z, NULL, bias, n_rows, n, stride, kind, (REAL)parameter);       \
+            NAME(forward_of)(z, NULL, scale, bias, n_rows, n, stride, kind, (REAL)parameter);       \
         break;
 #define BACKWARD(kind)                                                                       \
     case kind:                                                                               \
         NAME(backward_of)(d, y, n_rows, n, stride, kind, (REAL)parameter);                   \
         break;
 
-KERNEL void NAME(activation_forward)(void *z, void *slopes, const void *bias, int64_t n_rows, int64_t n_samples,
-                                     int64_t stride, activation_t kind, double parameter)
+KERNEL void NAME(activation_forward)(void *z, void *slopes, const void *scale, const void *bias, int64_t n_rows,
+                                     int64_t n_samples, int64_t stride, activation_t kind, double parameter)
 {
     const int64_t n = whole_lanes(n_samples);
     switch (kind) {
     case ACTIVATION_IDENTITY:
         if (bias)
-            NAME(forward_of)(z, NULL, bias, n_rows, n, stride, ACTIVATION_IDENTITY, 0);
+            NAME(forward_of)(z, NULL, scale, bias, n_rows, n, stride, ACTIVATION_IDENTITY, 0);
         break;
     FORWARD(ACTIVATION_RELU)
     FORWARD(ACTIVATION_TANH)
@@ -226,7 +227,9 @@ KERNEL void NAME(activation_forward)(void *z, void *slopes, const void *bias, in
     FORWARD_WITH_SLOPES(ACTIVATION_MISH)
     case ACTIVATION_SOFTMAX:
         for (int64_t i = 0; i < n; i += LANES)
-            NAME(softmax_strip)((REAL *)z + i, bias, n_rows, stride);
+            NAME(softmax_strip)((REAL *)z + i, scale, bias, n_rows, stride);
+        break;
+    case ACTIVATION_PRELU:
         break;
     }
 }
@@ -251,6 +254,8 @@ KERNEL void NAME(activation_backward)(void *d, const void *y, const void *slopes
     case ACTIVATION_MISH:
         NAME(backward_by_slopes)(d, slopes, n_rows, n, stride);
         break;
+    case ACTIVATION_PRELU:
+        break;
     case ACTIVATION_SOFTMAX:
         for (int64_t i = 0; i < n; i += LANES)
             NAME(softmax_backward_strip)((REAL *)d + i, (const REAL *)y + i, n_rows, stride);
@@ -258,14 +263,16 @@ KERNEL void NAME(activation_backward)(void *d, const void *y, const void *slopes
     }
 }
 
-/* A layer's activation, for its units [begin, end); bias NULL where the product has added it. */
-INLINE void NAME(activate_units)(const layer_t *layer, const step_t *step, const REAL *bias, int64_t begin,
+/* A layer's activation, for its units [begin, end), with its scale and bias where the product has not dealt with
+ * them. */
+INLINE void NAME(activate_units)(const layer_t *layer, const step_t *step, const int is_scaled, int64_t begin,
                                  int64_t end)
 {
     REAL *slopes = layer->slopes;
+    const REAL *scale = is_scaled ? NULL : layer->scale, *bias = is_scaled ? NULL : layer->bias;
     NAME(activation_forward)((REAL *)layer->outputs + begin * step->stride,
-                             slopes ? slopes + begin * step->stride : NULL, bias ? bias + begin : NULL,
-                             end - begin, step->n_samples, step->stride, layer->activation,
+                             slopes ? slopes + begin * step->stride : NULL, scale ? scale + begin : NULL,
+                             bias ? bias + begin : NULL, end - begin, step->n_samples, step->stride, layer->activation,
                              layer->activation_parameter);
 }
 

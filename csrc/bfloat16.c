@@ -332,7 +332,7 @@ static void linear_forward(const layer_t *layer, const step_t *step, const membe
         return;
     float *slopes = layer->slopes;
     step->kernels->activation_forward((float *)layer->outputs + begin * step->stride,
-                                      slopes ? slopes + begin * step->stride : NULL, NULL, end - begin,
+                                      slopes ? slopes + begin * step->stride : NULL, NULL, NULL, end - begin,
                                       step->n_samples, step->stride, layer->activation,
                                       layer->activation_parameter);
     outputs_changed(layer, step, member);

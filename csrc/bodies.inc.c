@@ -4,6 +4,8 @@
 #include "activations.inc.c"
 #include "losses.inc.c"
 #include "sums.inc.c"
+#include "norms.inc.c"
+#include "random.inc.c"
 #include "optimizers.inc.c"
 #include "transpose.inc.c"
 #include "few.inc.c"
@@ -25,6 +27,18 @@ const kernels_t PASTE(kernels_, ISA, , NAME()) = {
     .quantile = NAME(quantile),
     .poisson = NAME(poisson),
     .weigh = NAME(weigh),
+    .batch_norm_forward = NAME(batch_norm_forward),
+    .batch_norm_backward = NAME(batch_norm_backward),
+    .fold_norm = NAME(fold_norm),
+    .layer_norm_forward = NAME(layer_norm_forward),
+    .layer_norm_backward = NAME(layer_norm_backward),
+    .norm_sums = NAME(norm_sums),
+    .prelu_forward = NAME(prelu_forward),
+    .prelu_backward = NAME(prelu_backward),
+    .dropout_forward = NAME(dropout_forward),
+    .dropout_backward = NAME(dropout_backward),
+    .input_dropout = NAME(input_dropout),
+    .input_noise = NAME(input_noise),
     .row_sums = NAME(row_sums),
     .sum = NAME(sum),
     .sum_of_squares = NAME(sum_of_squares),

@@ -33,7 +33,8 @@ typedef enum {
     ACTIVATION_GELU_TANH,
     ACTIVATION_SILU,
     ACTIVATION_MISH,
-    ACTIVATION_SOFTPLUS
+    ACTIVATION_SOFTPLUS,
+    ACTIVATION_PRELU /* prelu_forward and prelu_backward; no other kernel knows it */
 } activation_t;
 typedef enum {
     LOSS_CROSS_ENTROPY,
@@ -63,8 +64,20 @@ typedef struct {
     const double *center_f64, *scale_f64;
 } preparation_t;
 
-/* The last word of a counter of random numbers tells the uses of one seed apart. */
-enum { STREAM_SHUFFLE, STREAM_AUGMENT };
+/* What tells a draw, but the unit or feature and the sample, from all others (random.inc.c). */
+typedef struct {
+    uint32_t key[2]; /* the seed */
+    uint32_t step;
+    uint32_t stream; /* one of random_stream_t, plus N_STREAMS times the layer */
+} random_t;
+typedef enum {
+    STREAM_SHUFFLE,
+    STREAM_AUGMENT,
+    STREAM_INPUT_NOISE,
+    STREAM_INPUT_DROPOUT,
+    STREAM_DROPOUT,
+    N_STREAMS = 16
+} random_stream_t;
 
 /* How the rows of X are changed as images: moved by up to `pixels` in each direction, mirrored or not. */
 typedef struct {
@@ -96,11 +109,11 @@ typedef struct {
     /* out (n_samples, n_rows), batch-major, contiguous, = x^T for x (n_rows, stride). */
     void (*scatter_rows)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride);
 
-    /* z (n_rows, stride) <- activation(z + bias); bias (n_rows) may be NULL. The parameter is leaky_relu's slope
-     * or elu's alpha. Where slopes (n_rows, stride) is not NULL, gelu, gelu_tanh, silu and mish leave
-     * activation'(z + bias) there. Overwrites: z, slopes. */
-    void (*activation_forward)(void *z, void *slopes, const void *bias, int64_t n_rows, int64_t n_samples,
-                               int64_t stride, activation_t kind, double parameter);
+    /* z (n_rows, stride) <- activation(scale z + bias); scale and bias (n_rows) may be NULL, scale if bias is. The
+     * parameter is leaky_relu's slope or elu's alpha. Where slopes (n_rows, stride) is not NULL, gelu, gelu_tanh,
+     * silu and mish leave activation'(scale z + bias) there. Overwrites: z, slopes. */
+    void (*activation_forward)(void *z, void *slopes, const void *scale, const void *bias, int64_t n_rows,
+                               int64_t n_samples, int64_t stride, activation_t kind, double parameter);
     /* d (n_rows, stride) <- d * activation'(z), from y = activation(z), or for the four from the slopes that
      * forward left; the others take NULL. Overwrites: d. */
     void (*activation_backward)(void *d, const void *y, const void *slopes, int64_t n_rows, int64_t n_samples,
@@ -140,6 +153,49 @@ typedef struct {
      * the padding. Overwrites: d, losses. */
     void (*weigh)(void *d, void *losses, const void *weights, int64_t n_rows, int64_t n_samples,
                   int64_t stride);
+
+    /* z (n_rows, stride) <- scale n + bias with n = (z - mean) inverse, inverse = 1 / sqrt(variance + epsilon), by
+     * the mean and variance of each row, towards which the running ones (n_rows) move by `momentum`; or by these
+     * themselves if is_fixed. Overwrites: z, normed = n (n_rows, stride), inverse (n_rows), mean, variance. */
+    void (*batch_norm_forward)(void *z, void *normed, void *inverse, void *mean, void *variance, const void *scale,
+                               const void *bias, int64_t n_rows, int64_t n_samples, int64_t stride,
+                               double epsilon, double momentum, int is_fixed);
+    /* d (n_rows, stride) <- the gradient before it, d_scale and d_bias (n_rows) = its own, added to them if
+     * accumulate. Overwrites: d, d_scale, d_bias. */
+    void (*batch_norm_backward)(void *d, void *d_scale, void *d_bias, const void *normed, const void *inverse,
+                                const void *scale, int64_t n_rows, int64_t n_samples, int64_t stride,
+                                int is_fixed, int accumulate);
+    /* out_scale z + out_bias (n): the same by the running mean and variance. */
+    void (*fold_norm)(void *out_scale, void *out_bias, const void *scale, const void *bias, const void *mean,
+                      const void *variance, int64_t n, double epsilon);
+    /* The same by the mean and variance of each sample over the rows; normed and inverse (stride) may be NULL.
+     * Overwrites: z, normed, inverse. */
+    void (*layer_norm_forward)(void *z, void *normed, void *inverse, const void *scale, const void *bias,
+                               int64_t n_rows, int64_t n_samples, int64_t stride, double epsilon);
+    /* Overwrites: d. */
+    void (*layer_norm_backward)(void *d, const void *normed, const void *inverse, const void *scale,
+                                int64_t n_rows, int64_t n_samples, int64_t stride);
+    /* d_scale and d_bias (n_rows) = the sums over the samples of d normed and of d, added if accumulate. */
+    void (*norm_sums)(void *d_scale, void *d_bias, const void *d, const void *normed, int64_t n_rows,
+                      int64_t n_samples, int64_t stride, int accumulate);
+    /* z (n_rows, stride) <- z > 0 ? z : slope z, slope (n_rows); kept, which may be NULL, = z as it was. */
+    void (*prelu_forward)(void *z, void *kept, const void *slope, int64_t n_rows, int64_t n_samples,
+                          int64_t stride);
+    /* d <- the gradient before it, d_slope (n_rows) = its own, added if accumulate. */
+    void (*prelu_backward)(void *d, void *d_slope, const void *kept, const void *slope, int64_t n_rows,
+                           int64_t n_samples, int64_t stride, int accumulate);
+
+    /* y (n_rows, stride) <- factors y, each factor 0 with probability `rate`, else 1 / (1 - rate), drawn for the
+     * units and samples that begin with these two. undropped, which may be NULL, = y as it was. */
+    void (*dropout_forward)(void *y, void *factors, void *undropped, const random_t *random, int64_t first_unit,
+                            int64_t first_sample, int64_t n_rows, int64_t n_samples, int64_t stride, double rate);
+    /* d <- factors d */
+    void (*dropout_backward)(void *d, const void *factors, int64_t n_rows, int64_t n_samples, int64_t stride);
+    /* The same for inputs x (n_samples, stride), batch-major; and x <- x + deviation times normal deviates. */
+    void (*input_dropout)(void *x, const random_t *random, int64_t first_sample, int64_t n_samples,
+                          int64_t n_features, int64_t stride, double rate);
+    void (*input_noise)(void *x, const random_t *random, int64_t first_sample, int64_t n_samples,
+                        int64_t n_features, int64_t stride, double deviation);
 
     /* out (n_rows) = the sum of each row of x (n_rows, stride) over the samples, added to out if accumulate. */
     void (*row_sums)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride,

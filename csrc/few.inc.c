@@ -75,7 +75,7 @@ KERNEL void NAME(few_forward)(const layer_t *layer, const step_t *step, int64_t 
         NAME(few_units)(layer, step->stride, begin, end, sample, 4);
     for (; sample < step->n_samples; sample++)
         NAME(few_units)(layer, step->stride, begin, end, sample, 1);
-    NAME(activate_units)(layer, step, layer->bias, begin, end);
+    NAME(activate_units)(layer, step, 0, begin, end);
 }
 
 /* d_x = W^T d for the inputs [begin, end): along the rows of W, several vectors and samples at a time. */

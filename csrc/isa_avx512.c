@@ -9,6 +9,8 @@
 #endif
 #define FMA_F32(a, b, c) __builtin_fmaf(a, b, c)
 #define FMA_F64(a, b, c) __builtin_fma(a, b, c)
+#include "words.h"
+
 #include <immintrin.h>
 #define TILE_ROWS 12
 #define VECTOR_F32 __m512
@@ -66,6 +68,14 @@ static inline __attribute__((always_inline)) TARGET void transpose_avx512_f32(__
     }
 }
 #define TRANSPOSE_F32(block) transpose_avx512_f32(block)
+
+#define MULTIPLY_WORDS(low, high, x, m)                                                              \
+    do {                                                                                             \
+        const __m512i even = _mm512_mul_epu32((__m512i)(x), _mm512_set1_epi64(m));                   \
+        const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)(x), 32), _mm512_set1_epi64(m)); \
+        low = (words_t)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));            \
+        high = (words_t)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);           \
+    } while (0)
 #include "kernels.inc.c"
 #else
 typedef int isa_avx512_is_empty_here; /* ISO C wants a declaration in every file */

@@ -4,6 +4,7 @@
  * fused multiply-adds, and includes this file, which includes every body once per type.
  */
 #include "walk.h"
+#include "words.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,6 +55,7 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define LOG_TERMS 5
 #define LOG1P_TERMS 7
 #define TAIL_PAIRS 5
+#define CIRCLE_DEGREE 8
 #define TAIL_EVEN \
     { \
         0.1538386086, 0.3962450616, 0.5280206148, 0.2674540223, -0.05364057313 \
@@ -94,6 +96,7 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #undef LOG_TERMS
 #undef LOG1P_TERMS
 #undef TAIL_PAIRS
+#undef CIRCLE_DEGREE
 #undef TAIL_EVEN
 #undef TAIL_ODD
 #undef VECTOR
@@ -132,6 +135,7 @@ INLINE int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANE
 #define LOG_TERMS 11
 #define LOG1P_TERMS 16
 #define TAIL_PAIRS 11
+#define CIRCLE_DEGREE 16
 #define TAIL_EVEN \
     { \
         0.153838609950012593, 0.3962444927759795191, 0.5280651717455664164, 0.266176855011091279, \

@@ -21,7 +21,7 @@
 enum NAME(finish) {
     NAME(FINISH_STORE),      /* c = sum */
     NAME(FINISH_ADD),        /* c = c + sum */
-    NAME(FINISH_ACTIVATION), /* c = sum + bias, or relu(sum + bias) */
+    NAME(FINISH_ACTIVATION), /* c = scale sum + bias, or relu of it */
     NAME(FINISH_DERIVATIVE), /* c = sum relu'(y) */
     NAME(FINISH_MOMENTUM),   /* the step of gradient descent with momentum on the weights c */
     NAME(FINISH_NESTEROV),   /* with Nesterov's */
@@ -35,7 +35,7 @@ typedef struct {
     int64_t n_k;
     REAL *c;
     ptrdiff_t c_row;
-    const REAL *bias; /* FINISH_ACTIVATION */
+    const REAL *scale, *bias; /* FINISH_ACTIVATION; scale NULL: 1 */
     int relu;
     const REAL *y;    /* FINISH_DERIVATIVE, rows c_row apart */
     REAL *velocity;   /* FINISH_MOMENTUM and FINISH_NESTEROV, rows c_row apart */
@@ -102,9 +102,11 @@ INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t colu
     const REAL *y = finish == NAME(FINISH_DERIVATIVE) ? product->y + row * c_row + column : NULL;
     UNROLL
     for (int i = 0; i < rows; i++) {
-        VECTOR bias = VECTOR_ZERO;
-        if (finish == NAME(FINISH_ACTIVATION))
+        VECTOR bias = VECTOR_ZERO, scale = VECTOR_ZERO;
+        if (finish == NAME(FINISH_ACTIVATION)) {
             bias = VECTOR_BROADCAST(product->bias[row + i]);
+            scale = VECTOR_BROADCAST(product->scale ? product->scale[row + i] : (REAL)1);
+        }
         UNROLL
         for (int v = 0; v < vectors; v++) {
             REAL *at = c + i * c_row + v * VECTOR_LENGTH;
@@ -116,7 +118,7 @@ INLINE void NAME(tile)(const NAME(product_t) *product, int64_t row, int64_t colu
                 z = VECTOR_LOAD(at) + z;
                 break;
             case NAME(FINISH_ACTIVATION):
-                z = z + bias;
+                z = VECTOR_FMA(scale, z, bias); /* with a scale of 1 the bits of a sum */
                 if (product->relu)
                     z = VECTOR_RELU(z);
                 break;
@@ -250,12 +252,13 @@ KERNEL void NAME(tile_forward)(const layer_t *layer, const step_t *step, const m
         .n_k = layer->n_in,
         .c = layer->outputs,
         .c_row = step->stride,
+        .scale = layer->scale,
         .bias = layer->bias,
         .relu = layer->activation == ACTIVATION_RELU,
     };
     NAME(tiles)(&product, layer->n_out, whole_lanes(step->n_samples), member, NAME(tile_ACTIVATION), NULL);
     if (layer->activation != ACTIVATION_RELU)
-        NAME(activate_units)(layer, step, NULL, begin, end);
+        NAME(activate_units)(layer, step, 1, begin, end);
 }
 
 KERNEL void NAME(tile_backward)(const layer_t *layer, const step_t *step, const member_t *member)

@@ -10,14 +10,18 @@ import math
 #: Every activation, the first five by scikit-learn's names. ``softmax`` looks across the units of its layer.
 NAMES = (
     "identity", "relu", "tanh", "logistic", "softmax",
-    "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus",
+    "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "prelu",
 )  # fmt: skip
 
 #: Other names in common use.
 ALIASES = {"sigmoid": "logistic", "linear": "identity", "swish": "silu"}
 
 #: What the parameter of an activation is called, and its default; at least 0 and finite.
-PARAMETERS = {"leaky_relu": ("slope", 0.01), "elu": ("alpha", 1.0)}
+#: prelu's is where the slopes of its units begin, which are then learned.
+PARAMETERS = {"leaky_relu": ("slope", 0.01), "prelu": ("slope", 0.25), "elu": ("alpha", 1.0)}
+
+#: Those whose derivative takes their value, not its sign alone.
+BY_VALUE = frozenset({"tanh", "logistic", "softmax", "elu", "selu", "softplus"})
 
 #: Those that are not monotonic: outputs do not tell their derivative, which the engine therefore keeps.
 WITH_SLOPES = frozenset({"gelu", "gelu_tanh", "silu", "mish"})
@@ -76,5 +80,5 @@ def split(name: str) -> tuple[str, float]:
 
 
 def has_slopes(name: str) -> bool:
-    """Return whether the engine keeps the derivative of an activation, see `WITH_SLOPES`."""
-    return split(name)[0] in WITH_SLOPES
+    """Return whether the engine keeps the derivative of an activation, see `WITH_SLOPES`; of prelu, the input."""
+    return split(name)[0] in {*WITH_SLOPES, "prelu"}

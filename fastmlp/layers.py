@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fastmlp.checks import number
 
+#: PyTorch's, for both normalisations and for the running statistics of a batch normalisation.
+NORM_EPSILON = 1e-5
+NORM_MOMENTUM = 0.1
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Dense:
-    """A fully connected layer: activation(W x + b).
+    """A fully connected layer: activation(W x + b), or with a normalisation activation(a norm(W x) + b).
+
+    A normalisation has a learned scale a for each unit, and its shift is the bias b: W x needs none of its own.
+    PyTorch has the same as ``Linear(bias=False)``, ``BatchNorm1d`` or ``LayerNorm``, activation, ``Dropout``.
 
     Parameters
     ----------
@@ -21,6 +28,16 @@ class Dense:
         the default.
     initializer : str, object or None, default=None
         How the layer begins, see `fastmlp.initializers`; None for the network's way.
+    dropout : float in [0, 1), default=0
+        The share of outputs that each step of training sets to zero; the others are divided by 1 - dropout
+        (N. Srivastava et al., 2014). Predictions take all of them as they are.
+    batch_norm : bool, default=False
+        Normalise each unit over the batch (S. Ioffe, C. Szegedy, 2015); predictions by the running mean and
+        variance, which move by a tenth with every batch.
+    layer_norm : bool, default=False
+        Normalise each sample over the units (J. L. Ba, J. R. Kiros, G. E. Hinton, 2016).
+    trainable : bool, default=True
+        False freezes the layer: its parameters and running statistics stay as they are.
 
     Examples
     --------
@@ -31,6 +48,30 @@ class Dense:
     units: int
     activation: str = "relu"
     initializer: Any = field(default=None, repr=False, compare=False)
+    dropout: float = 0.0
+    batch_norm: bool = False
+    layer_norm: bool = False
+    trainable: bool = True
 
     def __post_init__(self):
         number("units", self.units, at_least=1, whole=True)
+        number("dropout", self.dropout, at_least=0, below=1)
+        for name in ("batch_norm", "layer_norm", "trainable"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name}={getattr(self, name)!r} must be True or False.")
+        if self.batch_norm and self.layer_norm:
+            raise ValueError("batch_norm=True and layer_norm=True: a layer has one normalisation at most.")
+
+    @property
+    def norm(self) -> str:
+        """The normalisation: "batch", "layer" or ""."""
+        return "batch" if self.batch_norm else "layer" if self.layer_norm else ""
+
+    def __repr__(self):
+        changed = [f"units={self.units}", f"activation={self.activation!r}"]
+        changed += [
+            f"{one.name}={getattr(self, one.name)!r}"
+            for one in fields(self)[2:]
+            if one.repr and getattr(self, one.name) != one.default
+        ]
+        return f"Dense({', '.join(changed)})"

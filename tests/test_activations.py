@@ -17,7 +17,7 @@ from fastmlp.optimizers import SGD
 from test_activations_accuracy import pytorch
 from test_engine import assert_parity, problem, train
 
-NEW = activations.NAMES[5:]
+NEW = [name for name in activations.NAMES[5:] if name != "prelu"]  # it has kernels of its own
 CASES = [*NEW, "leaky_relu(0.2)", "leaky_relu(0)", "elu(0.5)"]
 ISAS = core.instruction_sets()
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14}

@@ -26,6 +26,7 @@ ACTIVATION_CODES = {
     "silu": ACTIVATION_SILU,
     "mish": ACTIVATION_MISH,
     "softplus": ACTIVATION_SOFTPLUS,
+    "prelu": ACTIVATION_PRELU,
 }
 LOSS_CODES = {
     "cross_entropy": LOSS_CROSS_ENTROPY,

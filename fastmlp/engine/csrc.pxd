@@ -23,6 +23,7 @@ cdef extern from "fastmlp.h" nogil:
         ACTIVATION_SILU
         ACTIVATION_MISH
         ACTIVATION_SOFTPLUS
+        ACTIVATION_PRELU
     ctypedef enum loss_t:
         LOSS_CROSS_ENTROPY
         LOSS_SOFT_CROSS_ENTROPY
@@ -52,6 +53,13 @@ cdef extern from "fastmlp.h" nogil:
         bint flip
         uint64_t seed
 
+    ctypedef struct random_t:
+        uint32_t key[2]
+        uint32_t step, stream
+
+    ctypedef enum random_stream_t:
+        STREAM_SHUFFLE, STREAM_AUGMENT, STREAM_INPUT_NOISE, STREAM_INPUT_DROPOUT, STREAM_DROPOUT, N_STREAMS
+
     ctypedef struct optimizer_t:
         solver_t solver
         bint nesterov
@@ -63,7 +71,7 @@ cdef extern from "fastmlp.h" nogil:
         void (*gather_columns)(void *, const source_t *, const int64_t *, const preparation_t *,
                                int64_t, int64_t) noexcept nogil
         void (*scatter_rows)(void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
-        void (*activation_forward)(void *, void *, const void *, int64_t, int64_t, int64_t,
+        void (*activation_forward)(void *, void *, const void *, const void *, int64_t, int64_t, int64_t,
                                    activation_t, double) noexcept nogil
         void (*activation_backward)(void *, const void *, const void *, int64_t, int64_t, int64_t,
                                     activation_t, double) noexcept nogil
@@ -86,6 +94,28 @@ cdef extern from "fastmlp.h" nogil:
         void (*poisson)(void *, void *, const void *, const void *,
                         int64_t, int64_t, int64_t, double) noexcept nogil
         void (*weigh)(void *, void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
+        void (*batch_norm_forward)(void *, void *, void *, void *, void *, const void *, const void *,
+                                   int64_t, int64_t, int64_t, double, double, bint) noexcept nogil
+        void (*batch_norm_backward)(void *, void *, void *, const void *, const void *, const void *,
+                                    int64_t, int64_t, int64_t, bint, bint) noexcept nogil
+        void (*fold_norm)(void *, void *, const void *, const void *, const void *, const void *,
+                          int64_t, double) noexcept nogil
+        void (*layer_norm_forward)(void *, void *, void *, const void *, const void *,
+                                   int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*layer_norm_backward)(void *, const void *, const void *, const void *,
+                                    int64_t, int64_t, int64_t) noexcept nogil
+        void (*norm_sums)(void *, void *, const void *, const void *,
+                          int64_t, int64_t, int64_t, bint) noexcept nogil
+        void (*prelu_forward)(void *, void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
+        void (*prelu_backward)(void *, void *, const void *, const void *,
+                               int64_t, int64_t, int64_t, bint) noexcept nogil
+        void (*dropout_forward)(void *, void *, void *, const random_t *, int64_t, int64_t,
+                                int64_t, int64_t, int64_t, double) noexcept nogil
+        void (*dropout_backward)(void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
+        void (*input_dropout)(void *, const random_t *, int64_t, int64_t, int64_t, int64_t,
+                              double) noexcept nogil
+        void (*input_noise)(void *, const random_t *, int64_t, int64_t, int64_t, int64_t,
+                            double) noexcept nogil
         void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
         double (*sum)(const void *, int64_t) noexcept nogil
         double (*sum_of_squares)(const void *, int64_t) noexcept nogil
@@ -134,18 +164,18 @@ cdef extern from "bfloat16.h" nogil:
 
 
 cdef extern from "walk.h" nogil:
+    ctypedef enum norm_t: NORM_NONE, NORM_BATCH, NORM_LAYER
+
     ctypedef struct layer_t:
         int64_t n_in, n_out
         activation_t activation, input_activation
         double activation_parameter, input_parameter
-        bint is_softmax
         int64_t weight_stride
         void *weight
-        void *bias
         void *d_weight
-        void *d_bias
         void *moment_weight[2]
-        void *moment_bias[2]
+        const void *scale
+        const void *bias
         const void *inputs
         const void *inputs_rows
         void *outputs
@@ -156,6 +186,29 @@ cdef extern from "walk.h" nogil:
         bf16_layer_t *forms
         bf16_layer_t *forms_above
         bf16_layer_t *forms_below
+        bint is_plain
+        norm_t norm
+        bint norm_is_fixed
+        void *normed
+        void *inverse
+        void *mean
+        void *variance
+        activation_t late_activation
+        double dropout
+        void *factors
+        void *undropped
+        uint32_t stream
+        int64_t n_vectors, vector_stride
+        void *vectors
+        void *d_vectors
+        void *moment_vectors[2]
+        void *norm_scale
+        void *d_norm_scale
+        void *prelu_slope
+        void *d_prelu_slope
+        void *folded_scale
+        void *folded_bias
+        bint is_trainable
 
     ctypedef struct prefetch_t:
         const source_t *source
@@ -168,8 +221,9 @@ cdef extern from "walk.h" nogil:
         int64_t n_samples, stride
         bint accumulate
         optimizer_t optimizer
-        uint64_t n_steps
         prefetch_t *ahead
+        random_t random
+        double norm_momentum
 
     ctypedef struct operations_t:
         void (*linear_forward)(const layer_t *, const step_t *, const member_t *) noexcept nogil

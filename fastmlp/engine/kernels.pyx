@@ -9,6 +9,7 @@ import numpy as np
 
 from cython cimport floating
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memset
 
 from fastmlp.engine.core cimport (
     augment as draw_images,
@@ -18,7 +19,7 @@ from fastmlp.engine.core cimport (
     find_operations,
 )
 from fastmlp.engine.csrc cimport *
-from fastmlp.engine.walk cimport update_bias
+from fastmlp.engine.update cimport update_vectors
 
 from fastmlp import activations
 from fastmlp.engine.core import ACTIVATION_CODES, SOLVER_CODES
@@ -108,7 +109,7 @@ def activation_forward(floating[:, ::1] z, floating[::1] bias, int64_t n_samples
     cdef floating[:, ::1] view = out
     kind, parameter = activations.split(activation)
     find_kernels(isa, dtype_of(z)).activation_forward(
-        &view[0, 0], address_of(z, slopes), &bias[0], z.shape[0], n_samples, z.shape[1],
+        &view[0, 0], address_of(z, slopes), NULL, &bias[0], z.shape[0], n_samples, z.shape[1],
         ACTIVATION_CODES[kind], parameter)
     return out[:, :n_samples]
 
@@ -299,25 +300,29 @@ cdef step_t step_for(floating[:, ::1] x, int64_t n_samples, int64_t stride, isa)
 
 
 def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1] x, int64_t n_samples,
-                   activation, isa, operations, slopes=None):
-    """Return activation(W x + b) for W (n_out, padded n_in) and x (n_in, stride).
+                   activation, isa, operations, slopes=None, scale=None):
+    """Return activation(scale (W x) + b) for W (n_out, padded n_in) and x (n_in, stride).
 
     Leave the derivative of the activation in ``slopes``, (n_out, stride).
     """
     cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
     cdef layer_t layer
+    cdef floating[::1] scale_view
     outputs = np.full((weight.shape[0], x.shape[1]), np.nan, dtype=np.asarray(x).dtype)
     cdef floating[:, ::1] view = outputs
     layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
     kind, layer.activation_parameter = activations.split(activation)
     layer.activation, layer.slopes = ACTIVATION_CODES[kind], address_of(x, slopes)
     layer.weight, layer.bias, layer.inputs, layer.outputs = &weight[0, 0], &bias[0], &x[0, 0], &view[0, 0]
-    layer.inputs_rows = NULL
+    layer.inputs_rows = layer.scale = NULL
+    if scale is not None:
+        scale_view = scale
+        layer.scale = &scale_view[0]
     if layer.activation == ACTIVATION_SOFTMAX:  # the walk's own
         layer.activation = ACTIVATION_IDENTITY
     find_operations(operations, isa, step.dtype).linear_forward(&layer, &step, &alone)
     if activation == "softmax":
-        step.kernels.activation_forward(&view[0, 0], NULL, NULL, layer.n_out, n_samples, step.stride,
+        step.kernels.activation_forward(&view[0, 0], NULL, NULL, NULL, layer.n_out, n_samples, step.stride,
                                         ACTIVATION_SOFTMAX, 0)
     return outputs[:, :n_samples]
 
@@ -352,14 +357,14 @@ def linear_update(floating[:, ::1] weight, floating[::1] bias, moments, floating
     cdef floating[:, ::1] d_weight = np.zeros_like(weight), moment_weight
     cdef floating[::1] d_bias = np.empty_like(bias), moment_bias
     cdef floating[:, ::1] x_rows = transpose(x, n_samples, isa)
+    memset(&layer, 0, sizeof(layer))
     layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
-    layer.weight, layer.bias, layer.inputs, layer.inputs_rows = (
-        &weight[0, 0], &bias[0], &x[0, 0], &x_rows[0, 0])
-    layer.d_weight, layer.d_bias, layer.d_outputs = &d_weight[0, 0], &d_bias[0], &d_y[0, 0]
-    layer.moment_weight[0] = layer.moment_weight[1] = layer.moment_bias[0] = layer.moment_bias[1] = NULL
+    layer.weight, layer.inputs, layer.inputs_rows = &weight[0, 0], &x[0, 0], &x_rows[0, 0]
+    layer.vectors, layer.n_vectors, layer.vector_stride = &bias[0], 1, bias.shape[0]
+    layer.d_weight, layer.d_vectors, layer.d_outputs = &d_weight[0, 0], &d_bias[0], &d_y[0, 0]
     for k, (of_weight, of_bias) in enumerate(moments):
         moment_weight, moment_bias = of_weight, of_bias
-        layer.moment_weight[<int>k], layer.moment_bias[<int>k] = &moment_weight[0, 0], &moment_bias[0]
+        layer.moment_weight[<int>k], layer.moment_vectors[<int>k] = &moment_weight[0, 0], &moment_bias[0]
     step.optimizer = optimizer_from(options)
     find_operations(operations, isa, step.dtype).linear_update(&layer, &step, &alone)
-    update_bias(&layer, &step, &alone)
+    update_vectors(&layer, &step, &alone)

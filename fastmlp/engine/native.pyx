@@ -8,7 +8,7 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport isfinite, pow, sqrt
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from fastmlp.engine.core cimport (
     barrier,
@@ -20,21 +20,22 @@ from fastmlp.engine.core cimport (
     source_size,
 )
 from fastmlp.engine.csrc cimport *
+from fastmlp.engine.shares cimport itemsize_of, strip_begin, strip_end
+from fastmlp.engine.update cimport (
+    change_weights,
+    clear_gradient,
+    gradient_norm,
+    penalise_weights,
+    step_all,
+    sum_penalties,
+)
 from fastmlp.engine.walk cimport (
     Walk,
     backward,
-    change_weights,
-    clear_gradient,
     finish_outputs,
-    gradient_norm,
-    look_ahead,
-    penalise_weights,
     forward as walk_forward,
+    look_ahead,
     loss_gradient,
-    step_all,
-    strip_begin,
-    strip_end,
-    sum_penalties,
     walk_t,
     weight_of_batch,
     write_outputs,
@@ -44,7 +45,7 @@ from fastmlp.engine import core
 from fastmlp.engine.core import SOLVER_CODES
 from fastmlp.engine.plan import aligned_zeros
 
-cdef double NORM_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
+cdef double CLIP_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
 cdef double SLICE_SECONDS = 0.05  # of a prediction, between two looks at signals such as Ctrl-C
 
 cdef enum:
@@ -128,7 +129,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         return
     if is_penalised:
         penalise_weights(walk, step, member, 0.5 * run.alpha + weight * run.l2, weight * run.l1)
-    step.n_steps = run.n_steps
+    step.random.step = <uint32_t>run.n_steps
     walk_forward(walk, step, member, rows, n_samples)
     loss = loss_gradient(walk, step, member, rows, 1.0 / weight)
     if is_penalised:
@@ -158,7 +159,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         if not isfinite(norm):
             run.diverged = True
             return
-        optimizer.scale = min(1.0, run.clip_norm / (norm + NORM_EPSILON))
+        optimizer.scale = min(1.0, run.clip_norm / (norm + CLIP_EPSILON))
         step_all(walk, step, member)
     else:
         backward(walk, step, member)
@@ -217,11 +218,12 @@ cdef class Training(Walk):
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
                  targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps,
                  loss_options=None, sample_weight=None, l2=0.0, l1=0.0, clip_value=0.0, clip_norm=0.0,
-                 average=None, ema_decay=0.0, augmentation=None, n_threads=1, measure=True):
+                 input_noise=0.0, input_dropout=0.0, average=None, ema_decay=0.0, augmentation=None, n_threads=1,
+                 measure=True):
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, loss_options=loss_options,
                          targets=targets, targets_preparation=targets_preparation,
                          sample_weight=sample_weight, moments=moments,
-                         gradient=aligned_zeros(plan.n_parameters, plan.dtype))
+                         gradient=aligned_zeros(plan.n_parameters, plan.dtype), training=True)
         self.progress.parameters = self.writable(parameters)
         if average is not None:
             self.progress.average = self.writable(average)
@@ -237,7 +239,10 @@ cdef class Training(Walk):
         self.step.optimizer.beta_2 = optimizer.get("beta_2", 0)
         self.step.optimizer.epsilon = optimizer.get("epsilon", 0)
         self.step.optimizer.scale, self.step.optimizer.clip = 1, clip_value
+        self.walk.input_noise, self.walk.input_dropout = input_noise, input_dropout
+        self.step.random.key[0], self.step.random.key[1] = self.seed & 0xFFFFFFFF, self.seed >> 32
         self.progress.walk, self.progress.step = &self.walk, self.step
+        self.step.norm_momentum = 0  # a look at a batch leaves the running statistics alone
         self.progress.order, self.progress.n_rows = &self.order[0], len(rows)
         self.progress.batch_size, self.progress.n_batches = batch_size, -(-len(rows) // batch_size)
         self.progress.alpha, self.progress.l2, self.progress.l1 = alpha, l2, l1
@@ -468,7 +473,7 @@ ctypedef struct pass_t:
     const step_t *step
     const int64_t *rows
     char *d_inputs  # NULL if nobody asks
-    int64_t n_rows, start
+    int64_t n_rows, slab, start
     double loss_sum, total_weight, stop_at
     # As in slice_t.
     bint stop[2]
@@ -483,13 +488,13 @@ cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
         step_t step = shared.step[0]
         int64_t start = shared.start, n, begin
         double loss_sum = shared.loss_sum
-        size_t row_bytes = <size_t>first.n_in * (sizeof(float) if step.dtype == DTYPE_F32 else sizeof(double))
+        size_t itemsize = itemsize_of(&step), row_bytes = <size_t>first.n_in * itemsize
         bint *stop
     while start < shared.n_rows:
-        stop = &shared.stop[start / SLAB % 2]
+        stop = &shared.stop[start / shared.slab % 2]
         if member.index == 0:
             stop[0] = seconds() >= shared.stop_at
-        n = min(<int64_t>SLAB, shared.n_rows - start)
+        n = min(shared.slab, shared.n_rows - start)
         walk_forward(walk, &step, member, shared.rows + start, n)
         loss_sum += loss_gradient(walk, &step, member, shared.rows + start, 1.0 / shared.total_weight)
         backward(walk, &step, member)
@@ -497,7 +502,7 @@ cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
         if shared.d_inputs != NULL:
             step.kernels.scatter_rows(
                 shared.d_inputs + <size_t>(start + begin) * row_bytes,
-                <char *>first.d_inputs + <size_t>begin * (row_bytes / <size_t>first.n_in), first.n_in,
+                <char *>first.d_inputs + <size_t>begin * itemsize, first.n_in,
                 strip_end(&step, member) - begin, step.stride)
         start += n
         barrier(member)  # the next slab overwrites what others may still be reading
@@ -515,8 +520,11 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
     With ``rows``, of these rows of X only. The bits do not depend on the number of threads.
     """
     cdef int64_t[::1] order = np.arange(len(X)) if rows is None else np.array(rows)
-    cdef Walk walk = Walk(plan, parameters, X, preparation, min(len(order), SLAB), loss=loss,
-                          loss_options=loss_options, targets=targets, targets_preparation=targets_preparation,
+    # Batch normalisation is by all the rows, as one batch.
+    by_batch = any([layer.norm == "batch" for layer in plan.layers])
+    cdef int64_t slab = len(order) if by_batch else min(len(order), SLAB)
+    cdef Walk walk = Walk(plan, parameters, X, preparation, slab, loss=loss, loss_options=loss_options,
+                          targets=targets, targets_preparation=targets_preparation,
                           sample_weight=sample_weight, gradient=d_parameters,
                           d_inputs=d_inputs is not None)
     cdef pass_t whole
@@ -525,7 +533,7 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
     walk.step.accumulate = True
     whole.walk, whole.step, whole.rows, whole.n_rows = &walk.walk, &walk.step, &order[0], len(order)
     whole.d_inputs = NULL if d_inputs is None else walk.writable(d_inputs.reshape(-1))
-    whole.start, whole.loss_sum = 0, 0
+    whole.slab, whole.start, whole.loss_sum = slab, 0, 0
     whole.total_weight = weight_of_batch(&walk.walk, &order[0], len(order))
     while whole.start < whole.n_rows:
         whole.stop_at = seconds() + SLICE_SECONDS

@@ -7,6 +7,7 @@ layer, and the moments of a solver, are slices of such vectors. A workspace is o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,13 +52,21 @@ def aligned_zeros(n: int, dtype: np.dtype) -> np.ndarray:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One dense layer: its sizes, its activation, and where its parameters begin in the vector."""
+    """One dense layer: its sizes, what it does, and where its parameters begin in the vector.
+
+    Behind the weights come vectors with a number for each unit: the biases, the ``scale`` of a normalisation,
+    the ``slope`` of prelu, all of them learned; and the running ``mean`` and ``variance`` of a batch
+    normalisation, which are not.
+    """
 
     n_in: int
     n_out: int
     activation: str
     weight_offset: int
     bias_offset: int
+    norm: str = ""  # "batch" or "layer"
+    dropout: float = 0.0
+    trainable: bool = True
 
     @property
     def weight_stride(self) -> int:
@@ -70,9 +79,24 @@ class LayerPlan:
         return slice(self.weight_offset, self.weight_offset + self.n_out * self.weight_stride)
 
     @property
-    def bias(self) -> slice:
-        """The biases, (n_out,), as a slice of a parameter vector."""
-        return slice(self.bias_offset, self.bias_offset + self.n_out)
+    def learned(self) -> tuple[str, ...]:
+        """The names of the vectors that are learned."""
+        slope = activations.split(self.activation)[0] == "prelu"
+        return ("bias",) + ("scale",) * bool(self.norm) + ("slope",) * slope
+
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """The names of the vectors, one after the other."""
+        return self.learned + ("mean", "variance") * (self.norm == "batch")
+
+    @property
+    def parameters(self) -> slice:
+        """All that belongs to the layer, as a slice of a parameter vector."""
+        return slice(self.weight_offset, self.bias_offset + len(self.vectors) * padded(self.n_out))
+
+    def offset_of(self, name: str) -> int:
+        """Return where one of `vectors` begins in a parameter vector."""
+        return self.bias_offset + self.vectors.index(name) * padded(self.n_out)
 
     def weight_of(self, vector: np.ndarray) -> np.ndarray:
         """Return this layer's (n_out, n_in) view of a vector of parameters, gradients or moments."""
@@ -80,7 +104,12 @@ class LayerPlan:
 
     def bias_of(self, vector: np.ndarray) -> np.ndarray:
         """Return this layer's (n_out,) view of a vector of parameters, gradients or moments."""
-        return vector[self.bias]
+        return self.vector_of("bias", vector)
+
+    def vector_of(self, name: str, vector: np.ndarray) -> np.ndarray:
+        """Return the (n_out,) view of one of `vectors`."""
+        offset = self.offset_of(name)
+        return vector[offset : offset + self.n_out]
 
 
 @dataclass(frozen=True)
@@ -104,9 +133,16 @@ class Plan:
 
 
 def make_plan(
-    n_features: int, units: tuple[int, ...], activations: tuple[str, ...], dtype, operations: str
+    n_features: int,
+    units: tuple[int, ...],
+    activations: tuple[str, ...],
+    dtype,
+    operations: str,
+    others: tuple[dict[str, Any], ...] = (),
 ) -> Plan:
     """Lay out the parameters of dense layers with these numbers of units and activations.
+
+    ``others`` are the layers' norms, dropouts and whether they are trainable, by the names of `LayerPlan`.
 
     Raises
     ------
@@ -122,8 +158,9 @@ def make_plan(
                 f"layer {index} has {n_in} x {n_out} weights; at most {LARGEST_SIZE} fit a layer."
             )
         bias_offset = offset + row_stride(n_in) * n_out
-        layers.append(LayerPlan(n_in, n_out, activation, offset, bias_offset))
-        offset, n_in = bias_offset + padded(n_out), n_out
+        more = others[index] if others else {}
+        layers.append(LayerPlan(n_in, n_out, activation, offset, bias_offset, **more))
+        offset, n_in = layers[-1].parameters.stop, n_out
     return Plan(tuple(layers), np.dtype(dtype), offset, operations)
 
 
@@ -144,7 +181,15 @@ class WorkspacePlan:
         One (n_out, stride) buffer per layer.
     slopes : tuple of int
         For each layer another one for the derivative of its activation, where training needs it and the
-        outputs do not tell it; -1 for the others.
+        outputs do not tell it, or for what goes into prelu; -1 for the others.
+    normed, inverse : tuple of int
+        For each normalised layer, (n_out, stride) and (n_out,) or (stride,), where there is a way back.
+    factors, undropped : tuple of int
+        For each layer that drops outputs in training, (n_out, stride); the second where it has to be known.
+    folded : tuple of int
+        For each layer with a batch normalisation, two vectors (n_out), padded, that predictions make of it.
+    zeros : int
+        As many as the largest layer has units, that stay zero.
     gradients : tuple of int
         One per layer, (n_out, stride), for the gradient before its activation; empty for prediction.
         They take turns in three regions: while one thread still reads a layer's, others may be writing that
@@ -166,6 +211,12 @@ class WorkspacePlan:
     inputs: int
     outputs: tuple[int, ...]
     slopes: tuple[int, ...]
+    normed: tuple[int, ...]
+    inverse: tuple[int, ...]
+    factors: tuple[int, ...]
+    undropped: tuple[int, ...]
+    folded: tuple[int, ...]
+    zeros: int
     gradients: tuple[int, ...]
     d_inputs: int
     targets: int
@@ -179,8 +230,10 @@ def _in_panels(n_pairs: int, n_columns: int) -> int:
     return n_pairs * -(-n_columns // 32) * 32
 
 
-def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: bool = False) -> WorkspacePlan:
-    """Lay out the buffers for batches of up to ``batch_size`` samples."""
+def plan_workspace(
+    plan: Plan, batch_size: int, *, backward: bool, d_inputs: bool = False, training: bool = False
+) -> WorkspacePlan:
+    """Lay out the buffers for batches of up to ``batch_size`` samples; only ``training`` drops outputs."""
     stride, offset = row_stride(batch_size), 0
 
     def block(n: int) -> int:
@@ -198,6 +251,22 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
         block(layer.n_out * stride) if backward and activations.has_slopes(layer.activation) else -1
         for layer in plan.layers
     )
+
+    def per_layer(wanted, size) -> tuple[int, ...]:
+        return tuple(block(size(layer)) if wanted(layer) else -1 for layer in plan.layers)
+
+    def matrix(layer):
+        return layer.n_out * stride
+
+    normed = per_layer(lambda layer: backward and layer.norm, matrix)
+    inverse = per_layer(lambda layer: backward and layer.norm, lambda layer: max(layer.n_out, stride))
+    factors = per_layer(lambda layer: training and layer.dropout > 0, matrix)
+    undropped = per_layer(
+        lambda layer: training and layer.dropout > 0
+        and activations.split(layer.activation)[0] in activations.BY_VALUE,
+        matrix,
+    )  # fmt: skip
+    folded = per_layer(lambda layer: layer.norm == "batch", lambda layer: 2 * padded(layer.n_out))
     regions = []
     if backward:
         widths = [layer.n_out for layer in plan.layers]
@@ -224,6 +293,12 @@ def plan_workspace(plan: Plan, batch_size: int, *, backward: bool, d_inputs: boo
         inputs=inputs,
         outputs=outputs,
         slopes=slopes,
+        normed=normed,
+        inverse=inverse,
+        factors=factors,
+        undropped=undropped,
+        folded=folded,
+        zeros=block(max(layer.n_out for layer in plan.layers)),
         gradients=gradients,
         d_inputs=block(plan.n_features * stride) if d_inputs else 0,
         targets=block(plan.n_outputs * stride),

@@ -10,7 +10,7 @@ A training step, in full::
     y = linear_forward(W, b, x, activation)   layer by layer upwards
     loss, d = cross_entropy(y, labels)        the loss, and its gradient
     d = linear_backward(W, d, x, activation)  layer by layer downwards
-    W, b = linear_update(...)                 the solver's step along the way
+    linear_step(layer, parameters, ...)       the solver's step along the way
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from fastmlp import activations
+from fastmlp.layers import NORM_EPSILON, NORM_MOMENTUM
 
 #: Samples in a batch of a prediction.
 SLAB = 256
@@ -137,6 +138,65 @@ def activation_backward(d, y, activation, slopes=None):
         case "softplus":
             return d * -np.expm1(-y)
     raise ValueError(f"unknown activation {activation!r}")
+
+
+# --- Normalisation: n = (z - mean) / deviation, then scale n + bias; and PReLU ---
+
+
+def batch_norm_forward(z, mean, variance, scale, bias, epsilon, momentum, is_fixed=False):
+    """Normalise each unit over the samples; the running mean and variance move towards those of the batch.
+
+    Return the outputs, the normed and 1 / deviation of each unit. ``is_fixed``: by the running ones themselves.
+    """
+    dtype, n = z.dtype.type, z.shape[1]
+    of_batch, squares = z.mean(axis=1), np.square(z - z.mean(axis=1, keepdims=True)).sum(axis=1)
+    center, spread = (mean.copy(), variance) if is_fixed else (of_batch, squares / dtype(n))
+    if momentum and not is_fixed:
+        mean += dtype(momentum) * (of_batch - mean)
+        if n > 1:
+            variance += dtype(momentum) * (squares / dtype(n - 1) - variance)
+    inverse = 1 / np.sqrt(spread + dtype(epsilon))
+    normed = (z - center[:, None]) * inverse[:, None]
+    return scale[:, None] * normed + bias[:, None], normed, inverse
+
+
+def batch_norm_backward(d, normed, inverse, scale, is_fixed=False):
+    """Return the gradient before it, and those of the scale and the bias."""
+    d_scale, d_bias = (d * normed).sum(axis=1), d.sum(axis=1)
+    if not is_fixed:
+        n = d.dtype.type(d.shape[1])
+        d = d - (d_bias / n)[:, None] - normed * (d_scale / n)[:, None]
+    return (scale * inverse)[:, None] * d, d_scale, d_bias
+
+
+def fold_norm(scale, bias, mean, variance, epsilon):
+    """Return the scale and bias that normalise by the running mean and variance: scale z + bias."""
+    factor = scale / np.sqrt(variance + scale.dtype.type(epsilon))
+    return factor, bias - factor * mean
+
+
+def layer_norm_forward(z, scale, bias, epsilon):
+    """Normalise each sample over the units; return the outputs, the normed and 1 / deviation of each sample."""
+    inverse = 1 / np.sqrt(z.var(axis=0) + z.dtype.type(epsilon))
+    normed = (z - z.mean(axis=0)) * inverse
+    return scale[:, None] * normed + bias[:, None], normed, inverse
+
+
+def layer_norm_backward(d, normed, inverse, scale):
+    """Return the gradient before it, and those of the scale and the bias."""
+    g = scale[:, None] * d
+    d_z = inverse * (g - g.mean(axis=0) - normed * (g * normed).mean(axis=0))
+    return d_z, (d * normed).sum(axis=1), d.sum(axis=1)
+
+
+def prelu_forward(z, slope):
+    """Return z where it is positive, slope z below, with a slope for each unit."""
+    return np.where(z > 0, z, slope[:, None] * z)
+
+
+def prelu_backward(d, z, slope):
+    """Return the gradient before it, and that of the slopes."""
+    return np.where(z > 0, d, slope[:, None] * d), (d * np.where(z > 0, 0, z)).sum(axis=1)
 
 
 # --- Losses: each sample's loss, and the gradient of weight * sum(losses) ---
@@ -282,29 +342,18 @@ def linear_gradient(d_y, x):
     return d_y @ x.T, d_y.sum(axis=1)
 
 
-def linear_update(layer, parameters, moments, d_y, x, optimizer, operand=np.asarray):
-    """Make the solver's step on one layer's slices of the vectors; biases carry no penalty.
-
-    ``operand`` is what is done to the factors of a product first, such as `round_bfloat16`.
-    """
-    linear_step(layer, parameters, moments, *layer_gradient(d_y, x, operand), optimizer)
-
-
-def layer_gradient(d_y, x, operand):
-    """Return the gradients of weight and bias; only the factors of the product are ``operand``'s."""
-    return linear_gradient(operand(d_y), operand(x))[0], linear_gradient(d_y, x)[1]
-
-
-def linear_step(layer, parameters, moments, d_weight, d_bias, optimizer):
-    """Make the solver's step by these gradients."""
+def linear_step(layer, parameters, moments, d_weight, d_vectors, optimizer):
+    """Make the solver's step on one layer's slices of the vectors, by these gradients; only weights are penalised."""
     step = STEPS[optimizer["solver"]]
     step(layer.weight_of(parameters), [layer.weight_of(m) for m in moments], d_weight, optimizer)
-    step(layer.bias_of(parameters), [layer.bias_of(m) for m in moments], d_bias, optimizer | NO_PENALTY)
+    for name, gradient in d_vectors.items():
+        vectors = [layer.vector_of(name, vector) for vector in (parameters, *moments)]
+        step(vectors[0], vectors[1:], gradient, optimizer | NO_PENALTY)
 
 
 # --- Solvers: w changes in place, and so do its moments ---
 
-NORM_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
+CLIP_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
 NO_PENALTY = {"l2": 0.0, "l1": 0.0, "shrink": 1.0}
 
 
@@ -430,14 +479,68 @@ def shuffle(order, seed, epoch):
         order[last], order[other] = order[other], order[last]
 
 
-STREAM_AUGMENT = 1  # the counter's last word tells the uses of one seed apart; 0 is the shuffle
+#: What draws numbers; of dropout, layer i has the stream 16 i further.
+STREAMS = {"shuffle": 0, "augment": 1, "input_noise": 2, "input_dropout": 3, "dropout": 4}
+STREAMS_PER_LAYER = 16
+
+
+def draw(first, second, seed, step, stream):
+    """Return the four words of each block whose counter begins with ``first`` and ``second``, (n, m, 4)."""
+    counters = np.empty((len(first), len(second), 4), dtype=np.uint64)
+    counters[..., 0], counters[..., 1] = first[:, None], second[None, :]
+    counters[..., 2], counters[..., 3] = step, stream
+    return philox4x32(counters, (seed & 0xFFFFFFFF, seed >> 32))
+
+
+def unit_words(n_units, n_samples, seed, step, stream):
+    """Return a word for each unit and sample: word u % 4 of the block (u // 4, s)."""
+    words = draw(np.arange(-(-n_units // 4)), np.arange(n_samples), seed, step, stream)
+    return words.transpose(0, 2, 1).reshape(-1, n_samples)[:n_units]
+
+
+def feature_words(n_features, n_samples, seed, step, stream):
+    """Return a word for each feature and sample: word w of the block (16 b + k, s) for feature 64 b + 16 w + k."""
+    n_blocks = -(-n_features // 64)
+    words = draw(np.arange(16 * n_blocks), np.arange(n_samples), seed, step, stream)
+    words = words.reshape(n_blocks, 16, n_samples, 4).transpose(0, 3, 1, 2)
+    return words.reshape(-1, n_samples)[:n_features]
+
+
+def kept(words, rate, dtype):
+    """Return 0 for the share ``rate`` of the words, 1 / (1 - rate) for the others."""
+    return np.where(words < np.uint32(rate * 2.0**32), 0, 1 / (1 - rate)).astype(dtype)
+
+
+def dropout_forward(y, rate, seed, step, stream):
+    """Return the outputs that are left, (units, samples), and the factors that made them."""
+    factors = kept(unit_words(*y.shape, seed, step, stream), rate, y.dtype)
+    return y * factors, factors
+
+
+def dropout_backward(d, factors):
+    """Return the gradient of what was there before."""
+    return d * factors
+
+
+def input_dropout(x, rate, seed, step, stream):
+    """Return the inputs that are left, (features, samples)."""
+    return x * kept(feature_words(*x.shape, seed, step, stream), rate, x.dtype)
+
+
+def input_noise(x, deviation, seed, step, stream):
+    """Return x plus normal deviates, two of each two words by Box and Muller."""
+    words = feature_words(64 * -(-len(x) // 64), x.shape[1], seed, step, stream).reshape(-1, 4, 16, x.shape[1])
+    u = (words[:, ::2].astype(x.dtype) + x.dtype.type(0.5)) * x.dtype.type(2.0**-32)
+    radius, angle = np.sqrt(-2 * np.log(u)), words[:, 1::2] * (2 * np.pi / 2.0**32)
+    noise = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)
+    return x + x.dtype.type(deviation) * noise.reshape(-1, x.shape[1])[: len(x)].astype(x.dtype)
 
 
 def augment(X, rows, options, seed, step):
     """Return the chosen rows of X as images that are moved and mirrored at random, 0 where nothing is."""
     height, width, farthest = options["height"], options["width"], options["pixels"]
     counters = np.zeros((len(rows), 4), dtype=np.uint64)
-    counters[:, 0], counters[:, 3] = np.arange(len(rows)), STREAM_AUGMENT
+    counters[:, 0], counters[:, 3] = np.arange(len(rows)), STREAMS["augment"]
     counters[:, 1], counters[:, 2] = step & 0xFFFFFFFF, step >> 32
     draws = philox4x32(counters, (seed & 0xFFFFFFFF, seed >> 32)).astype(np.int64)
     down, right = ((draws[:, k] * (2 * farthest + 1) >> 32) - farthest for k in (0, 1))
@@ -460,8 +563,12 @@ class Walk:
 
     def __init__(
         self, plan, parameters, X, preparation, *, loss=None, loss_options=None, targets=None,
-        targets_preparation=None, sample_weight=None,
+        targets_preparation=None, sample_weight=None, learns=False,
     ):  # fmt: skip
+        self.learns = learns  # batch normalisation is by the batch
+        #: What training does to its inputs and outputs, and to running statistics.
+        self.seed, self.step, self.drops, self.norm_momentum = 0, 0, False, 0.0
+        self.input_noise = self.input_dropout = 0.0
         self.plan, self.parameters, self.X, self.preparation = plan, parameters, X, preparation
         if loss == "cross_entropy" and np.ndim(targets) == 2:
             loss = "soft_cross_entropy"
@@ -471,8 +578,11 @@ class Walk:
         self.activations = [layer.activation for layer in plan.layers]
         if loss in FROM_LOGITS:
             self.activations[-1] = "identity"
-        #: Each layer's activation'(z) of the last batch, where its outputs do not tell it.
+        #: What each layer keeps of the last batch for the way back: activation'(z) where its outputs do not tell
+        #: it, or for prelu z; the normed and 1 / deviation; the factors of dropout and the outputs before it.
         self.slopes = [None] * len(plan.layers)
+        self.normed = [None] * len(plan.layers)
+        self.dropped = [None] * len(plan.layers)
         #: What enters the products.
         self.operand = round_bfloat16 if plan.operations == "bfloat16" else np.asarray
 
@@ -482,22 +592,90 @@ class Walk:
 
     def forward(self, rows):
         """Return the gathered batch and every layer's outputs, each (features, samples)."""
-        xs = [self.batch_of(rows)]
-        for i, (layer, activation) in enumerate(zip(self.plan.layers, self.activations, strict=True)):
-            weight, bias = layer.weight_of(self.parameters), layer.bias_of(self.parameters)
-            if self.loss is not None and activations.has_slopes(activation):
-                self.slopes[i] = np.empty((layer.n_out, len(rows)), dtype=self.plan.dtype)
-            x = self.operand(xs[-1])
-            xs.append(linear_forward(self.operand(weight), bias, x, activation, self.slopes[i]))
+        x = self.batch_of(rows)
+        if self.input_noise:
+            x = input_noise(x, self.input_noise, self.seed, self.step, STREAMS["input_noise"])
+        if self.input_dropout:
+            x = input_dropout(x, self.input_dropout, self.seed, self.step, STREAMS["input_dropout"])
+        xs = [x]
+        for i, layer in enumerate(self.plan.layers):
+            weight = self.operand(layer.weight_of(self.parameters))
+            bias = layer.bias_of(self.parameters)
+            if layer.norm:
+                z = self.norm_forward(i, weight @ self.operand(xs[-1]))
+                xs.append(self.activate(i, z))
+            elif activations.split(self.activations[i])[0] == "prelu":
+                xs.append(self.activate(i, weight @ self.operand(xs[-1]) + bias[:, None]))
+            else:
+                slopes = self.room_for_slopes(i, len(rows))
+                xs.append(linear_forward(weight, bias, self.operand(xs[-1]), self.activations[i], slopes))
+            if self.drops and layer.dropout:
+                stream = STREAMS["dropout"] + STREAMS_PER_LAYER * i
+                y = xs[-1]
+                xs[-1], factors = dropout_forward(y, layer.dropout, self.seed, self.step, stream)
+                self.dropped[i] = factors, y
         return xs
 
     def weight_of_batch(self, rows):
         """Return the sum of the samples' weights; without weights, how many they are."""
         return len(rows) if self.sample_weight is None else self.sample_weight[rows].sum()
 
+    def room_for_slopes(self, i, n_samples):
+        """Return an array for activation'(z) if a layer's outputs do not tell it."""
+        if self.loss is None or not activations.has_slopes(self.activations[i]):
+            return None
+        self.slopes[i] = np.empty((self.plan.layers[i].n_out, n_samples), dtype=self.plan.dtype)
+        return self.slopes[i]
+
+    def norm_forward(self, i, z):
+        """Normalise what a layer's product made."""
+        layer = self.plan.layers[i]
+        vectors = {name: layer.vector_of(name, self.parameters) for name in layer.vectors}
+        scale, bias = vectors["scale"], vectors["bias"]
+        if layer.norm == "layer":
+            z, *self.normed[i] = layer_norm_forward(z, scale, bias, NORM_EPSILON)
+        elif self.learns:
+            statistics = vectors["mean"], vectors["variance"]
+            z, *self.normed[i] = batch_norm_forward(
+                z, *statistics, scale, bias, NORM_EPSILON, self.norm_momentum, not layer.trainable
+            )
+        else:
+            scale, bias = fold_norm(scale, bias, vectors["mean"], vectors["variance"], NORM_EPSILON)
+            z = scale[:, None] * z + bias[:, None]
+        return z
+
+    def activate(self, i, z):
+        """Apply a layer's activation."""
+        if activations.split(self.activations[i])[0] == "prelu":
+            self.slopes[i] = z
+            return prelu_forward(z, self.plan.layers[i].vector_of("slope", self.parameters))
+        return activation_forward(z, self.activations[i], self.room_for_slopes(i, z.shape[1]))
+
+    def unfinish(self, i, d, y):
+        """Return the gradient before a layer's product, given that of its outputs y, and those of its vectors."""
+        layer, d_vectors = self.plan.layers[i], {}
+        if self.dropped[i]:
+            factors, y = self.dropped[i]
+            d = dropout_backward(d, factors)
+        if activations.split(self.activations[i])[0] == "prelu":
+            slope = layer.vector_of("slope", self.parameters)
+            d, d_vectors["slope"] = prelu_backward(d, self.slopes[i], slope)
+        else:
+            d = activation_backward(d, y, self.activations[i], self.slopes[i])
+        if layer.norm:
+            scale = layer.vector_of("scale", self.parameters)
+            if layer.norm == "layer":
+                d, *gradients = layer_norm_backward(d, *self.normed[i], scale)
+            else:
+                d, *gradients = batch_norm_backward(d, *self.normed[i], scale, not layer.trainable)
+            d_vectors["scale"], d_vectors["bias"] = gradients
+        else:
+            d_vectors["bias"] = d.sum(axis=1)
+        return d, d_vectors
+
     def loss_gradient(self, rows, outputs, weight):
         """Return the sum of the samples' losses, each times its own weight, and the gradient of ``weight``
-        times it before the last layer's activation.
+        times it with respect to the outputs (or logits).
         """
         if self.loss == "cross_entropy":
             targets = self.targets[rows]
@@ -506,24 +684,22 @@ class Walk:
         losses, d = LOSSES[self.loss](outputs, targets, weight, **self.loss_options)
         if self.sample_weight is not None:
             d, losses = weigh(d, losses, self.sample_weight[rows].astype(self.plan.dtype))
-        d = activation_backward(d, outputs, self.activations[-1], self.slopes[-1])
         return losses.astype(np.float64).sum(), d
 
     def backward(self, xs, d, update, to_inputs=False):
-        """Walk down; ``update(layer, d, x)`` comes after the layer has passed its gradient on.
+        """Walk down; ``update(layer, d_weight, d_vectors)`` comes after the layer has passed its gradient on.
 
         Return the gradient of the inputs, if ``to_inputs``: training has no use for it.
         """
         for i in reversed(range(len(self.plan.layers))):
             layer = self.plan.layers[i]
+            d, d_vectors = self.unfinish(i, d, xs[i + 1])
             d_x = None
             if i > 0 or to_inputs:
-                activation, slopes = (
-                    (self.activations[i - 1], self.slopes[i - 1]) if i else ("identity", None)
-                )
                 weight = layer.weight_of(self.parameters)
-                d_x = linear_backward(self.operand(weight), self.operand(d), xs[i], activation, slopes)
-            update(layer, d, xs[i])
+                d_x = linear_backward(self.operand(weight), self.operand(d), xs[i], "identity")
+            # The factors of a product are the operand's, such as `round_bfloat16`; sums are not.
+            update(layer, linear_gradient(self.operand(d), self.operand(xs[i]))[0], d_vectors)
             d = d_x
         return d
 
@@ -534,8 +710,8 @@ class Training(Walk):
     def __init__(
         self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
         optimizer, moments, alpha, shuffle, seed, n_steps, loss_options=None, sample_weight=None, l2=0.0,
-        l1=0.0, clip_value=0.0, clip_norm=0.0, average=None, ema_decay=0.0, augmentation=None,
-        n_threads=1,
+        l1=0.0, clip_value=0.0, clip_norm=0.0, input_noise=0.0, input_dropout=0.0, average=None,
+        ema_decay=0.0, augmentation=None, n_threads=1,
     ):  # fmt: skip
         super().__init__(
             plan,
@@ -547,7 +723,10 @@ class Training(Walk):
             targets=targets,
             targets_preparation=targets_preparation,
             sample_weight=sample_weight,
+            learns=True,
         )
+        self.input_noise, self.input_dropout = input_noise, input_dropout
+        self.drops, self.norm_momentum = True, NORM_MOMENTUM
         self.batch_size, self.rows = batch_size, rows
         self.alpha, self.l2, self.l1 = alpha, l2, l1
         self.clip_value, self.clip_norm = clip_value, clip_norm
@@ -584,7 +763,10 @@ class Training(Walk):
     def predicts_finite(self):
         """Return whether the last batch's loss is finite under the present parameters."""
         rows = self.order[max(self.batch - 1, 0) * self.batch_size :][: self.batch_size]
-        return np.isfinite(self.loss_gradient(rows, self.forward(rows)[-1], 1.0)[0])
+        self.norm_momentum = 0.0
+        loss = self.loss_gradient(rows, self.forward(rows)[-1], 1.0)[0]
+        self.norm_momentum = NORM_MOMENTUM
+        return np.isfinite(loss)
 
     def train_batch(self):
         """Walk up and down once, with the solver's step on the way down."""
@@ -594,6 +776,7 @@ class Training(Walk):
             self.n_skipped += len(rows)
             self.batch += 1
             return
+        self.step = self.n_steps
         xs = self.forward(rows)
         loss, d = self.loss_gradient(rows, xs[-1], 1 / total)
         loss += self.penalty(total)
@@ -620,21 +803,24 @@ class Training(Walk):
 
         gradients = []
 
-        def update(layer, d, x):
+        def update(layer, d_weight, d_vectors):
+            if not layer.trainable:
+                return
             if self.clip_norm:  # first the whole gradient
-                gradients.append((layer, *layer_gradient(d, x, self.operand)))
+                gradients.append((layer, d_weight, d_vectors))
             else:
-                linear_update(layer, self.parameters, self.moments, d, x, optimizer, self.operand)
+                linear_step(layer, self.parameters, self.moments, d_weight, d_vectors, optimizer)
 
         self.backward(xs, d, update)
         if self.clip_norm:
-            norm = np.sqrt(sum((part.astype(np.float64) ** 2).sum() for one in gradients for part in one[1:]))
+            parts = [part for _, d_weight, d_vectors in gradients for part in (d_weight, *d_vectors.values())]
+            norm = np.sqrt(sum((part.astype(np.float64) ** 2).sum() for part in parts))
             if not np.isfinite(norm):
                 self.has_diverged = True
                 return
-            optimizer["scale"] = min(1.0, self.clip_norm / (norm + NORM_EPSILON))
-            for layer, d_weight, d_bias in gradients:
-                linear_step(layer, self.parameters, self.moments, d_weight, d_bias, optimizer)
+            optimizer["scale"] = min(1.0, self.clip_norm / (norm + CLIP_EPSILON))
+            for layer, d_weight, d_vectors in gradients:
+                linear_step(layer, self.parameters, self.moments, d_weight, d_vectors, optimizer)
         if self.average is not None:
             # TensorFlow's way to begin: a few steps do not count for less than the initial parameters.
             decay = min(self.ema_decay, (1 + self.n_steps) / (10 + self.n_steps))
@@ -648,7 +834,8 @@ class Training(Walk):
         That is alpha / 2 |W|^2, scikit-learn's term, and for every sample l2 |W|^2 and l1 |W|_1, where
         ``n_samples`` is the sum of the samples' own weights if they have any.
         """
-        weights = [layer.weight_of(self.parameters).astype(np.float64) for layer in self.plan.layers]
+        trained = [layer for layer in self.plan.layers if layer.trainable]
+        weights = [layer.weight_of(self.parameters).astype(np.float64) for layer in trained]
         squares = sum(np.square(weight).sum() for weight in weights)
         magnitudes = sum(np.abs(weight).sum() for weight in weights)
         return (0.5 * self.alpha + n_samples * self.l2) * squares + n_samples * self.l1 * magnitudes
@@ -701,7 +888,7 @@ def gradients(
     """
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
-        targets_preparation=targets_preparation, sample_weight=sample_weight,
+        targets_preparation=targets_preparation, sample_weight=sample_weight, learns=True,
     )  # fmt: skip
     rows = np.arange(len(X)) if rows is None else rows
     xs = walk.forward(rows)
@@ -709,8 +896,10 @@ def gradients(
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)
     d_parameters[:] = 0
 
-    def keep(layer, d, x):
-        layer.weight_of(d_parameters)[:], layer.bias_of(d_parameters)[:] = linear_gradient(d, x)
+    def keep(layer, d_weight, d_vectors):
+        layer.weight_of(d_parameters)[:] = d_weight
+        for name, gradient in d_vectors.items():
+            layer.vector_of(name, d_parameters)[:] = gradient
 
     d = walk.backward(xs, d, keep, to_inputs=d_inputs is not None)
     if d_inputs is not None:

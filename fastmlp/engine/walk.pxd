@@ -24,6 +24,9 @@ ctypedef struct walk_t:
     const double *loss_numbers  # the smoothing, delta or quantiles
     int64_t n_loss_numbers
     bint last_is_logits
+    bint learns  # there is a gradient: batch normalisation is by the batch
+    Py_ssize_t first_trained  # the lowest layer that is not frozen
+    double input_noise, input_dropout
     bint keeps_rows  # of the whole batch, sample by sample; else of one strip at a time
     bint checks_inputs
     bint in_place  # the inputs are as the kernels read them, row after row: nothing to convert
@@ -38,6 +41,9 @@ cdef class Walk:
     cdef char *writable(self, array) except NULL
     cdef char *readable(self, array) except NULL
     cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1
+    cdef int place_vectors(self, layer_t *layer, layer_plan, char *parameters, size_t itemsize) except -1
+    cdef int place_finish(self, Py_ssize_t i, layer_plan, layout, char *memory, size_t itemsize) except -1
+    cdef int place_learning(self, plan, gradient, moments, size_t itemsize) except -1
     cdef int place_forms(self, Py_ssize_t i, char *memory, places) except -1
 
 
@@ -49,14 +55,6 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
                           const int64_t *rows, double weight) noexcept nogil
 cdef double weight_of_batch(const walk_t *walk, const int64_t *rows, int64_t n_samples) noexcept nogil
 cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil
-cdef void penalise_weights(const walk_t *walk, const step_t *step, const member_t *member, double of_squares,
-                           double of_magnitudes) noexcept nogil
-cdef void clear_gradient(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef double gradient_norm(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef void step_all(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef double sum_penalties(const walk_t *walk) noexcept nogil
 cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil
 cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,
                         int64_t start) noexcept nogil

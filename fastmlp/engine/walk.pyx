@@ -11,9 +11,7 @@ operations go through a table (csrc/walk.h), the rest through the kernels of the
 import numpy as np
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.string cimport memset
 
 from fastmlp.engine.core cimport (
     augment as draw_images,
@@ -25,11 +23,15 @@ from fastmlp.engine.core cimport (
     source_size,
 )
 from fastmlp.engine.csrc cimport *
+from fastmlp.engine.finish cimport finish, fold, unfinish
+from fastmlp.engine.shares cimport at, itemsize_of, strip_begin, strip_end
+from fastmlp.engine.update cimport update_vectors
 
 from fastmlp import activations
 from fastmlp.engine import core
 from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES
-from fastmlp.engine.plan import aligned_zeros, plan_workspace
+from fastmlp.engine.plan import aligned_zeros, padded, plan_workspace
+from fastmlp.layers import NORM_MOMENTUM
 
 # The last layer's activation is part of these losses.
 FROM_LOGITS = {"cross_entropy", "binary_cross_entropy", "log_likelihood"}
@@ -55,13 +57,11 @@ cdef class Walk:
 
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss=None, loss_options=None,
                  targets=None, targets_preparation=None, sample_weight=None, gradient=None, moments=(),
-                 d_inputs=False):
+                 d_inputs=False, training=False):
         cdef layer_t *layer
         cdef layer_t *below
         cdef char *memory
         cdef char *parameter_memory
-        cdef char *gradient_memory = NULL
-        cdef char *moment_memory
         cdef double[::1] penalties
         cdef size_t itemsize = plan.dtype.itemsize
         cdef Py_ssize_t i
@@ -70,13 +70,14 @@ cdef class Walk:
         isa = core.instruction_set()
         self.step.kernels = find_kernels(isa, self.step.dtype)
         self.step.accumulate, self.step.ahead = False, NULL
+        self.step.norm_momentum = NORM_MOMENTUM if training else 0
         self.walk.operations = find_operations(plan.operations, isa, self.step.dtype)
-        layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs)
+        layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs,
+                                training=training)
         self.step.stride = layout.stride
         memory = self.writable(aligned_zeros(layout.size, plan.dtype))
         parameter_memory = self.readable(parameters)
-        if gradient is not None:
-            gradient_memory = self.writable(gradient)
+        self.walk.learns = gradient is not None
         penalties = aligned_zeros(sum(layer_plan.n_out for layer_plan in plan.layers), np.float64)
         self.keep_alive.append(penalties)
         self.walk.penalties = &penalties[0]
@@ -98,11 +99,13 @@ cdef class Walk:
             layer.weight_stride = layer_plan.weight_stride
             kind, layer.activation_parameter = activations.split(layer_plan.activation)
             layer.activation = ACTIVATION_CODES[kind]
-            layer.is_softmax = layer.activation == ACTIVATION_SOFTMAX
-            if layer.is_softmax:
-                layer.activation = ACTIVATION_IDENTITY
+            if i == self.walk.n_layers - 1 and loss in FROM_LOGITS:
+                # These losses begin at the logits; the activation is part of their kernel.
+                self.walk.last_is_logits, layer.activation = True, ACTIVATION_IDENTITY
             layer.weight = parameter_memory + <size_t>layer_plan.weight_offset * itemsize
-            layer.bias = parameter_memory + <size_t>layer_plan.bias_offset * itemsize
+            self.place_vectors(layer, layer_plan, parameter_memory, itemsize)
+            self.place_finish(i, layer_plan, layout, memory, itemsize)
+            layer.is_trainable = layer_plan.trainable or not training
             layer.outputs = memory + <size_t>layout.outputs[i] * itemsize
             if layout.slopes[i] >= 0:
                 layer.slopes = memory + <size_t>layout.slopes[i] * itemsize
@@ -123,24 +126,88 @@ cdef class Walk:
                     layer.d_inputs = self.walk.layers[i - 1].d_outputs
                 elif d_inputs:
                     layer.d_inputs = memory + <size_t>layout.d_inputs * itemsize
-            if gradient_memory != NULL:
-                layer.d_weight = gradient_memory + <size_t>layer_plan.weight_offset * itemsize
-                layer.d_bias = gradient_memory + <size_t>layer_plan.bias_offset * itemsize
         self.walk.keeps_rows = loss is not None or plan.operations == "blas"
         for i, places in enumerate(layout.forms):
             self.place_forms(i, memory, places)
-        # These losses begin at the logits; the activation is part of their kernel.
-        self.walk.last_is_logits = loss in FROM_LOGITS
-        if self.walk.last_is_logits:
-            layer = &self.walk.layers[self.walk.n_layers - 1]
-            layer.activation, layer.is_softmax = ACTIVATION_IDENTITY, False
-        for k, moment in enumerate(moments):
-            moment_memory = self.writable(moment)
+        self.place_learning(plan, gradient, moments, itemsize)
+        self.walk.first_trained = 0
+        if not d_inputs:
+            while (self.walk.first_trained < self.walk.n_layers - 1
+                   and not self.walk.layers[self.walk.first_trained].is_trainable):
+                self.walk.first_trained += 1
+            for i in range(self.walk.first_trained + 1):  # nobody below has a use for it
+                self.walk.layers[i].d_inputs = NULL
+
+    cdef int place_vectors(self, layer_t *layer, layer_plan, char *parameters, size_t itemsize) except -1:
+        """Point a layer at what it has beside its weights."""
+        vectors = layer_plan.vectors
+        cdef char *first = parameters + <size_t>layer_plan.bias_offset * itemsize
+        layer.vector_stride, layer.n_vectors = padded(layer_plan.n_out), len(layer_plan.learned)
+        layer.vectors = layer.bias = first
+        cdef size_t row_bytes = <size_t>layer.vector_stride * itemsize
+        if "scale" in vectors:
+            layer.norm_scale = first + <size_t>vectors.index("scale") * row_bytes
+        if "slope" in vectors:
+            layer.prelu_slope = first + <size_t>vectors.index("slope") * row_bytes
+        if "mean" in vectors:
+            layer.mean = first + <size_t>vectors.index("mean") * row_bytes
+            layer.variance = first + <size_t>vectors.index("variance") * row_bytes
+        return 0
+
+    cdef int place_finish(self, Py_ssize_t i, layer_plan, layout, char *memory, size_t itemsize) except -1:
+        """Decide what the walk does when a layer's operations are done, and give it room."""
+        cdef layer_t *layer = &self.walk.layers[i]
+        layer.dropout, layer.stream = layer_plan.dropout, STREAM_DROPOUT + N_STREAMS * i
+        if layout.factors[i] >= 0:
+            layer.factors = memory + <size_t>layout.factors[i] * itemsize
+        if layout.undropped[i] >= 0:
+            layer.undropped = memory + <size_t>layout.undropped[i] * itemsize
+        if layout.normed[i] >= 0:
+            layer.normed = memory + <size_t>layout.normed[i] * itemsize
+            layer.inverse = memory + <size_t>layout.inverse[i] * itemsize
+        layer.norm, layer.norm_is_fixed = NORM_NONE, not layer_plan.trainable
+        if layer_plan.norm == "layer":
+            layer.norm = NORM_LAYER
+        elif layer_plan.norm == "batch" and self.walk.learns:
+            layer.norm = NORM_BATCH
+        elif layer_plan.norm == "batch":  # part of the product
+            layer.folded_scale = memory + <size_t>layout.folded[i] * itemsize
+            layer.folded_bias = <char *>layer.folded_scale + <size_t>layer.vector_stride * itemsize
+            layer.scale, layer.bias = layer.folded_scale, layer.folded_bias
+        if layer.norm != NORM_NONE:
+            layer.bias = memory + <size_t>layout.zeros * itemsize
+        layer.late_activation = ACTIVATION_IDENTITY
+        if (layer.norm != NORM_NONE or layer.activation in (ACTIVATION_SOFTMAX, ACTIVATION_PRELU)
+                or layer.undropped != NULL):
+            layer.late_activation, layer.activation = layer.activation, ACTIVATION_IDENTITY
+        layer.is_plain = (layer.norm == NORM_NONE and layer.late_activation == ACTIVATION_IDENTITY
+                          and layer.factors == NULL)
+        return 0
+
+    cdef int place_learning(self, plan, gradient, moments, size_t itemsize) except -1:
+        """Point the layers at their gradients and at the solver's moments."""
+        cdef layer_t *layer
+        cdef char *vectors
+        cdef char *memory
+        cdef Py_ssize_t i
+        for k, vector in enumerate([gradient, *moments], -1):
+            if vector is None:
+                continue
+            memory = self.writable(vector)
             for i, layer_plan in enumerate(plan.layers):
-                self.walk.layers[i].moment_weight[<int>k] = (
-                    moment_memory + <size_t>layer_plan.weight_offset * itemsize)
-                self.walk.layers[i].moment_bias[<int>k] = (
-                    moment_memory + <size_t>layer_plan.bias_offset * itemsize)
+                layer = &self.walk.layers[i]
+                vectors = memory + <size_t>layer_plan.bias_offset * itemsize
+                if k >= 0:
+                    layer.moment_weight[<int>k] = memory + <size_t>layer_plan.weight_offset * itemsize
+                    layer.moment_vectors[<int>k] = vectors
+                    continue
+                layer.d_weight = memory + <size_t>layer_plan.weight_offset * itemsize
+                layer.d_vectors = vectors
+                if layer.norm_scale != NULL:
+                    layer.d_norm_scale = vectors + (<char *>layer.norm_scale - <char *>layer.vectors)
+                if layer.prelu_slope != NULL:
+                    layer.d_prelu_slope = vectors + (<char *>layer.prelu_slope - <char *>layer.vectors)
+        return 0
 
     cdef int place_forms(self, Py_ssize_t i, char *memory, places) except -1:
         """Point a layer at its matrices in bfloat16, and its neighbours at them."""
@@ -184,10 +251,6 @@ cdef class Walk:
         return 0
 
 
-cdef inline size_t itemsize_of(const step_t *step) noexcept nogil:
-    return sizeof(float) if step.dtype == DTYPE_F32 else sizeof(double)
-
-
 cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
                  const int64_t *rows) noexcept nogil:
     """Read the member's samples into the first layer's inputs, sample by sample and, for tiles, transposed.
@@ -215,6 +278,7 @@ cdef bint gather(const walk_t *walk, const step_t *step, const member_t *member,
         else:
             step.kernels.gather_rows(inputs_rows, &walk.inputs, rows + start, &walk.inputs_preparation, n,
                                      first.weight_stride)
+        disturb(walk, step, inputs_rows, start, n)
         if first.inputs != NULL and walk.operations.inputs_changed == NULL:
             step.kernels.transpose(<char *>first.inputs + <size_t>start * itemsize, inputs_rows, n,
                                    first.n_in, step.stride, first.weight_stride)
@@ -233,7 +297,22 @@ cdef void augment(source_t *out, const walk_t *walk, const step_t *step, const m
     out.column_stride = source_size(walk.inputs.type)
     out.row_stride = walk.inputs.n_columns * out.column_stride
     out.data = walk.augmented + member.index * LANES * out.row_stride
-    draw_images(<void *>out.data, &walk.inputs, rows + start, n, &walk.augmentation, step.n_steps, start)
+    draw_images(<void *>out.data, &walk.inputs, rows + start, n, &walk.augmentation, step.random.step, start)
+
+
+cdef void disturb(const walk_t *walk, const step_t *step, char *inputs_rows, int64_t start,
+                  int64_t n) noexcept nogil:
+    """Add noise to n gathered samples, of which ``start`` is the first, and drop inputs."""
+    cdef layer_t *first = &walk.layers[0]
+    cdef random_t random = step.random
+    if walk.input_noise > 0:
+        random.stream = STREAM_INPUT_NOISE
+        step.kernels.input_noise(inputs_rows, &random, start, n, first.n_in, first.weight_stride,
+                                 walk.input_noise)
+    if walk.input_dropout > 0:
+        random.stream = STREAM_INPUT_DROPOUT
+        step.kernels.input_dropout(inputs_rows, &random, start, n, first.n_in, first.weight_stride,
+                                   walk.input_dropout)
 
 
 cdef bint transpose_in_place(const walk_t *walk, const step_t *step, int64_t start,
@@ -279,21 +358,6 @@ cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, 
         ahead.n_lines = ahead.n_rows * (row_bytes / 64 + 1)
 
 
-cdef void activate_strip(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
-    """Softmax over the units of the member's samples."""
-    cdef int64_t start = strip_begin(step, member), end = strip_end(step, member)
-    step.kernels.activation_forward(<char *>layer.outputs + <size_t>start * itemsize_of(step), NULL, NULL,
-                                    layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX, 0)
-
-
-cdef void derive_strip(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
-    """The way back through it."""
-    cdef int64_t start = strip_begin(step, member), end = strip_end(step, member)
-    cdef size_t skip = <size_t>start * itemsize_of(step)
-    step.kernels.activation_backward(<char *>layer.d_outputs + skip, <char *>layer.outputs + skip, NULL,
-                                     layer.n_out, end - start, step.stride, ACTIVATION_SOFTMAX, 0)
-
-
 cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
                   int64_t n_samples) noexcept nogil:
     """Gather the rows and walk up the layers; the outputs can be read when it returns.
@@ -319,14 +383,17 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
                 <char *>layer.inputs_rows + <size_t>(start * layer.weight_stride) * itemsize,
                 <char *>layer.inputs + <size_t>start * itemsize, layer.n_in, end - start,
                 layer.weight_stride, step.stride)
+        if layer.folded_scale != NULL:
+            fold(layer, step, member)
         walk.operations.linear_forward(layer, step, member)
-        barrier(member)
-        if layer.is_softmax:
-            activate_strip(layer, step, member)
-            barrier(member)
+        if not layer.is_plain:
             if walk.operations.outputs_changed != NULL:
-                walk.operations.outputs_changed(layer, step, member)
+                barrier(member)  # these operations deal units out in twos, to others than `finish` does
+            finish(layer, step, member)
+            if walk.operations.outputs_changed != NULL:
                 barrier(member)
+                walk.operations.outputs_changed(layer, step, member)
+        barrier(member)
     return is_finite
 
 
@@ -392,12 +459,12 @@ cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t
             unprepared.center = NULL
             kernels.gather_columns(weights, &walk.sample_weight, rows + start, &unprepared, n, stride)
             kernels.weigh(d_outputs, losses, weights, n_out, n, stride)
-        if last.is_softmax:
-            derive_strip(last, step, member)
-        else:
-            kernels.activation_backward(d_outputs, outputs, slopes, last.n_out, n, stride, last.activation,
-                                        last.activation_parameter)
+        kernels.activation_backward(d_outputs, outputs, slopes, last.n_out, n, stride, last.activation,
+                                    last.activation_parameter)
     barrier(member)
+    if walk.learns and not last.is_plain:
+        unfinish(last, step, member)
+        barrier(member)
     if walk.operations.gradient_changed != NULL:
         walk.operations.gradient_changed(last, step, member)
         barrier(member)
@@ -408,143 +475,21 @@ cdef void backward(const walk_t *walk, const step_t *step, const member_t *membe
     """Walk down the layers; each passes its gradient on before its weights change."""
     cdef Py_ssize_t i
     cdef layer_t *layer
-    for i in range(walk.n_layers - 1, -1, -1):
+    for i in range(walk.n_layers - 1, walk.first_trained - 1, -1):
         layer = &walk.layers[i]
         if layer.d_inputs != NULL:
             walk.operations.linear_backward(layer, step, member)
-            barrier(member)
-            if i > 0 and walk.layers[i - 1].is_softmax:
-                derive_strip(&walk.layers[i - 1], step, member)
-                barrier(member)
+            if i > 0 and not walk.layers[i - 1].is_plain:
                 if walk.operations.gradient_changed != NULL:
-                    walk.operations.gradient_changed(&walk.layers[i - 1], step, member)
+                    barrier(member)  # see forward
+                unfinish(&walk.layers[i - 1], step, member)
+                if walk.operations.gradient_changed != NULL:
                     barrier(member)
-        walk.operations.linear_update(layer, step, member)
-        update_bias(layer, step, member)
-
-
-cdef void update_bias(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
-    """The gradient of the biases of the member's units, and the solver's step; they are not penalised."""
-    cdef:
-        int64_t begin = share_begin(layer.n_out, member), n = share_end(layer.n_out, member) - begin
-        size_t skip = <size_t>begin * itemsize_of(step)
-        optimizer_t optimizer
-    step.kernels.row_sums(<char *>layer.d_bias + skip, <char *>layer.d_outputs + skip * step.stride, n,
-                          step.n_samples, step.stride, step.accumulate)
-    if step.accumulate:
-        return
-    optimizer = step.optimizer
-    optimizer.l2, optimizer.l1, optimizer.shrink = 0, 0, 1
-    step_slice(step, layer.bias, layer.moment_bias, layer.d_bias, begin, n, &optimizer)
-
-
-cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
-    """Tell the operations that somebody else may have changed the weights."""
-    cdef Py_ssize_t i
-    if walk.operations.weights_changed != NULL:
-        for i in range(walk.n_layers):
-            walk.operations.weights_changed(&walk.layers[i], step, member)
-        barrier(member)
-
-
-cdef void penalise_weights(const walk_t *walk, const step_t *step, const member_t *member, double of_squares,
-                           double of_magnitudes) noexcept nogil:
-    """Leave the penalty on each unit's weights in ``penalties``: the member's own units."""
-    cdef:
-        Py_ssize_t i
-        int64_t unit, first_of_layer = 0
-        layer_t *layer
-        size_t row_bytes
-        char *row
-        double penalty
-    for i in range(walk.n_layers):
-        layer = &walk.layers[i]
-        row_bytes = <size_t>layer.weight_stride * itemsize_of(step)
-        for unit in range(share_begin(layer.n_out, member), share_end(layer.n_out, member)):
-            row = <char *>layer.weight + <size_t>unit * row_bytes
-            penalty = 0
-            if of_squares != 0:
-                penalty += of_squares * step.kernels.sum_of_squares(row, layer.weight_stride)
-            if of_magnitudes != 0:
-                penalty += of_magnitudes * step.kernels.sum_of_magnitudes(row, layer.weight_stride)
-            walk.penalties[first_of_layer + unit] = penalty
-        first_of_layer += layer.n_out
-
-
-cdef double sum_penalties(const walk_t *walk) noexcept nogil:
-    """Return the penalty on all weights."""
-    cdef double total = 0
-    cdef Py_ssize_t i
-    cdef int64_t unit, n_units = 0
-    for i in range(walk.n_layers):
-        n_units += walk.layers[i].n_out
-    for unit in range(n_units):
-        total += walk.penalties[unit]
-    return total
-
-
-cdef void clear_gradient(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
-    """Make the gradient of the member's units zero, for products that add to it."""
-    cdef:
-        Py_ssize_t i
-        layer_t *layer
-        int64_t begin, n
-        size_t itemsize = itemsize_of(step)
-    for i in range(walk.n_layers):
-        layer = &walk.layers[i]
-        begin = share_begin(layer.n_out, member)
-        n = share_end(layer.n_out, member) - begin
-        memset(<char *>layer.d_weight + <size_t>(begin * layer.weight_stride) * itemsize, 0,
-               <size_t>(n * layer.weight_stride) * itemsize)
-        memset(<char *>layer.d_bias + <size_t>begin * itemsize, 0, <size_t>n * itemsize)
-
-
-cdef double gradient_norm(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
-    """Return the norm of the whole gradient, summed unit by unit in one order, to every member."""
-    cdef:
-        Py_ssize_t i
-        layer_t *layer
-        int64_t unit, first_of_layer = 0
-        size_t itemsize = itemsize_of(step)
-    barrier(member)  # all have read the penalties, whose place the sums take
-    for i in range(walk.n_layers):
-        layer = &walk.layers[i]
-        for unit in range(share_begin(layer.n_out, member), share_end(layer.n_out, member)):
-            walk.penalties[first_of_layer + unit] = step.kernels.sum_of_squares(
-                <char *>layer.d_weight + <size_t>(unit * layer.weight_stride) * itemsize, layer.weight_stride
-            ) + step.kernels.sum_of_squares(<char *>layer.d_bias + <size_t>unit * itemsize, 1)
-        first_of_layer += layer.n_out
-    barrier(member)
-    return sqrt(sum_penalties(walk))
-
-
-cdef void step_all(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:
-    """Make the solver's step on the member's units, by the gradient that was gathered."""
-    cdef:
-        Py_ssize_t i
-        layer_t *layer
-        int64_t begin, n
-        optimizer_t of_biases = step.optimizer
-    of_biases.l2, of_biases.l1, of_biases.shrink = 0, 0, 1
-    for i in range(walk.n_layers):
-        layer = &walk.layers[i]
-        begin = share_begin(layer.n_out, member)
-        n = share_end(layer.n_out, member) - begin
-        step_slice(step, layer.weight, layer.moment_weight, layer.d_weight, begin * layer.weight_stride,
-                   n * layer.weight_stride, &step.optimizer)
-        step_slice(step, layer.bias, layer.moment_bias, layer.d_bias, begin, n, &of_biases)
-    barrier(member)  # nobody reads the sums of squares any more, nor old weights
-    change_weights(walk, step, member)
-
-
-cdef void step_slice(const step_t *step, void *w, void *const *moments, const void *gradient, int64_t begin,
-                     int64_t n, const optimizer_t *optimizer) noexcept nogil:
-    cdef size_t skip = <size_t>begin * itemsize_of(step)
-    cdef char *moment_1 = <char *>moments[0]
-    cdef char *moment_2 = <char *>moments[1]
-    step.kernels.solver_step(<char *>w + skip, NULL if moment_1 == NULL else moment_1 + skip,
-                             NULL if moment_2 == NULL else moment_2 + skip, <const char *>gradient + skip, 1,
-                             n, 0, 0, optimizer)
+                    walk.operations.gradient_changed(&walk.layers[i - 1], step, member)
+            barrier(member)
+        if layer.is_trainable:
+            walk.operations.linear_update(layer, step, member)
+            update_vectors(layer, step, member)
 
 
 cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil:
@@ -552,7 +497,7 @@ cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil:
     cdef layer_t *last = &walk.layers[walk.n_layers - 1]
     if walk.last_is_logits:
         step.kernels.activation_forward(
-            last.outputs, NULL, NULL, last.n_out, step.n_samples, step.stride,
+            last.outputs, NULL, NULL, NULL, last.n_out, step.n_samples, step.stride,
             ACTIVATION_SOFTMAX if walk.loss in (LOSS_CROSS_ENTROPY, LOSS_SOFT_CROSS_ENTROPY)
             else ACTIVATION_LOGISTIC, 0)
 

@@ -128,7 +128,7 @@ static void run(isa_t isa, dtype_t dtype, int kind, solver_t solver, int64_t n_s
         layer->slopes = zeros(n_out * STRIDE, itemsize);
         layer->input_slopes = l ? net.layers[l - 1].slopes : NULL;
         layer->weight = zeros(n_weights, itemsize), layer->bias = zeros(n_out + LANES, itemsize);
-        layer->d_weight = zeros(n_weights, itemsize), layer->d_bias = zeros(n_out + LANES, itemsize);
+        layer->d_weight = zeros(n_weights, itemsize);
         for (int m = 0; m < 2; m++)
             layer->moment_weight[m] = zeros(n_weights, itemsize);
         for (int64_t o = 0; o < layer->n_out; o++)
