@@ -50,7 +50,7 @@ def canonical(name: str, argument: str = "activation") -> str:
     if not bracket:
         return kind
     if kind not in PARAMETERS:
-        takers = " and ".join(f"{taker}({parameter})" for taker, (parameter, _) in PARAMETERS.items())
+        takers = ", ".join(f"{taker}({parameter})" for taker, (parameter, _) in PARAMETERS.items())
         raise ValueError(f"{argument}={name!r}: {kind} has no parameter; only {takers} have.")
     parameter, default = PARAMETERS[kind]
     try:

@@ -274,6 +274,8 @@ class BaseMLP(Parameters):
             ema_decay=self.ema_decay,
             augmentation=self.augmentation,
             image_shape=self.image_shape,
+            input_dropout=self.input_dropout,
+            input_noise=self.input_noise,
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,

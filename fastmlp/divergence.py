@@ -27,7 +27,7 @@ def is_sound(parameters: np.ndarray, session: Any) -> bool:
 def find_broken(plan: Any, parameters: np.ndarray) -> str:
     """Return the words for the layer that broke."""
     for i, layer in enumerate(plan.layers):
-        if not np.isfinite(parameters[layer.weight]).all() or not np.isfinite(parameters[layer.bias]).all():
+        if not np.isfinite(parameters[layer.parameters]).all():
             return f"the parameters of layer {i}"
     return f"the outputs of layer {len(plan.layers) - 1}"
 

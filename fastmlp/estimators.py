@@ -95,6 +95,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         for "adamw", 0 for the others.
     clip_value, clip_norm : float or None, default=None
         Cut every element of a batch's gradient to +-clip_value, or the whole gradient to a norm of clip_norm.
+    dropout : float or list of float, default=0
+        The share of outputs that each step of training drops, for all hidden layers or one for each.
+    batch_norm, layer_norm : bool or list of bool, default=False
+        Whether hidden layers normalise before their activation, by the batch or by the sample; see
+        `fastmlp.layers.Dense`.
+    input_dropout, input_noise : float, default=0
+        The share of inputs that each step drops, and the deviation of the noise that it adds to them.
     ema_decay : float in [0, 1) or None, default=None
         If given, the model is an exponential moving average of the parameters over the steps: see `Trainer`.
         0.99 or 0.999 are usual.

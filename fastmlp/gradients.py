@@ -24,7 +24,8 @@ class CheckedGradient:
     ----------
     layer : int
     name : str
-        "W[i, j]", from input i to unit j, as in ``coefs_``, or "b[j]".
+        "W[i, j]", from input i to unit j, as in ``coefs_``, or "b[j]"; "scale[j]" of a normalisation,
+        "slope[j]" of prelu.
     analytic : float
         The derivative of the loss by backpropagation.
     numerical : tuple of float
@@ -96,7 +97,8 @@ def gradient_check(
     """Compare backpropagation with (L(w + epsilon) - L(w - epsilon)) / (2 epsilon) for a few parameters.
 
     The error of these central differences is of the order of epsilon^2, so that the differences should fall a
-    hundredfold from one epsilon to the next. All is computed in float64, whatever the network's type.
+    hundredfold from one epsilon to the next. All is computed in float64, whatever the network's type, and as in
+    a step of training that drops nothing: batch normalisation is by the samples of X.
 
     Parameters
     ----------
@@ -108,7 +110,7 @@ def gradient_check(
         See `fastmlp.losses`; by default the one that goes with the last activation.
     epsilons : sequence of float, default=(1e-2, 1e-3, 1e-4)
     n_per_layer : int, default=3
-        Weights, and as many biases, that are drawn from each layer; all where there are no more.
+        Weights, and as many biases and so on, that are drawn from each layer; all where there are no more.
     random_state : int, RandomState instance or None, default=0
         For that draw.
 
@@ -138,11 +140,11 @@ def gradient_check(
     loss = double.check_loss(loss or _LOSSES.get(network.layers[-1].activation, "squared_error"))
     _, d_parameters, _ = double.gradients(X, y, loss)
     rows = []
-    for i, (d_coef, d_intercept) in enumerate(zip(*double.split(d_parameters), strict=True)):
-        for letter, values, gradient in (
-            ("W", double.coefs_[i], d_coef),
-            ("b", double.intercepts_[i], d_intercept),
-        ):
+    for i, layer in enumerate(double.plan.layers):
+        parts, gradients = (double.split_layer(layer, vector) for vector in (None, d_parameters))
+        for part in ("weight", *layer.learned):
+            letter = {"weight": "W", "bias": "b"}.get(part, part)
+            values, gradient = parts[part].T, gradients[part].T  # W as in coefs_
             for flat in np.sort(random_state.permutation(values.size)[:n_per_layer]):
                 index = np.unravel_index(flat, values.shape)
                 numerical = tuple(_difference(double, values, index, e, X, y, loss) for e in epsilons)
@@ -155,9 +157,9 @@ def _difference(network, values, index, epsilon, X, y, loss) -> float:
     """Return the central difference of the loss when one parameter is moved."""
     here = values[index]
     values[index] = here + epsilon
-    above = network.evaluate(X, y, loss)[0]
+    above = network.gradients(X, y, loss)[0]
     values[index] = here - epsilon
-    below = network.evaluate(X, y, loss)[0]
+    below = network.gradients(X, y, loss)[0]
     values[index] = here
     return (above - below) / (2 * epsilon)
 
@@ -172,8 +174,5 @@ def _in_double(network: Network) -> Network:
         preparation=network.preparation,
         n_threads=network.n_threads,
     )
-    for ours, theirs in zip(
-        [*double.coefs_, *double.intercepts_], [*network.coefs_, *network.intercepts_], strict=True
-    ):
-        ours[:] = theirs
+    double.parameters[:] = network.parameters  # they lie alike in every type
     return double

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from fastmlp import activations
 from fastmlp.checks import number
 
 #: PyTorch's, for both normalisations and for the running statistics of a batch normalisation.
@@ -67,6 +68,11 @@ class Dense:
         """The normalisation: "batch", "layer" or ""."""
         return "batch" if self.batch_norm else "layer" if self.layer_norm else ""
 
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """What the layer has beside its weights, a number for each unit."""
+        return learned_vectors(self.activation, self.norm) + running_statistics(self.norm)
+
     def __repr__(self):
         changed = [f"units={self.units}", f"activation={self.activation!r}"]
         changed += [
@@ -75,3 +81,14 @@ class Dense:
             if one.repr and getattr(self, one.name) != one.default
         ]
         return f"Dense({', '.join(changed)})"
+
+
+def learned_vectors(activation: str, norm: str) -> tuple[str, ...]:
+    """Return the names of the vectors, a number for each unit, that such a layer learns."""
+    slope = activations.split(activation)[0] == "prelu"
+    return ("bias",) + ("scale",) * bool(norm) + ("slope",) * slope
+
+
+def running_statistics(norm: str) -> tuple[str, ...]:
+    """Return the names of the vectors that training moves but does not learn."""
+    return ("mean", "variance") * (norm == "batch")

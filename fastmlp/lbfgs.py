@@ -23,6 +23,10 @@ _REASONS = {
     "clip_value": "a gradient that was cut is not that of the loss",
     "clip_norm": "a gradient that was cut is not that of the loss",
     "ema_decay": "its line searches begin where the last one ended, not at an average",
+    "dropout": "the loss would be another one at every call",
+    "input_dropout": "the loss would be another one at every call",
+    "input_noise": "the loss would be another one at every call",
+    "batch_norm": "its running statistics are gathered from batches; use layer_norm",
     "callbacks": "its iterations, which are epochs, are all its steps",
     "augmentation": "the loss must be the same at every call",
     "dtype": "it does not find its way by rounded gradients; use 'float32' or 'float64'",
@@ -39,6 +43,8 @@ def check_goes_with(network: Any, **settings: Any) -> None:
     """
     if network.is_mixed:
         settings["dtype"] = "bfloat16"
+    settings["dropout"] = max(layer.dropout for layer in network.layers)
+    settings["batch_norm"] = any(layer.batch_norm and layer.trainable for layer in network.layers)
     for name, value in settings.items():
         if value and not isinstance(value, Constant):
             raise ValueError(f"{name}={value!r} does not go with L-BFGS: {_REASONS[name]}.")
@@ -75,11 +81,14 @@ class FullBatchLoss:
             loss = self._gradient(self._d_parameters)
             d = self._d_parameters.astype(np.float64)
             for layer in self.network.plan.layers:
+                if not layer.trainable:
+                    d[layer.parameters] = 0
+                    continue
                 weight = layer.weight_of(x)
                 loss += 0.5 * self.decay * np.square(weight).sum()
                 layer.weight_of(d)[:] += self.decay * weight
         for i, layer in enumerate(self.network.plan.layers):
-            if not np.isfinite(d[layer.weight]).all() or not np.isfinite(d[layer.bias]).all():
+            if not np.isfinite(d[layer.parameters]).all():
                 raise FloatingPointError(f"the gradient of layer {i}")
         if not np.isfinite(loss):
             raise FloatingPointError(f"the outputs of layer {len(self.network.layers) - 1}")

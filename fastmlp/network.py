@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from fastmlp import activations, initializers, losses
 from fastmlp.checks import named, number, weights
 from fastmlp.engine.core import BFLOAT16_IS_MISSING, has_bfloat16, instruction_set
-from fastmlp.engine.plan import Plan, aligned_zeros, choose_operations, make_plan
+from fastmlp.engine.plan import LayerPlan, Plan, aligned_zeros, choose_operations, make_plan
 from fastmlp.layers import Dense
 from fastmlp.preparation import Preparation
 from fastmlp.threads import count_threads
@@ -74,8 +74,9 @@ class Network:
     Attributes
     ----------
     parameters : ndarray of shape (n,)
-        All weights and biases, one layer after the other, weights in rows of (n_out, n_in); between them
-        a few zeros that align them. Changing it changes the network.
+        All weights and biases, one layer after the other, weights in rows of (n_out, n_in), then what
+        normalisations and PReLU have learned; between them a few zeros that align them. Changing it changes
+        the network.
 
     Examples
     --------
@@ -114,6 +115,11 @@ class Network:
         self.layers = tuple(
             replace(layer, activation=activations.canonical(layer.activation)) for layer in layers
         )
+        if self.layers[-1].dropout:
+            raise ValueError(
+                f"layers={layers!r}: the last layer has dropout={self.layers[-1].dropout}, but the outputs are "
+                "what is asked for; only layers before it can drop some."
+            )
         self.engine = engine
         self.preparation = preparation
         self.n_threads = n_threads
@@ -131,6 +137,10 @@ class Network:
             tuple(layer.activation for layer in self.layers),
             np.dtype("float32" if mixed else _dtype_name(dtype)),
             operations,
+            tuple(
+                {"norm": layer.norm, "dropout": float(layer.dropout), "trainable": layer.trainable}
+                for layer in self.layers
+            ),
         )
         self._training_plan = replace(self._plan, operations="bfloat16") if mixed else self._plan
         self._parameters = self.new_vector()
@@ -141,8 +151,12 @@ class Network:
             if dense.initializer is not None:
                 way = named("initializer", dense.initializer, initializers.BY_NAME)
             weight, bias = way.draw(random_state, layer.n_in, layer.n_out)
-            layer.weight_of(self.parameters)[:] = weight.T
-            layer.bias_of(self.parameters)[:] = bias
+            parts = self.split_layer(layer)
+            parts["weight"][:], parts["bias"][:] = weight.T, bias
+            for name in parts.keys() & {"scale", "variance"}:
+                parts[name][:] = 1
+            if "slope" in parts:
+                parts["slope"][:] = activations.split(layer.activation)[1]
 
     @property
     def plan(self) -> Plan:
@@ -198,6 +212,59 @@ class Network:
     def intercepts_(self) -> list[np.ndarray]:
         """The biases of each layer, (n_out,): views of `parameters`."""
         return [layer.bias_of(self.parameters) for layer in self._plan.layers]
+
+    def parts(self, vector: np.ndarray | None = None) -> list[dict[str, np.ndarray]]:
+        """Return each layer's parts of `parameters`, or of a vector like it, by their names: views of it.
+
+        ``"weight"`` (n_out, n_in), and of (n_out,) each ``"bias"``, the ``"scale"`` of a normalisation, the
+        ``"slope"`` of prelu, and the running ``"mean"`` and ``"variance"`` of a batch normalisation.
+
+        Examples
+        --------
+        >>> network = Network([Dense(8, "prelu", batch_norm=True), Dense(1, "identity")], n_features=2)
+        >>> [list(parts) for parts in network.parts()]
+        [['weight', 'bias', 'scale', 'slope', 'mean', 'variance'], ['weight', 'bias']]
+        """
+        return [self.split_layer(layer, vector) for layer in self._plan.layers]
+
+    def split_layer(self, layer: LayerPlan, vector: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return one layer's `parts`."""
+        vector = self._parameters if vector is None else vector
+        return {"weight": layer.weight_of(vector)} | {
+            name: layer.vector_of(name, vector) for name in layer.vectors
+        }
+
+    def freeze(self, layers: Sequence[int]) -> None:
+        """Have training leave these layers as they are; the others learn, also those that did not before.
+
+        Parameters
+        ----------
+        layers : sequence of int
+            Their numbers, from 0 for the first hidden layer; negative ones count from the end. An empty one
+            sets all layers free.
+
+        Examples
+        --------
+        Fine-tune the last layer of a model alone:
+
+        >>> import fastmlp
+        >>> X, y, *_ = fastmlp.datasets.load_digits()
+        >>> model = fastmlp.MLPClassifier(max_iter=5, random_state=0, tol=0).fit(X[:500], y[:500])
+        >>> model.network_.freeze([0])
+        >>> before = model.coefs_[0].copy()
+        >>> model = model.partial_fit(X[500:], y[500:])
+        >>> bool((model.coefs_[0] == before).all())
+        True
+        """
+        n = len(self.layers)
+        frozen = set()
+        for layer in layers:
+            number("layers", layer, at_least=-n, at_most=n - 1, whole=True)
+            frozen.add(layer % n)
+        self.layers = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self.layers))
+        plans = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self._plan.layers))
+        self._plan = replace(self._plan, layers=plans)
+        self._training_plan = replace(self._training_plan, layers=plans)
 
     def predict(self, X) -> np.ndarray:
         """Return the outputs for X.

@@ -47,6 +47,11 @@ class Parameters(BaseEstimator):
             None,
         ],
         "image_shape": ["array-like", None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "batch_norm": ["boolean", "array-like"],
+        "layer_norm": ["boolean", "array-like"],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_noise": [Interval(Real, 0, np.inf, closed="left")],
         "weight_decay": [Interval(Real, 0, np.inf, closed="left"), None],
         "weight_init": [StrOptions(set(initializers.BY_NAME)), initializers.Initializer, "array-like", None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -114,6 +119,11 @@ class Parameters(BaseEstimator):
         ema_decay=None,
         augmentation=None,
         image_shape=None,
+        dropout=0.0,
+        batch_norm=False,
+        layer_norm=False,
+        input_dropout=0.0,
+        input_noise=0.0,
         weight_init=None,
         loss=None,
         label_smoothing=0.0,
@@ -156,6 +166,11 @@ class Parameters(BaseEstimator):
         self.ema_decay = ema_decay
         self.augmentation = augmentation
         self.image_shape = image_shape
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.layer_norm = layer_norm
+        self.input_dropout = input_dropout
+        self.input_noise = input_noise
         self.weight_init = weight_init
         self.loss = loss
         self.label_smoothing = label_smoothing
@@ -178,21 +193,34 @@ class Parameters(BaseEstimator):
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
         if any(not isinstance(size, Integral) or size < 1 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        names = [self.activation] * len(sizes) if isinstance(self.activation, str) else list(self.activation)
-        if len(names) != len(sizes):
-            raise ValueError(
-                f"activation={names!r} must name one activation, or one for each of "
-                f"{len(sizes)} hidden layers."
-            )
+        names = self._per_layer("activation", len(sizes))
         for name in names:
             if not isinstance(name, str) or name.partition("(")[0] not in _HIDDEN_ACTIVATIONS:
                 raise ValueError(
                     f"activation={name!r} is not one for hidden layers; choose from "
                     f"{', '.join(sorted(_HIDDEN_ACTIVATIONS))}."
                 )
+        others = {one: self._per_layer(one, len(sizes)) for one in ("dropout", "batch_norm", "layer_norm")}
         return [
-            Dense(int(size), activations.canonical(name)) for size, name in zip(sizes, names, strict=True)
+            Dense(
+                int(size),
+                activations.canonical(names[i]),
+                dropout=others["dropout"][i],
+                batch_norm=bool(others["batch_norm"][i]),
+                layer_norm=bool(others["layer_norm"][i]),
+            )
+            for i, size in enumerate(sizes)
         ]
+
+    def _per_layer(self, name: str, n_layers: int) -> list:
+        """Return a parameter's value for each hidden layer, of one for all of them or a list of as many."""
+        value = getattr(self, name)
+        values = [value] * n_layers if isinstance(value, str) or np.ndim(value) == 0 else list(value)
+        if len(values) != n_layers:
+            raise ValueError(
+                f"{name}={value!r} must be one value, or one for each of {n_layers} hidden layers."
+            )
+        return values
 
     def _optimizer(self):
         if not isinstance(self.solver, str):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import augmentations, initializers, losses, optimizers, schedules
+from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp.checks import number
 from fastmlp.layers import Dense
 from fastmlp.network import DTYPES, Network, can_train_in
@@ -35,6 +35,8 @@ _KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "loss": (losses.Loss, losses.BY_NAME),
     "initializer": (initializers.Initializer, initializers.BY_NAME),
 }
+# What a layer can have beside units and an activation.
+_LAYER_SETTINGS = ("dropout", "batch_norm", "layer_norm", "trainable")
 # Types of class labels that a file can hold: bool, integers, floats, strings; and objects that are strings.
 _LABEL_KINDS = "biufU"
 
@@ -54,7 +56,7 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             name: _plain(name, value) for name, value in parameters.items() if name not in _LEFT_OUT
         },
         "dtype": network.dtype.name,
-        "layers": [[layer.units, layer.activation] for layer in network.layers],
+        "layers": [_describe_layer(layer) for layer in network.layers],
         "fitted": {
             name: _plain(name, getattr(estimator, name))
             for name in ("n_features_in_", *_DERIVED, *_HISTORY)
@@ -66,8 +68,8 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if "feature_names_in_" in fitted:
         description["feature_names"] = estimator.feature_names_in_.tolist()
     tensors = {}
-    for i, (coef, intercept) in enumerate(zip(network.coefs_, network.intercepts_, strict=True)):
-        tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"] = coef.T, intercept
+    for i, parts in enumerate(network.parts()):
+        tensors |= {f"layers.{i}.{name}": part for name, part in parts.items()}
     for name in ("preparation", "target_preparation"):
         if (preparation := fitted[f"{name}_"]) is not None:
             tensors[f"{name}.center"], tensors[f"{name}.scale"] = preparation.center, preparation.scale
@@ -90,7 +92,7 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
         fitted = dict(description["fitted"])
         model.n_features_in_ = fitted.pop("n_features_in_")
         number("n_features_in_", model.n_features_in_, at_least=1, whole=True)
-        layers = [Dense(units, activation) for units, activation in description["layers"]]
+        layers = [_layer(*fields) for fields in description["layers"]]
         _restore_targets(model, description, fitted, layers)
         for name in _DERIVED:
             derived, value = getattr(model, name, None), fitted.pop(name, None)
@@ -106,6 +108,21 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
             f"{path}: its description and its tensors do not fit together ({error})."
         ) from error
     return model
+
+
+def _describe_layer(layer: Dense) -> list[Any]:
+    """Return a layer's units and activation, and of its other settings those that are not the default."""
+    others = {name: getattr(layer, name) for name in _LAYER_SETTINGS}
+    plain = Dense(layer.units)
+    others = {name: value for name, value in others.items() if value != getattr(plain, name)}
+    return [layer.units, layer.activation, others] if others else [layer.units, layer.activation]
+
+
+def _layer(units: int, activation: str, others: dict[str, Any] | None = None) -> Dense:
+    others = others or {}
+    if not others.keys() <= set(_LAYER_SETTINGS):
+        raise ValueError(f"a layer with {', '.join(others)}")
+    return Dense(units, activations.canonical(activation), **others)
 
 
 def _restore_targets(model, description, fitted, layers) -> None:
@@ -145,8 +162,9 @@ def _restore_arrays(model, description, tensors, layers) -> None:
         raise ValueError(f"dtype is {dtype!r}")
     sizes = [model.n_features_in_, *(layer.units for layer in layers)]
     expected: dict[str, tuple[tuple[int, ...], str]] = {}
-    for i, n_out in enumerate(sizes[1:]):
-        expected |= {f"layers.{i}.weight": ((n_out, sizes[i]), dtype), f"layers.{i}.bias": ((n_out,), dtype)}
+    for i, layer in enumerate(layers):
+        expected[f"layers.{i}.weight"] = ((layer.units, sizes[i]), dtype)
+        expected |= {f"layers.{i}.{name}": ((layer.units,), dtype) for name in layer.vectors}
     n_targets = sizes[-1] // model._loss.outputs_per_target
     for name, n in (("preparation", sizes[0]), ("target_preparation", n_targets)):
         if f"{name}.center" in tensors:
@@ -167,8 +185,9 @@ def _restore_arrays(model, description, tensors, layers) -> None:
         preparation=model.preparation_,
         random_state=0,
     )
-    for i, (coef, intercept) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
-        coef[:], intercept[:] = tensors[f"layers.{i}.weight"].T, tensors[f"layers.{i}.bias"]
+    for i, parts in enumerate(model.network_.parts()):
+        for name, part in parts.items():
+            part[:] = tensors[f"layers.{i}.{name}"]
     if "feature_names" in description:
         names = description["feature_names"]
         if (

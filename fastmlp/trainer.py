@@ -70,6 +70,10 @@ class Trainer:
         Changes made at random to the images of each batch, see `fastmlp.augmentations`.
     image_shape : (height, width) or (height, width, channels), optional
         The images that the rows of X are; by default square, of one channel.
+    input_dropout : float in [0, 1), default=0
+        The share of each sample's inputs that a step sets to zero; the others are divided by 1 - input_dropout.
+    input_noise : float, default=0
+        The standard deviation of what is added to the inputs, once they are prepared; drawn for each step.
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new order.
     random_state : int, RandomState instance or None, default=None
@@ -137,6 +141,8 @@ class Trainer:
         ema_decay: float | None = None,
         augmentation: Any = None,
         image_shape: Sequence[int] | None = None,
+        input_dropout: float = 0.0,
+        input_noise: float = 0.0,
         shuffle: bool = True,
         random_state: Any = None,
         tol: float | None = None,
@@ -160,6 +166,8 @@ class Trainer:
         if ema_decay is not None:
             number("ema_decay", ema_decay, at_least=0, below=1)
         self._augmentation = augmentations.engine_options(augmentation, image_shape, network.n_features)
+        number("input_dropout", input_dropout, at_least=0, below=1)
+        number("input_noise", input_noise, at_least=0)
         self.network = network
         self.loss = network.check_loss(loss)
         if target_preparation is not None:
@@ -175,6 +183,7 @@ class Trainer:
         self.batch_size, self.shuffle = int(batch_size), shuffle
         self.alpha, self.l2, self.l1 = float(alpha), float(l2), float(l1)
         self.clip_value, self.clip_norm, self.ema_decay = clip_value, clip_norm, ema_decay
+        self.input_dropout, self.input_noise = float(input_dropout), float(input_noise)
         self.watch = Watch(watch, tol, n_iter_no_change)
         self.restore_best, self.max_seconds = restore_best, max_seconds
         self.target_preparation, self.score = target_preparation, score
@@ -194,6 +203,8 @@ class Trainer:
                 clip_value=clip_value,
                 clip_norm=clip_norm,
                 ema_decay=ema_decay,
+                input_dropout=input_dropout,
+                input_noise=input_noise,
                 callbacks=[callback for callback in self.callbacks if isinstance(callback, EveryNSteps)],
                 augmentation=augmentation,
             )
@@ -298,6 +309,16 @@ class Trainer:
 
     def _session(self, X, targets, rows, sample_weight):
         """Open the engine's training for these data, with the moments so far, or for L-BFGS its gradients."""
+        trained = [layer for layer in self.network.layers if layer.trainable]
+        if not trained:
+            raise ValueError(
+                "every layer of the network is frozen (trainable=False): there is nothing to train."
+            )
+        if min(self.batch_size, len(rows)) < 2 and any(layer.batch_norm for layer in trained):
+            raise ValueError(
+                f"batch_norm=True needs batches of at least 2 samples; batch_size={self.batch_size} and "
+                f"{len(rows)} rows make batches of 1."
+            )
         prepared = self.target_preparation and (self.target_preparation.center, self.target_preparation.scale)
         if is_full_batch(self.optimizer):
             return self.network.full_batch(
@@ -323,6 +344,8 @@ class Trainer:
             l1=self.l1,
             clip_value=self.clip_value or 0.0,
             clip_norm=self.clip_norm or 0.0,
+            input_dropout=self.input_dropout,
+            input_noise=self.input_noise,
             shuffle=self.shuffle,
             seed=self._seed,
             n_steps=self._n_steps,

@@ -364,10 +364,7 @@ def test_instruction_sets_with_fused_multiply_add_agree_to_the_bit():
             *(kernels.activation_forward(z, bias, 50, activation, isa) for activation in NAMES),
             *kernels.cross_entropy(z, labels, 0.3, isa),
             kernels.row_sums(z, 50, isa),
-            *(
-                kernels.linear_forward(weight, bias, z, 50, activation, isa, "tile")
-                for activation in NAMES
-            ),
+            *(kernels.linear_forward(weight, bias, z, 50, activation, isa, "tile") for activation in NAMES),
             kernels.linear_backward(weight, z, z, 50, "tanh", isa, "tile"),
         ]
     for isa in fused[1:]:

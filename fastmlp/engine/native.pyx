@@ -129,6 +129,9 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
         return
     if is_penalised:
         penalise_weights(walk, step, member, 0.5 * run.alpha + weight * run.l2, weight * run.l1)
+    if run.clip_norm > 0:  # the whole gradient comes first, that of the last layer's vectors with the loss
+        clear_gradient(walk, step, member)
+        step.accumulate = True
     step.random.step = <uint32_t>run.n_steps
     walk_forward(walk, step, member, rows, n_samples)
     loss = loss_gradient(walk, step, member, rows, 1.0 / weight)
@@ -151,14 +154,12 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
                    min(run.batch_size, run.n_rows - start - n_samples))
         step.ahead = &ahead
     if run.clip_norm > 0:
-        clear_gradient(walk, step, member)
-        step.accumulate = True
         backward(walk, step, member)
-        step.accumulate = False
         norm = gradient_norm(walk, step, member)
         if not isfinite(norm):
             run.diverged = True
             return
+        step.accumulate = False
         optimizer.scale = min(1.0, run.clip_norm / (norm + CLIP_EPSILON))
         step_all(walk, step, member)
     else:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import activations
+from fastmlp.layers import learned_vectors, running_statistics
 
 #: Samples are padded to whole groups of this many, and blocks of memory begin at such a multiple
 #: (64 bytes in float32). The C core calls it LANES.
@@ -81,13 +82,12 @@ class LayerPlan:
     @property
     def learned(self) -> tuple[str, ...]:
         """The names of the vectors that are learned."""
-        slope = activations.split(self.activation)[0] == "prelu"
-        return ("bias",) + ("scale",) * bool(self.norm) + ("slope",) * slope
+        return learned_vectors(self.activation, self.norm)
 
     @property
     def vectors(self) -> tuple[str, ...]:
         """The names of the vectors, one after the other."""
-        return self.learned + ("mean", "variance") * (self.norm == "batch")
+        return self.learned + running_statistics(self.norm)
 
     @property
     def parameters(self) -> slice:

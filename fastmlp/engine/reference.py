@@ -529,7 +529,9 @@ def input_dropout(x, rate, seed, step, stream):
 
 def input_noise(x, deviation, seed, step, stream):
     """Return x plus normal deviates, two of each two words by Box and Muller."""
-    words = feature_words(64 * -(-len(x) // 64), x.shape[1], seed, step, stream).reshape(-1, 4, 16, x.shape[1])
+    words = feature_words(64 * -(-len(x) // 64), x.shape[1], seed, step, stream).reshape(
+        -1, 4, 16, x.shape[1]
+    )
     u = (words[:, ::2].astype(x.dtype) + x.dtype.type(0.5)) * x.dtype.type(2.0**-32)
     radius, angle = np.sqrt(-2 * np.log(u)), words[:, 1::2] * (2 * np.pi / 2.0**32)
     noise = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=2)

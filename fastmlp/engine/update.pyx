@@ -116,6 +116,9 @@ cdef double gradient_norm(const walk_t *walk, const step_t *step, const member_t
     barrier(member)  # all have read the penalties, whose place the sums take
     for i in range(walk.n_layers):
         layer = &walk.layers[i]
+        if not layer.is_trainable:
+            first_of_layer += layer.n_out
+            continue
         for unit in range(share_begin(layer.n_out, member), share_end(layer.n_out, member)):
             squares = step.kernels.sum_of_squares(
                 <char *>layer.d_weight + <size_t>(unit * layer.weight_stride) * itemsize, layer.weight_stride)

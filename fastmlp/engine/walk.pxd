@@ -58,12 +58,3 @@ cdef void backward(const walk_t *walk, const step_t *step, const member_t *membe
 cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil
 cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,
                         int64_t start) noexcept nogil
-
-
-cdef inline int64_t strip_begin(const step_t *step, const member_t *member) noexcept nogil:
-    """The first sample of a member's share, in whole strips of LANES."""
-    return min(LANES * share_begin((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
-
-
-cdef inline int64_t strip_end(const step_t *step, const member_t *member) noexcept nogil:
-    return min(LANES * share_end((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
