@@ -80,5 +80,5 @@ def split(name: str) -> tuple[str, float]:
 
 
 def has_slopes(name: str) -> bool:
-    """Return whether the engine keeps the derivative of an activation, see `WITH_SLOPES`; of prelu, the input."""
+    """Return whether the engine keeps an activation's derivative, see `WITH_SLOPES`; of prelu, its input."""
     return split(name)[0] in {*WITH_SLOPES, "prelu"}

@@ -97,8 +97,8 @@ def gradient_check(
     """Compare backpropagation with (L(w + epsilon) - L(w - epsilon)) / (2 epsilon) for a few parameters.
 
     The error of these central differences is of the order of epsilon^2, so that the differences should fall a
-    hundredfold from one epsilon to the next. All is computed in float64, whatever the network's type, and as in
-    a step of training that drops nothing: batch normalisation is by the samples of X.
+    hundredfold from one epsilon to the next. All is computed in float64, whatever the network's type, and as
+    in a step of training that drops nothing: batch normalisation is by the samples of X.
 
     Parameters
     ----------

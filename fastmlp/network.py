@@ -117,8 +117,8 @@ class Network:
         )
         if self.layers[-1].dropout:
             raise ValueError(
-                f"layers={layers!r}: the last layer has dropout={self.layers[-1].dropout}, but the outputs are "
-                "what is asked for; only layers before it can drop some."
+                f"layers={layers!r}: the last layer has dropout={self.layers[-1].dropout}, but only layers "
+                "before it can drop some of their outputs."
             )
         self.engine = engine
         self.preparation = preparation

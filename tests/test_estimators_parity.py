@@ -151,5 +151,6 @@ def test_defaults_are_scikit_learns():
         assert set(mine) - set(known) - {"loss"} == {
             "dtype", "engine", "n_threads", "prepare", "callbacks", "l1", "l2", "weight_decay", "weight_init",
             "max_seconds", "clip_value", "clip_norm", "label_smoothing", "class_weight", "ema_decay",
-            "scoring", "augmentation", "image_shape",
+            "augmentation", "image_shape",
+            "scoring", "dropout", "batch_norm", "layer_norm", "input_dropout", "input_noise",
         }  # fmt: skip

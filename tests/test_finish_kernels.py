@@ -1,4 +1,4 @@
-"""The kernels of normalisation, PReLU, dropout and noise against their NumPy twins, on every instruction set."""
+"""The kernels of normalisation, PReLU, dropout and noise against their twins, on every instruction set."""
 
 import numpy as np
 import pytest

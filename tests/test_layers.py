@@ -1,4 +1,4 @@
-"""Layers that normalise, drop out, are frozen, or learn a slope: both engines, PyTorch, numerical gradients."""
+"""Layers that normalise, drop out, are frozen or learn a slope: both engines, PyTorch, numerical gradients."""
 
 import numpy as np
 import pytest
@@ -109,7 +109,9 @@ def layers_of(kind, activation):
             units, one, dropout=others.get("dropout", 0), trainable=others.get("trainable", True),
             **names[others.get("norm", "")],
         )
-        for units, one, others in zip((8, 6, 3), (activation, activation, "softmax"), OTHERS[kind], strict=True)
+        for units, one, others in zip(
+            (8, 6, 3), (activation, activation, "softmax"), OTHERS[kind], strict=True
+        )
     ]  # fmt: skip
 
 
@@ -201,7 +203,7 @@ def test_fifty_steps_are_those_of_pytorch(kind, activation):
     model = modules(torch, network, factors)
     optimizer = torch.optim.SGD([one for one in model.parameters() if one.requires_grad], 0.05, momentum=0.9)
     trainer.fit(X, y, epochs=1)
-    for step in range(50):  # noqa: B007  factors reads it
+    for step in range(50):  # `factors` reads it
         optimizer.zero_grad()
         x = torch.from_numpy(X[8 * step : 8 * step + 8])
         torch.nn.functional.cross_entropy(model(x), torch.from_numpy(y[8 * step : 8 * step + 8])).backward()

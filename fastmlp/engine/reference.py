@@ -146,7 +146,7 @@ def activation_backward(d, y, activation, slopes=None):
 def batch_norm_forward(z, mean, variance, scale, bias, epsilon, momentum, is_fixed=False):
     """Normalise each unit over the samples; the running mean and variance move towards those of the batch.
 
-    Return the outputs, the normed and 1 / deviation of each unit. ``is_fixed``: by the running ones themselves.
+    Return the outputs, the normed and 1 / deviation of each unit; if ``is_fixed``, by the running ones.
     """
     dtype, n = z.dtype.type, z.shape[1]
     of_batch, squares = z.mean(axis=1), np.square(z - z.mean(axis=1, keepdims=True)).sum(axis=1)
@@ -176,7 +176,7 @@ def fold_norm(scale, bias, mean, variance, epsilon):
 
 
 def layer_norm_forward(z, scale, bias, epsilon):
-    """Normalise each sample over the units; return the outputs, the normed and 1 / deviation of each sample."""
+    """Normalise each sample over the units; return the outputs, the normed, 1 / deviation of each sample."""
     inverse = 1 / np.sqrt(z.var(axis=0) + z.dtype.type(epsilon))
     normed = (z - z.mean(axis=0)) * inverse
     return scale[:, None] * normed + bias[:, None], normed, inverse
@@ -343,7 +343,7 @@ def linear_gradient(d_y, x):
 
 
 def linear_step(layer, parameters, moments, d_weight, d_vectors, optimizer):
-    """Make the solver's step on one layer's slices of the vectors, by these gradients; only weights are penalised."""
+    """Make the solver's step on one layer by these gradients; only weights are penalised."""
     step = STEPS[optimizer["solver"]]
     step(layer.weight_of(parameters), [layer.weight_of(m) for m in moments], d_weight, optimizer)
     for name, gradient in d_vectors.items():
@@ -499,7 +499,7 @@ def unit_words(n_units, n_samples, seed, step, stream):
 
 
 def feature_words(n_features, n_samples, seed, step, stream):
-    """Return a word for each feature and sample: word w of the block (16 b + k, s) for feature 64 b + 16 w + k."""
+    """Return a word for each feature and sample: feature 64 b + 16 w + k has word w of (16 b + k, s)."""
     n_blocks = -(-n_features // 64)
     words = draw(np.arange(16 * n_blocks), np.arange(n_samples), seed, step, stream)
     words = words.reshape(n_blocks, 16, n_samples, 4).transpose(0, 3, 1, 2)
@@ -580,8 +580,8 @@ class Walk:
         self.activations = [layer.activation for layer in plan.layers]
         if loss in FROM_LOGITS:
             self.activations[-1] = "identity"
-        #: What each layer keeps of the last batch for the way back: activation'(z) where its outputs do not tell
-        #: it, or for prelu z; the normed and 1 / deviation; the factors of dropout and the outputs before it.
+        #: What each layer keeps of the last batch for the way back: activation'(z) where its outputs do not
+        #: tell it, or for prelu z; the normed and 1 / deviation; the factors of dropout and the outputs before it.
         self.slopes = [None] * len(plan.layers)
         self.normed = [None] * len(plan.layers)
         self.dropped = [None] * len(plan.layers)
@@ -654,7 +654,7 @@ class Walk:
         return activation_forward(z, self.activations[i], self.room_for_slopes(i, z.shape[1]))
 
     def unfinish(self, i, d, y):
-        """Return the gradient before a layer's product, given that of its outputs y, and those of its vectors."""
+        """Return the gradient before a layer's product, from that of its outputs y, and those of its vectors."""
         layer, d_vectors = self.plan.layers[i], {}
         if self.dropped[i]:
             factors, y = self.dropped[i]
