@@ -18,7 +18,8 @@ class Dense:
     """A fully connected layer: activation(W x + b), or with a normalisation activation(a norm(W x) + b).
 
     A normalisation has a learned scale a for each unit, and its shift is the bias b: W x needs none of its
-    own. PyTorch has the same as ``Linear(bias=False)``, ``BatchNorm1d`` or ``LayerNorm``, activation, ``Dropout``.
+    own. PyTorch has the same as ``Linear(bias=False)``, ``BatchNorm1d`` or ``LayerNorm``, activation,
+    ``Dropout``.
 
     Parameters
     ----------

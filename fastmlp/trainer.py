@@ -71,7 +71,7 @@ class Trainer:
     image_shape : (height, width) or (height, width, channels), optional
         The images that the rows of X are; by default square, of one channel.
     input_dropout : float in [0, 1), default=0
-        The share of each sample's inputs that a step sets to zero; it divides the others by 1 - input_dropout.
+        The share of each sample's inputs that a step sets to zero; the others it divides by the rest.
     input_noise : float, default=0
         The standard deviation of what is added to the inputs, once they are prepared; drawn for each step.
     shuffle : bool, default=True

@@ -1,4 +1,4 @@
-"""Layers that normalise, drop out, are frozen or learn a slope: both engines, PyTorch, numerical gradients."""
+"""Layers that normalise, drop out, are frozen or learn a slope: engines, PyTorch, numerical gradients."""
 
 import numpy as np
 import pytest

@@ -581,7 +581,7 @@ class Walk:
         if loss in FROM_LOGITS:
             self.activations[-1] = "identity"
         #: What each layer keeps of the last batch for the way back: activation'(z) where its outputs do not
-        #: tell it, or for prelu z; the normed and 1 / deviation; the factors of dropout and the outputs before it.
+        #: tell it, or for prelu z; the normed and 1 / deviation; dropout's factors and the outputs before it.
         self.slopes = [None] * len(plan.layers)
         self.normed = [None] * len(plan.layers)
         self.dropped = [None] * len(plan.layers)
@@ -654,7 +654,7 @@ class Walk:
         return activation_forward(z, self.activations[i], self.room_for_slopes(i, z.shape[1]))
 
     def unfinish(self, i, d, y):
-        """Return the gradient before a layer's product, from that of its outputs y, and those of its vectors."""
+        """Return the gradient before a layer's product, from that of its outputs y, and its vectors' own."""
         layer, d_vectors = self.plan.layers[i], {}
         if self.dropped[i]:
             factors, y = self.dropped[i]
