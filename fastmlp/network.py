@@ -249,7 +249,7 @@ class Network:
 
         >>> import fastmlp
         >>> X, y, *_ = fastmlp.datasets.load_digits()
-        >>> model = fastmlp.MLPClassifier(max_iter=5, random_state=0, tol=0).fit(X[:500], y[:500])
+        >>> model = fastmlp.fit(X[:500], y[:500], random_state=0)
         >>> model.network_.freeze([0])
         >>> before = model.coefs_[0].copy()
         >>> model = model.partial_fit(X[500:], y[500:])
