@@ -198,10 +198,19 @@ KERNEL void NAME(prelu_forward)(void *z_, void *kept_, const void *slope_, int64
         REAL *restrict z = (REAL *)z_ + j * stride;
         if (kept_)
             memcpy((REAL *)kept_ + j * stride, z, (size_t)whole_lanes(n_samples) * sizeof *z);
-        for (int64_t i = 0; i < whole_lanes(n_samples); i++) {
-            const REAL below = slope[j] * z[i];
-            z[i] = z[i] > 0 ? z[i] : below;
-        }
+        const REAL below = slope[j];
+        for (int64_t i = 0; i < whole_lanes(n_samples); i++)
+            z[i] *= z[i] > 0 ? (REAL)1 : below;
+    }
+}
+
+/* LANES of it, whose parts of the slope's gradient are added to `sum`. */
+INLINE void NAME(prelu_lanes)(REAL *restrict d, REAL *restrict sum, const REAL *restrict kept, REAL slope)
+{
+    for (int k = 0; k < LANES; k++) {
+        const REAL taken = kept[k] > 0 ? (REAL)0 : kept[k], factor = kept[k] > 0 ? (REAL)1 : slope;
+        sum[k] = FMA(d[k], taken, sum[k]);
+        d[k] *= factor;
     }
 }
 
@@ -213,18 +222,23 @@ KERNEL void NAME(prelu_backward)(void *d_, void *d_slope_, const void *kept_, co
     for (int64_t j = 0; j < n_rows; j++) {
         REAL *restrict d = (REAL *)d_ + j * stride;
         const REAL *restrict kept = (const REAL *)kept_ + j * stride;
-        REAL lane[LANES] = {0};
-        for (int64_t i = 0; i < n_samples; i += LANES)
-            for (int k = 0; k < LANES; k++) {
-                const REAL below = slope[j] * d[i + k], z = kept[i + k];
-                const REAL taken = z > 0 || i + k >= n_samples ? (REAL)0 : z;
-                lane[k] = FMA(i + k < n_samples ? d[i + k] : (REAL)0, taken, lane[k]);
-                d[i + k] = z > 0 ? d[i + k] : below;
+        const REAL below = slope[j];
+        REAL sum[LANES] = {0}; /* in LANES partial sums, as row_sums */
+        const int64_t whole = n_samples & ~(int64_t)(LANES - 1);
+        for (int64_t i = 0; i < whole; i += LANES)
+            NAME(prelu_lanes)(d + i, sum, kept + i, below);
+        if (whole < n_samples) {
+            REAL rest[LANES] = {0}, rest_kept[LANES] = {0};
+            for (int64_t i = whole; i < n_samples; i++) {
+                rest[i - whole] = d[i];
+                rest_kept[i - whole] = kept[i];
             }
+            NAME(prelu_lanes)(rest, sum, rest_kept, below);
+            memcpy(d + whole, rest, sizeof rest);
+        }
         for (int half = LANES / 2; half >= 1; half /= 2)
             for (int k = 0; k < half; k++)
-                lane[k] += lane[k + half];
-        d_slope[j] = accumulate ? d_slope[j] + lane[0] : lane[0];
-        NAME(clear_padding)(d, 1, n_samples, stride);
+                sum[k] += sum[k + half];
+        d_slope[j] = accumulate ? d_slope[j] + sum[0] : sum[0];
     }
 }
