@@ -1,4 +1,4 @@
-"""The losses, each a mean over the samples of a batch; their formulas stand in engine/reference.py.
+"""The losses, each a mean over the samples of a batch; their formulas stand in engine/reference_losses.py.
 
 ``output_activations`` are the activations of the last layer that a loss goes with; None stands for any. A
 loss of several outputs is their sum; PyTorch's mean over all elements is smaller by the factor of the
