@@ -82,8 +82,8 @@ cdef void linear_forward(const layer_t *layer, const step_t *step, const member_
         forward[float](layer, step, 1)
     else:
         forward[double](layer, step, 1)
-    step.kernels.activation_forward(layer.outputs, layer.slopes, layer.scale, layer.bias, layer.n_out, step.n_samples,
-                                    step.stride, layer.activation, layer.activation_parameter)
+    step.kernels.activation_forward(layer.outputs, layer.slopes, layer.scale, layer.bias, layer.n_out,
+                                    step.n_samples, step.stride, layer.activation, layer.activation_parameter)
 
 
 cdef void linear_backward(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:

@@ -2,8 +2,8 @@
 
 A plain layer has nothing of this: its operations apply the activation while the sums are in registers. Batch
 normalisation, PReLU and dropout go by units, as the product does: each member of a team goes on with what it
-made itself. Softmax and layer normalisation look across the units, and go by strips of samples, with a barrier
-before and after.
+made itself. Softmax and layer normalisation look across the units, and go by strips of samples, with a
+barrier before and after.
 """
 
 from libc.stdint cimport int64_t
@@ -26,8 +26,9 @@ cdef void finish(const layer_t *layer, const step_t *step, const member_t *membe
         random_t random
     if layer.norm == NORM_BATCH:
         kernels.batch_norm_forward(
-            at(layer.outputs, block.skip), at(layer.normed, block.skip), at(layer.inverse, block.unit * itemsize),
-            at(layer.mean, block.unit * itemsize), at(layer.variance, block.unit * itemsize),
+            at(layer.outputs, block.skip), at(layer.normed, block.skip),
+            at(layer.inverse, block.unit * itemsize), at(layer.mean, block.unit * itemsize),
+            at(layer.variance, block.unit * itemsize),
             at(layer.norm_scale, block.unit * itemsize), at(layer.vectors, block.unit * itemsize),
             block.n_units, step.n_samples, step.stride, EPSILON, step.norm_momentum, layer.norm_is_fixed)
     if layer.norm == NORM_LAYER or layer.late_activation == ACTIVATION_SOFTMAX:
@@ -68,8 +69,8 @@ cdef void unfinish(const layer_t *layer, const step_t *step, const member_t *mem
         barrier(member)
         block = own_strips(layer, step, member)
     if layer.factors != NULL:
-        kernels.dropout_backward(at(layer.d_outputs, block.skip), at(layer.factors, block.skip), block.n_units,
-                                 block.n_samples, step.stride)
+        kernels.dropout_backward(at(layer.d_outputs, block.skip), at(layer.factors, block.skip),
+                                 block.n_units, block.n_samples, step.stride)
     if layer.late_activation == ACTIVATION_PRELU:
         kernels.prelu_backward(
             at(layer.d_outputs, units.skip), at(layer.d_prelu_slope, units.unit * itemsize),
@@ -102,11 +103,12 @@ cdef void unfinish(const layer_t *layer, const step_t *step, const member_t *mem
 
 
 cdef void fold(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
-    """Make, for the member's units, one scale and bias of a batch normalisation: its product then applies them.
+    """Make one scale and bias of a batch normalisation for the member's units; its product applies them.
 
     For each batch anew: it takes as long as one sample's outputs, and never tells of parameters of long ago.
     """
     cdef int64_t begin = share_begin(layer.n_out, member), n = share_end(layer.n_out, member) - begin
     cdef size_t skip = <size_t>begin * itemsize_of(step)
-    step.kernels.fold_norm(at(layer.folded_scale, skip), at(layer.folded_bias, skip), at(layer.norm_scale, skip),
-                           at(layer.vectors, skip), at(layer.mean, skip), at(layer.variance, skip), n, EPSILON)
+    step.kernels.fold_norm(at(layer.folded_scale, skip), at(layer.folded_bias, skip),
+                           at(layer.norm_scale, skip), at(layer.vectors, skip), at(layer.mean, skip),
+                           at(layer.variance, skip), n, EPSILON)

@@ -1,4 +1,4 @@
-"""The kernels of finish.pyx as Python functions, like those of kernels.pyx: normalisation, PReLU, dropout, noise.
+"""The kernels of finish.pyx as Python functions, as in kernels.pyx: normalisation, PReLU, dropout, noise.
 
 Arrays are feature-major, (units, stride), the stride padded; inputs that are disturbed are (samples, stride).
 What a kernel overwrites is copied first, and returned.
@@ -7,7 +7,7 @@ What a kernel overwrites is copied first, and returned.
 import numpy as np
 
 from cython cimport floating
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t
 
 from fastmlp.engine.core cimport find_kernels
 from fastmlp.engine.csrc cimport *
@@ -145,8 +145,8 @@ def input_dropout(floating[:, ::1] x, int64_t n_features, double rate, seed, ste
     out = np.array(x)
     cdef floating[:, ::1] out_view = out
     cdef random_t random = random_of(seed, step, stream)
-    kernels_for(x, isa).input_dropout(&out_view[0, 0], &random, first_sample, x.shape[0], n_features, x.shape[1],
-                                      rate)
+    kernels_for(x, isa).input_dropout(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
+                                      x.shape[1], rate)
     return out
 
 
@@ -156,6 +156,6 @@ def input_noise(floating[:, ::1] x, int64_t n_features, double deviation, seed, 
     out = np.array(x)
     cdef floating[:, ::1] out_view = out
     cdef random_t random = random_of(seed, step, stream)
-    kernels_for(x, isa).input_noise(&out_view[0, 0], &random, first_sample, x.shape[0], n_features, x.shape[1],
-                                    deviation)
+    kernels_for(x, isa).input_noise(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
+                                    x.shape[1], deviation)
     return out

@@ -65,6 +65,7 @@ def linear_forward(
     isa: str,
     operations: str,
     slopes: _Array | None = None,
+    scale: _Array | None = None,
 ) -> _Array: ...
 def linear_backward(
     weight: _Array,

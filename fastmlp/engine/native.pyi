@@ -4,6 +4,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.engine.passes import forward as forward
+from fastmlp.engine.passes import gradients as gradients
+from fastmlp.engine.passes import is_finite as is_finite
 from fastmlp.engine.plan import Plan
 
 _Preparation = tuple[NDArray[np.float64], NDArray[np.float64]] | None
@@ -33,6 +36,8 @@ class Training:
         l1: float = 0.0,
         clip_value: float = 0.0,
         clip_norm: float = 0.0,
+        input_noise: float = 0.0,
+        input_dropout: float = 0.0,
         average: NDArray[Any] | None = None,
         ema_decay: float = 0.0,
         augmentation: dict[str, Any] | None = None,
@@ -52,35 +57,3 @@ class Training:
     def start_epoch(self, epoch: int, rates: NDArray[np.float64], momenta: NDArray[np.float64]) -> None: ...
     def run(self, budget: float, n_batches: int | None = None) -> bool: ...
     def predicts_finite(self) -> bool: ...
-
-def is_finite(X: NDArray[Any], n_threads: int) -> bool: ...
-def forward(
-    plan: Plan,
-    parameters: NDArray[Any],
-    X: NDArray[Any],
-    preparation: _Preparation,
-    outs: Sequence[NDArray[Any] | None],
-    *,
-    loss: str | None = None,
-    loss_options: dict[str, Any] | None = None,
-    targets: NDArray[Any] | None = None,
-    targets_preparation: _Preparation = None,
-    sample_weight: NDArray[np.float64] | None = None,
-    n_threads: int = 1,
-) -> float | None: ...
-def gradients(
-    plan: Plan,
-    parameters: NDArray[Any],
-    X: NDArray[Any],
-    preparation: _Preparation,
-    d_parameters: NDArray[Any],
-    d_inputs: NDArray[Any] | None,
-    *,
-    loss: str,
-    targets: NDArray[Any],
-    loss_options: dict[str, Any] | None = None,
-    targets_preparation: _Preparation = None,
-    sample_weight: NDArray[np.float64] | None = None,
-    rows: NDArray[np.int64] | None = None,
-    n_threads: int = 1,
-) -> float: ...

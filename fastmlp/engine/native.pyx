@@ -1,4 +1,4 @@
-"""The compiled engine: a fit in progress, predictions and gradients, all by the walk of walk.pyx.
+"""The compiled engine: a fit in progress, by the walk of walk.pyx; passes.pyx has predictions and gradients.
 
 A slice of an epoch is one ``nogil`` call, made by a team of threads that ends with it. How many threads is
 measured, not guessed: bits do not depend on it, so now and then a few batches are timed on each candidate.
@@ -6,13 +6,11 @@ measured, not guessed: bits do not depend on it, so now and then a few batches a
 
 import numpy as np
 
-from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport isfinite, pow, sqrt
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from fastmlp.engine.core cimport (
     barrier,
-    find_kernels,
     flush_denormals,
     restore_denormals,
     run_team,
@@ -20,7 +18,7 @@ from fastmlp.engine.core cimport (
     source_size,
 )
 from fastmlp.engine.csrc cimport *
-from fastmlp.engine.shares cimport itemsize_of, strip_begin, strip_end
+from fastmlp.engine.gathering cimport look_ahead
 from fastmlp.engine.update cimport (
     change_weights,
     clear_gradient,
@@ -32,24 +30,18 @@ from fastmlp.engine.update cimport (
 from fastmlp.engine.walk cimport (
     Walk,
     backward,
-    finish_outputs,
     forward as walk_forward,
-    look_ahead,
     loss_gradient,
     walk_t,
     weight_of_batch,
-    write_outputs,
 )
 
 from fastmlp.engine import core
 from fastmlp.engine.core import SOLVER_CODES
+from fastmlp.engine.passes import forward, gradients, is_finite  # no-cython-lint: the rest of the engine's face
 from fastmlp.engine.plan import aligned_zeros
 
 cdef double CLIP_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
-cdef double SLICE_SECONDS = 0.05  # of a prediction, between two looks at signals such as Ctrl-C
-
-cdef enum:
-    SLAB = 256  # samples in a batch of a prediction: products run at full speed, in little memory
 
 # A look at a number of threads; and how much longer than all looks together the verdict of two at each holds:
 # what other programs do to the cores changes. The first verdict of a fit, made while processors wake up and
@@ -219,8 +211,8 @@ cdef class Training(Walk):
     def __init__(self, plan, parameters, X, preparation, batch_size, *, loss, targets,
                  targets_preparation, rows, optimizer, moments, alpha, shuffle, seed, n_steps,
                  loss_options=None, sample_weight=None, l2=0.0, l1=0.0, clip_value=0.0, clip_norm=0.0,
-                 input_noise=0.0, input_dropout=0.0, average=None, ema_decay=0.0, augmentation=None, n_threads=1,
-                 measure=True):
+                 input_noise=0.0, input_dropout=0.0, average=None, ema_decay=0.0, augmentation=None,
+                 n_threads=1, measure=True):
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, loss_options=loss_options,
                          targets=targets, targets_preparation=targets_preparation,
                          sample_weight=sample_weight, moments=moments,
@@ -364,181 +356,3 @@ cdef class Training(Walk):
     def has_diverged(self):
         """Whether a batch's loss was infinite or not a number; its update was not made."""
         return self.progress.diverged
-
-
-ctypedef struct scan_t:
-    const kernels_t *kernels
-    const char *x
-    size_t itemsize
-    int64_t n_groups  # of LANES values
-    bint is_finite
-
-
-cdef void scan(void *context, const member_t *member) noexcept nogil:
-    cdef scan_t *task = <scan_t *>context
-    cdef int64_t begin = LANES * share_begin(task.n_groups, member)
-    cdef int64_t end = LANES * share_end(task.n_groups, member)
-    if not task.kernels.is_finite(task.x + <size_t>begin * task.itemsize, end - begin):
-        task.is_finite = False
-
-
-def is_finite(X, n_threads):
-    """Return whether a C-contiguous float32 or float64 array holds neither NaN nor infinity."""
-    cdef scan_t task
-    cdef const uint8_t[::1] view = X.reshape(-1).view(np.uint8)
-    cdef int64_t n = X.size, rest = n % LANES
-    task.kernels = find_kernels(core.instruction_set(), DTYPE_F32 if X.dtype == np.float32 else DTYPE_F64)
-    task.x, task.itemsize, task.n_groups = <const char *>&view[0], X.itemsize, n // LANES
-    task.is_finite = True
-    # A million values take longer than the start of a thread.
-    cdef int n_members = min(<int>n_threads, <int>(n // 1000000) + 1)
-    with nogil:
-        run_team(n_members, scan, &task)
-    return bool(task.is_finite) and bool(np.isfinite(X.reshape(-1)[n - rest:]).all())
-
-
-ctypedef struct prediction_t:
-    # A slice of a prediction: slabs are dealt out in turns, each member has a walk of its own.
-    const walk_t **walks
-    const step_t *step
-    const int64_t *rows
-    const size_t *outs
-    int64_t n_rows, first_slab, end_slab
-    bint with_loss
-    double *losses  # of each slab
-
-
-cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
-    cdef:
-        prediction_t *prediction = <prediction_t *>context
-        const walk_t *walk = prediction.walks[member.index]
-        step_t step = prediction.step[0]
-        int64_t slab = prediction.first_slab + member.index, start
-    while slab < prediction.end_slab:
-        start = slab * SLAB
-        walk_forward(walk, &step, &ALONE, prediction.rows + start,
-                     min(<int64_t>SLAB, prediction.n_rows - start))
-        if prediction.with_loss:
-            prediction.losses[slab] = loss_gradient(walk, &step, &ALONE, prediction.rows + start, 1.0)
-            finish_outputs(walk, &step)
-        write_outputs(walk, &step, prediction.outs, start)
-        slab += member.count
-
-
-def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=None, targets=None,
-            targets_preparation=None, sample_weight=None, n_threads=1):
-    """Run X through the layers; write the outputs of those that ``outs`` has an array for.
-
-    With a loss and targets, also return the mean loss, weighted if there are weights.
-    """
-    cdef int64_t n_slabs = (len(X) + SLAB - 1) // SLAB, slabs_per_slice = 1
-    cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
-    cdef Walk walk
-    cdef list walks = [Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
-                            loss_options=loss_options, targets=targets,
-                            targets_preparation=targets_preparation, sample_weight=sample_weight)
-                       for _ in range(n_walks)]
-    cdef int64_t[::1] rows = np.arange(len(X))
-    walk = walks[0]
-    cdef size_t[::1] addresses = np.array(
-        [0 if out is None else <size_t>walk.writable(out.reshape(-1)) for out in outs], dtype=np.uintp)
-    cdef double[::1] losses = np.zeros(n_slabs)
-    cdef size_t[::1] walk_addresses = np.zeros(n_walks, dtype=np.uintp)
-    cdef prediction_t prediction
-    cdef double begun
-    for i in range(n_walks):
-        walk = walks[i]
-        walk_addresses[i] = <size_t>&walk.walk
-    prediction.walks, prediction.step = <const walk_t **>&walk_addresses[0], &walk.step
-    prediction.rows, prediction.n_rows, prediction.outs = &rows[0], len(X), &addresses[0]
-    prediction.with_loss, prediction.losses = loss is not None, &losses[0]
-    prediction.first_slab = 0
-    while prediction.first_slab < n_slabs:
-        prediction.end_slab = min(prediction.first_slab + n_walks * slabs_per_slice, n_slabs)
-        begun = seconds()
-        with nogil:
-            run_team(n_walks, predict_slabs, &prediction)
-        if seconds() - begun < SLICE_SECONDS:
-            slabs_per_slice *= 2
-        prediction.first_slab = prediction.end_slab
-        PyErr_CheckSignals()
-    if loss is None:
-        return None
-    return sum(losses) / weight_of_batch(&walk.walk, &rows[0], len(X))
-
-
-ctypedef struct pass_t:
-    # A pass over all rows that gathers the gradient of their mean loss: slabs one after the other, each by
-    # the whole team, so that every sum keeps its order.
-    const walk_t *walk
-    const step_t *step
-    const int64_t *rows
-    char *d_inputs  # NULL if nobody asks
-    int64_t n_rows, slab, start
-    double loss_sum, total_weight, stop_at
-    # As in slice_t.
-    bint stop[2]
-
-
-cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
-    """Go through slabs until the rows or the time are over."""
-    cdef:
-        pass_t *shared = <pass_t *>context
-        const walk_t *walk = shared.walk
-        layer_t *first = &walk.layers[0]
-        step_t step = shared.step[0]
-        int64_t start = shared.start, n, begin
-        double loss_sum = shared.loss_sum
-        size_t itemsize = itemsize_of(&step), row_bytes = <size_t>first.n_in * itemsize
-        bint *stop
-    while start < shared.n_rows:
-        stop = &shared.stop[start / shared.slab % 2]
-        if member.index == 0:
-            stop[0] = seconds() >= shared.stop_at
-        n = min(shared.slab, shared.n_rows - start)
-        walk_forward(walk, &step, member, shared.rows + start, n)
-        loss_sum += loss_gradient(walk, &step, member, shared.rows + start, 1.0 / shared.total_weight)
-        backward(walk, &step, member)
-        begin = strip_begin(&step, member)
-        if shared.d_inputs != NULL:
-            step.kernels.scatter_rows(
-                shared.d_inputs + <size_t>(start + begin) * row_bytes,
-                <char *>first.d_inputs + <size_t>begin * itemsize, first.n_in,
-                strip_end(&step, member) - begin, step.stride)
-        start += n
-        barrier(member)  # the next slab overwrites what others may still be reading
-        if stop[0]:
-            break
-    if member.index == 0:
-        shared.start, shared.loss_sum = start, loss_sum
-
-
-def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets,
-              loss_options=None, targets_preparation=None, sample_weight=None, rows=None, n_threads=1):
-    """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
-    (a vector like them) and, unless ``d_inputs`` is None, to the prepared inputs, (n_samples, n_features).
-
-    With ``rows``, of these rows of X only. The bits do not depend on the number of threads.
-    """
-    cdef int64_t[::1] order = np.arange(len(X)) if rows is None else np.array(rows)
-    # Batch normalisation is by all the rows, as one batch.
-    by_batch = any([layer.norm == "batch" for layer in plan.layers])
-    cdef int64_t slab = len(order) if by_batch else min(len(order), SLAB)
-    cdef Walk walk = Walk(plan, parameters, X, preparation, slab, loss=loss, loss_options=loss_options,
-                          targets=targets, targets_preparation=targets_preparation,
-                          sample_weight=sample_weight, gradient=d_parameters,
-                          d_inputs=d_inputs is not None)
-    cdef pass_t whole
-    cdef int n_members = 1 if plan.operations == "blas" else n_threads
-    d_parameters[:] = 0
-    walk.step.accumulate = True
-    whole.walk, whole.step, whole.rows, whole.n_rows = &walk.walk, &walk.step, &order[0], len(order)
-    whole.d_inputs = NULL if d_inputs is None else walk.writable(d_inputs.reshape(-1))
-    whole.slab, whole.start, whole.loss_sum = slab, 0, 0
-    whole.total_weight = weight_of_batch(&walk.walk, &order[0], len(order))
-    while whole.start < whole.n_rows:
-        whole.stop_at = seconds() + SLICE_SECONDS
-        with nogil:
-            run_team(n_members, gather_gradient, &whole)
-        PyErr_CheckSignals()
-    return whole.loss_sum / whole.total_weight

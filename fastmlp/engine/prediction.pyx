@@ -1,6 +1,6 @@
 """Predictions, again and again: workspaces are kept from call to call, and a plain array takes a short cut.
 
-What `native.forward` does for every layer, with losses and for any batch, is here for outputs alone. One row
+What `passes.forward` does for every layer, with losses and for any batch, is here for outputs alone. One row
 of a small network takes about as long as a call in Python.
 """
 

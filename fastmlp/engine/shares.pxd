@@ -24,7 +24,8 @@ cdef inline int64_t strip_end(const step_t *step, const member_t *member) noexce
     return min(LANES * share_end((step.n_samples + LANES - 1) / LANES, member), step.n_samples)
 
 
-cdef inline block_t own_units(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
+cdef inline block_t own_units(const layer_t *layer, const step_t *step,
+                              const member_t *member) noexcept nogil:
     """The member's units, of all samples."""
     cdef block_t block
     block.unit = share_begin(layer.n_out, member)
@@ -34,7 +35,8 @@ cdef inline block_t own_units(const layer_t *layer, const step_t *step, const me
     return block
 
 
-cdef inline block_t own_strips(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
+cdef inline block_t own_strips(const layer_t *layer, const step_t *step,
+                               const member_t *member) noexcept nogil:
     """All units, of the member's samples."""
     cdef block_t block
     block.unit, block.n_units = 0, layer.n_out

@@ -1,7 +1,7 @@
 """The solver's step on what a layer learns, the penalties on its weights, and the norm of the whole gradient.
 
-The weights mostly make their step within `linear_update`, tile by tile; here are the vectors' steps, and those
-of everything at once where the whole gradient has to be known before. Frozen layers are left out.
+The weights mostly make their step within `linear_update`, tile by tile; here are the vectors' steps, and
+those of everything at once where the whole gradient has to be known before. Frozen layers are left out.
 """
 
 from libc.math cimport sqrt
@@ -35,8 +35,8 @@ cdef void step_vectors(const layer_t *layer, const step_t *step, int64_t begin, 
     cdef int64_t i
     optimizer.l2, optimizer.l1, optimizer.shrink = 0, 0, 1
     for i in range(layer.n_vectors):
-        step_slice(step, layer.vectors, layer.moment_vectors, layer.d_vectors, begin + i * layer.vector_stride, n,
-                   &optimizer)
+        step_slice(step, layer.vectors, layer.moment_vectors, layer.d_vectors,
+                   begin + i * layer.vector_stride, n, &optimizer)
 
 
 cdef void change_weights(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:

@@ -49,12 +49,9 @@ cdef class Walk:
 
 cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
                   int64_t n_samples) noexcept nogil
-cdef void look_ahead(prefetch_t *ahead, const walk_t *walk, const step_t *step, const member_t *member,
-                     const int64_t *rows, int64_t n_samples) noexcept nogil
 cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
                           const int64_t *rows, double weight) noexcept nogil
 cdef double weight_of_batch(const walk_t *walk, const int64_t *rows, int64_t n_samples) noexcept nogil
 cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil
 cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,
                         int64_t start) noexcept nogil
