@@ -25,7 +25,8 @@ from fastmlp.checks import weights
 from fastmlp.divergence import DivergenceWarning
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
-from fastmlp.network import INPUT_DTYPES, Network
+from fastmlp.network import Network
+from fastmlp.network_checks import INPUT_DTYPES
 from fastmlp.optimizers import is_full_batch
 from fastmlp.parameters import Parameters
 from fastmlp.preparation import Preparation

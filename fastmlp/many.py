@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from fastmlp.base import BaseMLP, Data
 from fastmlp.estimators import MLPClassifier, MLPRegressor
-from fastmlp.network import needs_blas
+from fastmlp.machine import needs_blas
 from fastmlp.progress import ModelsBar, show_models_progress
 from fastmlp.recipe import is_classification
 

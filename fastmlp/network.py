@@ -1,6 +1,7 @@
 """A network: dense layers over one flat vector of parameters.
 
-This is the only module that reaches the engine.
+Only this floor reaches the engine: this module, network_parameters.py for the layout of the vector, and
+machine.py for what there is on this machine.
 """
 
 from __future__ import annotations
@@ -14,37 +15,24 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from fastmlp import activations, initializers, losses
-from fastmlp.checks import named, number, weights
-from fastmlp.engine.core import BFLOAT16_IS_MISSING, has_bfloat16, instruction_set
-from fastmlp.engine.plan import LayerPlan, Plan, aligned_zeros, choose_operations, make_plan
+from fastmlp import activations
+from fastmlp.checks import number, weights
+from fastmlp.engine.plan import make_plan
 from fastmlp.layers import Dense
+from fastmlp.machine import ENGINES, PREDICTOR, dtype_name, operations_of
+from fastmlp.network_checks import check_inputs, check_loss, check_targets
+from fastmlp.network_parameters import NetworkParameters
 from fastmlp.preparation import Preparation
 from fastmlp.threads import count_threads
-
-#: What predicts for all of them but the reference.
-PREDICTOR = "fastmlp.engine.prediction"
-
-#: The engines by name; "auto" is "tile" wherever the processor has vectors for it (engine/plan.py).
-ENGINES = {
-    "auto": "fastmlp.engine.native",
-    "blas": "fastmlp.engine.native",
-    "tile": "fastmlp.engine.native",
-    "reference": "fastmlp.engine.reference",
-}
-DTYPES = ("float32", "float64", "bfloat16")
 
 # What a copy makes anew.
 _NOT_COPIED = ("_training_lock", "_predictor")
 
-#: Types of input that the engine reads as they are; others become the first of these.
-INPUT_DTYPES = (np.float64, np.float32, np.uint8)
 
-
-class Network:
+class Network(NetworkParameters):
     """A multilayer perceptron: its layers and its parameters.
 
     Parameters
@@ -110,8 +98,8 @@ class Network:
             number("n_threads", n_threads, at_least=1, whole=True)
         if preparation is not None:
             preparation.check_width("preparation", n_features)
-        if not isinstance(engine, str) or engine not in ENGINES:
-            raise ValueError(f"engine={engine!r} is not known; choose one of {', '.join(ENGINES)}.")
+        computed_in = dtype_name(dtype)
+        operations = operations_of(engine, computed_in)
         self.layers = tuple(
             replace(layer, activation=activations.canonical(layer.activation)) for layer in layers
         )
@@ -124,18 +112,12 @@ class Network:
         self.preparation = preparation
         self.n_threads = n_threads
         units = tuple(layer.units for layer in self.layers)
-        operations = engine if engine in ("blas", "tile") else choose_operations(instruction_set())
-        mixed = _dtype_name(dtype) == "bfloat16"
-        if mixed and engine != "reference":
-            if operations != "tile":
-                raise ValueError(f"dtype='bfloat16' goes with engine 'tile', not {operations!r}.")
-            if not has_bfloat16():
-                raise ValueError(BFLOAT16_IS_MISSING)
+        mixed = computed_in == "bfloat16"
         self._plan = make_plan(
             n_features,
             units,
             tuple(layer.activation for layer in self.layers),
-            np.dtype("float32" if mixed else _dtype_name(dtype)),
+            np.dtype("float32" if mixed else computed_in),
             operations,
             tuple(
                 {"norm": layer.norm, "dropout": float(layer.dropout), "trainable": layer.trainable}
@@ -145,28 +127,7 @@ class Network:
         self._training_plan = replace(self._plan, operations="bfloat16") if mixed else self._plan
         self._parameters = self.new_vector()
         self._training_lock = threading.Lock()
-        ways = initializers.one_per_layer("initializer", initializer, len(layers))
-        random_state = check_random_state(random_state)
-        for layer, dense, way in zip(self._plan.layers, layers, ways, strict=True):
-            if dense.initializer is not None:
-                way = named("initializer", dense.initializer, initializers.BY_NAME)
-            weight, bias = way.draw(random_state, layer.n_in, layer.n_out)
-            parts = self.split_layer(layer)
-            parts["weight"][:], parts["bias"][:] = weight.T, bias
-            for name in parts.keys() & {"scale", "variance"}:
-                parts[name][:] = 1
-            if "slope" in parts:
-                parts["slope"][:] = activations.split(layer.activation)[1]
-
-    @property
-    def plan(self) -> Plan:
-        """Sizes, types and the layout of the parameters."""
-        return self._plan
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the parameters and outputs."""
-        return self._plan.dtype
+        self._draw(layers, initializer, check_random_state(random_state))
 
     @property
     def is_mixed(self) -> bool:
@@ -177,62 +138,6 @@ class Network:
     def engine_in_use(self) -> str:
         """What ``engine="auto"`` came to: "tile" or "blas"; otherwise the engine as it was given."""
         return self._plan.operations if self.engine == "auto" else self.engine
-
-    @property
-    def n_features(self) -> int:
-        """The number of inputs."""
-        return self._plan.n_features
-
-    @property
-    def n_outputs(self) -> int:
-        """The number of outputs."""
-        return self._plan.n_outputs
-
-    @property
-    def parameters(self) -> np.ndarray:
-        """All weights and biases; assigning copies into it."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, values: np.ndarray) -> None:
-        values = np.asarray(values)
-        if values.shape != self._parameters.shape or values.dtype != self.dtype:
-            raise ValueError(
-                f"parameters must be {self.dtype} of shape {self._parameters.shape}, "
-                f"not {values.dtype} of shape {values.shape}."
-            )
-        self._parameters[:] = values
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """The weights of each layer, (n_in, n_out) as scikit-learn has them: views of `parameters`."""
-        return [layer.weight_of(self.parameters).T for layer in self._plan.layers]
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """The biases of each layer, (n_out,): views of `parameters`."""
-        return [layer.bias_of(self.parameters) for layer in self._plan.layers]
-
-    def parts(self, vector: np.ndarray | None = None) -> list[dict[str, np.ndarray]]:
-        """Return each layer's parts of `parameters`, or of a vector like it, by their names: views of it.
-
-        ``"weight"`` (n_out, n_in), and of (n_out,) each ``"bias"``, the ``"scale"`` of a normalisation, the
-        ``"slope"`` of prelu, and the running ``"mean"`` and ``"variance"`` of a batch normalisation.
-
-        Examples
-        --------
-        >>> network = Network([Dense(8, "prelu", batch_norm=True), Dense(1, "identity")], n_features=2)
-        >>> [list(parts) for parts in network.parts()]
-        [['weight', 'bias', 'scale', 'slope', 'mean', 'variance'], ['weight', 'bias']]
-        """
-        return [self.split_layer(layer, vector) for layer in self._plan.layers]
-
-    def split_layer(self, layer: LayerPlan, vector: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Return one layer's `parts`."""
-        vector = self._parameters if vector is None else vector
-        return {"weight": layer.weight_of(vector)} | {
-            name: layer.vector_of(name, vector) for name in layer.vectors
-        }
 
     def freeze(self, layers: Sequence[int]) -> None:
         """Have training leave these layers as they are; the others learn, also those that did not before.
@@ -376,11 +281,6 @@ class Network:
             d_inputs *= self.preparation.scale.astype(self.dtype)
         return value, d_parameters, d_inputs
 
-    def split(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return a vector like `parameters` as weights (n_in, n_out) and biases (n_out,): views of it."""
-        layers = self._plan.layers
-        return [layer.weight_of(vector).T for layer in layers], [layer.bias_of(vector) for layer in layers]
-
     @contextmanager
     def training(self, X, targets, loss, *, parameters=None, **options):
         """Hold the network for one fit, and yield the engine's `Training` for it.
@@ -447,29 +347,11 @@ class Network:
         ValueError
             If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
         """
-        X = check_array(X, dtype=list(INPUT_DTYPES), order=None, input_name="X", ensure_all_finite=False)
-        if X.dtype.kind == "f" and not (X.flags.c_contiguous and self._is_finite(X)):
-            check_array(X, order=None, input_name="X")  # says what it found
-        if X.shape[1] != self.n_features:
-            raise ValueError(f"X has {X.shape[1]} features, but this network takes {self.n_features}.")
-        return X
+        return check_inputs(X, self.n_features, self._is_finite)
 
     def check_loss(self, loss):
         """Return the loss that a name stands for; refuse one that does not go with the last layer."""
-        loss = named("loss", loss, losses.BY_NAME)
-        activation = self.layers[-1].activation
-        if loss.output_activations is not None and activation not in loss.output_activations:
-            raise ValueError(
-                f"loss={loss.name!r} goes with an output activation of "
-                f"{' or '.join(loss.output_activations)}, as {loss.reason}; this network ends with "
-                f"{activation}."
-            )
-        if self.n_outputs % loss.outputs_per_target:
-            raise ValueError(
-                f"loss={loss!r} takes {loss.outputs_per_target} outputs for each target; this network has "
-                f"{self.n_outputs}."
-            )
-        return loss
+        return check_loss(loss, self.layers[-1].activation, self.n_outputs)
 
     def check_targets(self, X, y, loss) -> np.ndarray:
         """Return y as the engine reads it: int32 labels, or a (n_samples, n_targets) matrix.
@@ -479,47 +361,7 @@ class Network:
         ValueError
             If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
         """
-        takes_labels = loss.takes_labels and np.shape(y) != (len(X), self.n_outputs)
-        y = check_array(
-            y, dtype=None if takes_labels else list(INPUT_DTYPES), ensure_2d=False, allow_nd=True,
-            ensure_min_samples=0, input_name="y",
-        )  # fmt: skip
-        if y.ndim == 0:
-            raise ValueError(f"y={y[()]!r} must be an array of {len(X)} targets.")
-        if len(y) != len(X):
-            raise ValueError(f"X has {len(X)} samples and y has {len(y)}; they must be as many.")
-        if takes_labels:
-            if y.ndim != 1 or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= self.n_outputs:
-                raise ValueError(
-                    f"loss={loss.name!r} takes class labels, integers from 0 to {self.n_outputs - 1} in one "
-                    f"dimension, or probabilities of shape (n_samples, {self.n_outputs}); y is {y.dtype} of "
-                    f"shape {y.shape}" + (f" from {y.min()} to {y.max()}." if y.dtype.kind in "iub" else ".")
-                )
-            return np.ascontiguousarray(y, dtype=np.int32)
-        y = y.reshape(-1, 1) if y.ndim == 1 else y
-        n_targets = self.n_outputs // loss.outputs_per_target
-        if y.shape != (len(X), n_targets):
-            each = f", {loss.outputs_per_target} for each target" if loss.outputs_per_target > 1 else ""
-            raise ValueError(f"y has shape {y.shape}, but this network has {self.n_outputs} outputs{each}.")
-        lowest, highest = loss.target_range
-        if y.min() < lowest or y.max() > highest:
-            allowed = f"from {lowest:g} to {highest:g}" if np.isfinite(highest) else f"of at least {lowest:g}"
-            raise ValueError(
-                f"loss={loss.name!r} takes targets {allowed}; y goes from {y.min()} to {y.max()}."
-            )
-        if loss.takes_labels:
-            totals = y.sum(axis=1, dtype=np.float64)
-            worst = int(np.abs(totals - 1).argmax())
-            if abs(totals[worst] - 1) > 1e-6:
-                raise ValueError(
-                    f"loss={loss.name!r} takes rows of probabilities that sum to 1; row {worst} of y sums to "
-                    f"{totals[worst]:.9g}."
-                )
-        return y
-
-    def new_vector(self) -> np.ndarray:
-        """Return zeros like `parameters`, aligned as the engine wants them."""
-        return aligned_zeros(self._plan.n_parameters, self.dtype)
+        return check_targets(y, loss, len(X), self.n_outputs)
 
     @cached_property
     def _predictor(self):
@@ -554,49 +396,3 @@ class Network:
     def __repr__(self):
         sizes = "-".join(str(n) for n in (self.n_features, *(layer.units for layer in self.layers)))
         return f"<Network {sizes}, {'bfloat16' if self.is_mixed else self.dtype.name}>"
-
-
-def _dtype_name(dtype: Any) -> str:
-    """Return the name, one of `DTYPES`, that a name or type stands for."""
-    try:
-        name = "bfloat16" if isinstance(dtype, str) and dtype == "bfloat16" else np.dtype(dtype).name
-    except TypeError:
-        name = None
-    if dtype is None or name not in DTYPES:
-        raise ValueError(f"dtype={dtype!r} is not supported; choose one of {', '.join(DTYPES)}.")
-    return name
-
-
-def needs_blas(engine: str) -> bool:
-    """Return whether an engine multiplies by BLAS on this machine, ours or NumPy's."""
-    return engine != "tile" and (engine != "auto" or choose_operations(instruction_set()) != "tile")
-
-
-def can_train_in(dtype: str) -> bool:
-    """Return whether this machine can: bfloat16 needs a processor with instructions for it."""
-    return dtype != "bfloat16" or has_bfloat16()
-
-
-def engine_info() -> dict[str, Any]:
-    """Return what the compiled engine is and what it found on this machine."""
-    from threadpoolctl import ThreadpoolController
-
-    from fastmlp.engine import core
-
-    import_module(ENGINES["auto"])  # loads SciPy's BLAS, so that it is there to be found
-    libraries = ThreadpoolController().select(user_api="blas").info()
-    # NumPy's wheels bring a BLAS of their own; the engine uses SciPy's.
-    ours = [library for library in libraries if "scipy.libs" in library["filepath"]] or libraries
-    blas = [
-        {"library": library["internal_api"], "version": library["version"], "threads": library["num_threads"]}
-        for library in ours
-    ]
-    return {
-        "compiler": core.compiler(),
-        "instruction sets": core.instruction_sets(),
-        "instruction set": core.instruction_set(),
-        "engine": choose_operations(core.instruction_set()),
-        "threads": count_threads(),
-        "bfloat16": has_bfloat16(),
-        "blas": blas,
-    }

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp import preparation as preparations
 from fastmlp.layers import Dense
-from fastmlp.network import DTYPES, ENGINES
+from fastmlp.machine import DTYPES, ENGINES
 from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.

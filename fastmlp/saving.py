@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp.checks import number
 from fastmlp.layers import Dense
-from fastmlp.network import DTYPES, Network, can_train_in
+from fastmlp.machine import DTYPES, can_train_in
+from fastmlp.network import Network
 from fastmlp.preparation import Preparation
 from fastmlp.storage import FormatError, write
 
@@ -67,7 +68,7 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         description["classes"] = _describe_labels(estimator.classes_)
     if "feature_names_in_" in fitted:
         description["feature_names"] = estimator.feature_names_in_.tolist()
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for i, parts in enumerate(network.parts()):
         tensors |= {f"layers.{i}.{name}": part for name, part in parts.items()}
     for name in ("preparation", "target_preparation"):

@@ -12,7 +12,7 @@ from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer, activations
 from fastmlp.engine import core, kernels, native, reference
 from fastmlp.engine.plan import make_plan, plan_workspace
 from fastmlp.layers import Dense
-from fastmlp.network import ENGINES
+from fastmlp.machine import ENGINES
 from fastmlp.optimizers import SGD
 from test_activations_accuracy import pytorch
 from test_engine import assert_parity, problem, train

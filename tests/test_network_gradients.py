@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastmlp import Network, losses
 from fastmlp.layers import Dense
-from fastmlp.network import ENGINES
+from fastmlp.machine import ENGINES
 from helpers.network import ACTIVATIONS, CHOSEN, DTYPES, PREPARATION, by_hand, make_inputs, make_network
 
 CASES = [

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from fastmlp import Network, Trainer
 from fastmlp.layers import Dense
-from fastmlp.network import ENGINES
+from fastmlp.machine import ENGINES
 from fastmlp.preparation import Preparation
 from helpers.network import ACTIVATIONS, CHOSEN, DTYPES, PREPARATION, by_hand, make_inputs, make_network
 

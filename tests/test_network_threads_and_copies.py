@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fastmlp import Trainer
-from fastmlp.network import ENGINES
+from fastmlp.machine import ENGINES
 from helpers.network import (
     CHOSEN,
     PREPARATION,

@@ -5,7 +5,7 @@ from scipy.special import expit, softmax
 
 from fastmlp import Network
 from fastmlp.layers import Dense
-from fastmlp.network import ENGINES
+from fastmlp.machine import ENGINES
 from fastmlp.preparation import Preparation
 
 DTYPES = ["float32", "float64"]

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastmlp import Network, Trainer
 from fastmlp.layers import Dense
-from fastmlp.network import ENGINES as ENGINES_AND_AUTO
+from fastmlp.machine import ENGINES as ENGINES_AND_AUTO
 from fastmlp.optimizers import SGD, Adam
 
 LOSSES = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity"}

@@ -1,0 +1,95 @@
+"""What a network takes: inputs, a loss that goes with its outputs, and targets that go with the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from fastmlp import losses
+from fastmlp.checks import named
+
+#: Types of input that the engine reads as they are; others become the first of these.
+INPUT_DTYPES = (np.float64, np.float32, np.uint8)
+
+
+def check_inputs(X, n_features: int, is_finite: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """Return X as the engine reads it, without a copy where it can be; refuse what is not fit to be read.
+
+    ``is_finite`` looks through a C-contiguous array of floats.
+
+    Raises
+    ------
+    ValueError
+        If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
+    """
+    X = check_array(X, dtype=list(INPUT_DTYPES), order=None, input_name="X", ensure_all_finite=False)
+    if X.dtype.kind == "f" and not (X.flags.c_contiguous and is_finite(X)):
+        check_array(X, order=None, input_name="X")  # says what it found
+    if X.shape[1] != n_features:
+        raise ValueError(f"X has {X.shape[1]} features, but this network takes {n_features}.")
+    return X
+
+
+def check_loss(loss: Any, activation: str, n_outputs: int) -> losses.Loss:
+    """Return the loss that a name stands for; refuse one that does not go with these outputs."""
+    loss = named("loss", loss, losses.BY_NAME)
+    if loss.output_activations is not None and activation not in loss.output_activations:
+        raise ValueError(
+            f"loss={loss.name!r} goes with an output activation of "
+            f"{' or '.join(loss.output_activations)}, as {loss.reason}; this network ends with "
+            f"{activation}."
+        )
+    if n_outputs % loss.outputs_per_target:
+        raise ValueError(
+            f"loss={loss!r} takes {loss.outputs_per_target} outputs for each target; this network has "
+            f"{n_outputs}."
+        )
+    return loss
+
+
+def check_targets(y: Any, loss: losses.Loss, n_samples: int, n_outputs: int) -> np.ndarray:
+    """Return y as the engine reads it: int32 labels, or a (n_samples, n_targets) matrix.
+
+    Raises
+    ------
+    ValueError
+        If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
+    """
+    takes_labels = loss.takes_labels and np.shape(y) != (n_samples, n_outputs)
+    y = check_array(
+        y, dtype=None if takes_labels else list(INPUT_DTYPES), ensure_2d=False, allow_nd=True,
+        ensure_min_samples=0, input_name="y",
+    )  # fmt: skip
+    if y.ndim == 0:
+        raise ValueError(f"y={y[()]!r} must be an array of {n_samples} targets.")
+    if len(y) != n_samples:
+        raise ValueError(f"X has {n_samples} samples and y has {len(y)}; they must be as many.")
+    if takes_labels:
+        if y.ndim != 1 or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= n_outputs:
+            raise ValueError(
+                f"loss={loss.name!r} takes class labels, integers from 0 to {n_outputs - 1} in one "
+                f"dimension, or probabilities of shape (n_samples, {n_outputs}); y is {y.dtype} of "
+                f"shape {y.shape}" + (f" from {y.min()} to {y.max()}." if y.dtype.kind in "iub" else ".")
+            )
+        return np.ascontiguousarray(y, dtype=np.int32)
+    y = y.reshape(-1, 1) if y.ndim == 1 else y
+    n_targets = n_outputs // loss.outputs_per_target
+    if y.shape != (n_samples, n_targets):
+        each = f", {loss.outputs_per_target} for each target" if loss.outputs_per_target > 1 else ""
+        raise ValueError(f"y has shape {y.shape}, but this network has {n_outputs} outputs{each}.")
+    lowest, highest = loss.target_range
+    if y.min() < lowest or y.max() > highest:
+        allowed = f"from {lowest:g} to {highest:g}" if np.isfinite(highest) else f"of at least {lowest:g}"
+        raise ValueError(f"loss={loss.name!r} takes targets {allowed}; y goes from {y.min()} to {y.max()}.")
+    if loss.takes_labels:
+        totals = y.sum(axis=1, dtype=np.float64)
+        worst = int(np.abs(totals - 1).argmax())
+        if abs(totals[worst] - 1) > 1e-6:
+            raise ValueError(
+                f"loss={loss.name!r} takes rows of probabilities that sum to 1; row {worst} of y sums to "
+                f"{totals[worst]:.9g}."
+            )
+    return y
