@@ -19,6 +19,14 @@ ADAM = (
     Training((784, 1000, 10), batch_size=128, n_batches=50, solver="adam"),
     Training((20, 32, 32, 3), batch_size=32, n_batches=2000, solver="adam"),
 )
+OPTIMIZERS = tuple(
+    Training((784, 256, 128, 10), batch_size=128, n_batches=100, solver=solver)
+    for solver in ("adamw", "rmsprop", "adagrad", "adadelta")
+)
+LAYERS = (
+    Training((784, 256, 128, 10), batch_size=128, n_batches=100, dropout=0.5),
+    Training((784, 256, 128, 10), batch_size=128, n_batches=100, batch_norm=True),
+)
 FLOAT64 = (
     Training((784, 256, 128, 10), batch_size=128, n_batches=50, dtype="float64"),
     Training((20, 32, 32, 3), batch_size=32, n_batches=2000, dtype="float64"),
@@ -48,7 +56,7 @@ ACCURACY = (Accuracy("mnist", 98.37), Accuracy("fashion-mnist", 88.64))
 
 #: All of them, in the order of the tables.
 CASES: tuple[Case, ...] = (
-    *TRAINING, *ADAM, *FLOAT64, *SMALL_BATCHES, *PREDICTION, *GRID, *ACCURACY,
+    *TRAINING, *ADAM, *OPTIMIZERS, *LAYERS, *FLOAT64, *SMALL_BATCHES, *PREDICTION, *GRID, *ACCURACY,
 )  # fmt: skip
 
 #: What ``--group`` may be.
@@ -56,5 +64,5 @@ GROUPS = tuple(dict.fromkeys(case.group for case in CASES))
 
 #: What is raced if nobody chooses: some of each group, in some 20 minutes.
 DEFAULT: tuple[Case, ...] = (
-    *TRAINING, *ADAM[:1], *FLOAT64[:1], *SMALL_BATCHES[:2], *PREDICTION[:4], *GRID, *ACCURACY,
+    *TRAINING, *ADAM[:1], *LAYERS, *FLOAT64[:1], *SMALL_BATCHES[:2], *PREDICTION[:4], *GRID, *ACCURACY,
 )  # fmt: skip

@@ -106,11 +106,15 @@ class Training(Case):
     batch_size : int
     n_batches : int
         Training steps in an epoch.
-    solver : {"sgd", "adam"}, default="sgd"
+    solver : {"sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"}, default="sgd"
         "sgd" has a momentum of `MOMENTUM`, not Nesterov's; there is no penalty on the weights.
     dtype : {"float32", "float64"}, default="float32"
     n_epochs : int, default=3
         Epochs in a turn, so that what a fit does once counts as it does for those who train.
+    dropout : float, default=0
+        Of the hidden layers' outputs.
+    batch_norm : bool, default=False
+        Of the hidden layers, before their ReLU.
     """
 
     sizes: tuple[int, ...]
@@ -119,6 +123,8 @@ class Training(Case):
     solver: str = "sgd"
     dtype: str = "float32"
     n_epochs: int = 3
+    dropout: float = 0.0
+    batch_norm: bool = False
 
     kind, unit, scale, symbol = "training", "step", 1e6, "µs"
 
@@ -126,6 +132,7 @@ class Training(Case):
     def name(self) -> str:
         """The net, the batch, and what is not the usual."""
         unusual = [word for word in (self.solver, self.dtype) if word not in ("sgd", "float32")]
+        unusual += [f"dropout {self.dropout:g}"] * (self.dropout > 0) + ["batch norm"] * self.batch_norm
         return " ".join([f"{named(self.sizes)} batch {self.batch_size}", *unusual])
 
     @property
@@ -135,7 +142,9 @@ class Training(Case):
             return self.dtype
         if self.batch_size < SMALL_BATCH:
             return "small-batches"
-        return "training" if self.solver == "sgd" else self.solver
+        if self.dropout or self.batch_norm:
+            return "layers"
+        return {"sgd": "training", "adam": "adam"}.get(self.solver, "optimizers")
 
     @property
     def n_units(self) -> int:

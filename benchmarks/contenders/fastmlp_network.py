@@ -6,13 +6,13 @@ import fastmlp
 from benchmarks.contenders import Outcome, Stopwatch
 from benchmarks.kinds import LEARNING_RATE, MOMENTUM, NotHere
 from fastmlp.layers import Dense
-from fastmlp.optimizers import SGD, Adam
+from fastmlp.optimizers import BY_NAME, SGD
 
 
-def make_network(sizes, dtype, engine="auto"):
+def make_network(sizes, dtype, engine="auto", **settings):
     """Return a new network; an engine or a type that this fastmlp or this machine has not is `NotHere`."""
     n_features, *hidden, n_classes = sizes
-    layers = [*(Dense(units, "relu") for units in hidden), Dense(n_classes, "softmax")]
+    layers = [*(Dense(units, "relu", **settings) for units in hidden), Dense(n_classes, "softmax")]
     try:
         return fastmlp.Network(layers, n_features, dtype=dtype, engine=engine, random_state=0)
     except ValueError as error:
@@ -21,11 +21,16 @@ def make_network(sizes, dtype, engine="auto"):
 
 def training(case, threads, X, y, engine="auto", dtype=None):
     """Return a function that trains for a turn; the threads come from the environment."""
-    optimizers = {"sgd": SGD(LEARNING_RATE, MOMENTUM, nesterov=False), "adam": Adam(LEARNING_RATE)}
+    # An earlier revision, which knows neither, is asked for neither.
+    settings = {"dropout": case.dropout} if case.dropout else {}
+    settings |= {"batch_norm": True} if case.batch_norm else {}
+    optimizer = BY_NAME[case.solver](LEARNING_RATE)
+    if case.solver == "sgd":
+        optimizer = SGD(LEARNING_RATE, MOMENTUM, nesterov=False)
     trainer = fastmlp.Trainer(
-        make_network(case.sizes, dtype or case.dtype, engine),
+        make_network(case.sizes, dtype or case.dtype, engine, **settings),
         "cross_entropy",
-        optimizer=optimizers[case.solver],
+        optimizer=optimizer,
         batch_size=case.batch_size,
         random_state=0,
         progress=False,

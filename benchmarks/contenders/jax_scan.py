@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.kinds import LEARNING_RATE, MOMENTUM
+from benchmarks.kinds import LEARNING_RATE, MOMENTUM, NotHere
 
 
 def make_parameters(sizes, dtype):
@@ -30,16 +30,33 @@ def make_parameters(sizes, dtype):
 
 def logits(parameters, X):
     """Return the outputs before the softmax."""
+    return learning_logits(parameters, X, None, 0.0)[0]
+
+
+def learning_logits(parameters, X, key, dropout):
+    """Return the logits in training, and the mean and variance of the units of the layers that normalise.
+
+    These layers have a scale between their weight and their bias.
+    """
     *hidden, last = parameters
-    for weight, bias in hidden:
-        X = jax.nn.relu(X @ weight + bias)
-    return X @ last[0] + last[1]
+    statistics = []
+    for weight, *scale, bias in hidden:
+        X = X @ weight
+        if scale:
+            statistics.append((X.mean(axis=0), X.var(axis=0)))
+            X = scale[0] * (X - statistics[-1][0]) * jax.lax.rsqrt(statistics[-1][1] + 1e-5)
+        X = jax.nn.relu(X + bias)
+        if dropout:
+            key, own = jax.random.split(key)
+            X = jnp.where(jax.random.bernoulli(own, 1 - dropout, X.shape), X / (1 - dropout), 0)
+    return X @ last[0] + last[1], statistics
 
 
-def loss(parameters, X, y):
-    """Return the mean cross-entropy."""
-    log_probabilities = jax.nn.log_softmax(logits(parameters, X))
-    return -jnp.take_along_axis(log_probabilities, y[:, None], axis=1).mean()
+def loss(parameters, X, y, key, dropout):
+    """Return the mean cross-entropy, and the statistics of `learning_logits`."""
+    outputs, statistics = learning_logits(parameters, X, key, dropout)
+    log_probabilities = jax.nn.log_softmax(outputs)
+    return -jnp.take_along_axis(log_probabilities, y[:, None], axis=1).mean(), statistics
 
 
 def sgd(parameters, moments, gradients, t):
@@ -60,29 +77,39 @@ def adam(parameters, moments, gradients, t):
 def training(case, threads, X, y):
     """Return a function that trains for a turn."""
     jax.config.update("jax_enable_x64", case.dtype == "float64")
+    if case.solver not in ("sgd", "adam"):
+        raise NotHere("JAX has no optimizers of its own; SGD and Adam are written out here")
     solver = {"sgd": sgd, "adam": adam}[case.solver]
     X, y = jnp.asarray(X), jnp.asarray(y, jnp.int32)
 
     @partial(jax.jit, donate_argnums=0)
     def epoch(state, X, y):
         def step(state, rows):
-            parameters, moments, t = state
-            gradients = jax.grad(loss)(parameters, X[rows], y[rows])
-            return (*solver(parameters, moments, gradients, t), t + 1), None
+            parameters, moments, running, t, key = state
+            key, dropping = jax.random.split(key) if case.dropout else (key, None)
+            gradients, seen = jax.grad(loss, has_aux=True)(
+                parameters, X[rows], y[rows], dropping, case.dropout
+            )
+            running = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, running, seen)
+            return (*solver(parameters, moments, gradients, t), running, t + 1, key), None
 
         *state, key = state
         key, shuffling = jax.random.split(key)
         batches = jax.random.permutation(shuffling, len(X)).reshape(case.n_batches, case.batch_size)
-        state, _ = jax.lax.scan(step, tuple(state), batches)
-        return (*state, key)
+        state, _ = jax.lax.scan(step, (*state, key), batches)
+        return state
 
-    parameters = make_parameters(case.sizes, X.dtype)
+    parameters, running = make_parameters(case.sizes, X.dtype), []
+    if case.batch_norm:
+        hidden = case.sizes[1:-1]
+        parameters[:-1] = [(weight, jnp.ones_like(bias), bias) for weight, bias in parameters[:-1]]
+        running = [(jnp.zeros(units, X.dtype), jnp.ones(units, X.dtype)) for units in hidden]
 
     def zeros():
         return jax.tree.map(jnp.zeros_like, parameters)
 
     moments = zeros() if case.solver == "sgd" else (zeros(), zeros())
-    state = (parameters, moments, jnp.ones((), jnp.float32), jax.random.key(0))
+    state = (parameters, moments, running, jnp.ones((), jnp.float32), jax.random.key(0))
 
     def turn():
         nonlocal state

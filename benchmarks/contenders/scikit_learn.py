@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
-from benchmarks.kinds import LEARNING_RATE, MOMENTUM
+from benchmarks.kinds import LEARNING_RATE, MOMENTUM, NotHere
 
 #: GridSearchCV wants to score each net: on so few of the rows that it does not matter.
 N_SCORED = 10
@@ -19,6 +19,8 @@ N_SCORED = 10
 
 def training(case, threads, X, y):
     """Return a function that trains for a turn: a `fit` that goes on from the last one's weights."""
+    if case.solver not in ("sgd", "adam") or case.dropout or case.batch_norm:
+        raise NotHere("its MLP has SGD and Adam, and no dropout or batch normalisation")
     model = MLPClassifier(
         hidden_layer_sizes=case.sizes[1:-1],
         solver=case.solver,

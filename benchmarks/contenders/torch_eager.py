@@ -15,19 +15,26 @@ from benchmarks.kinds import LEARNING_RATE, MOMENTUM
 from fastmlp.recipe import RECIPES
 
 
-def make_model(sizes, dtype=torch.float32):
+def make_model(sizes, dtype=torch.float32, dropout=0.0, batch_norm=False):
     """Return the network up to its logits, at which PyTorch's loss begins."""
     layers = []
-    for n_in, n_out in pairwise(sizes):
-        layers += [nn.Linear(n_in, n_out, dtype=dtype), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    for n_in, n_out in pairwise(sizes[:-1]):
+        layers.append(nn.Linear(n_in, n_out, bias=not batch_norm, dtype=dtype))
+        layers += [nn.BatchNorm1d(n_out, dtype=dtype)] if batch_norm else []
+        layers.append(nn.ReLU())
+        layers += [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*layers, nn.Linear(*sizes[-2:], dtype=dtype))
 
 
 def make_optimizer(case, model, fused):
     """Return the case's optimizer; fused, it is PyTorch's fastest on a CPU without `torch.compile`."""
     if case.solver == "sgd":
         return torch.optim.SGD(model.parameters(), LEARNING_RATE, momentum=MOMENTUM, fused=fused)
-    return torch.optim.Adam(model.parameters(), LEARNING_RATE, fused=fused)
+    if case.solver in ("rmsprop", "adadelta"):  # they have no fused form
+        kind = {"rmsprop": torch.optim.RMSprop, "adadelta": torch.optim.Adadelta}[case.solver]
+        return kind(model.parameters(), LEARNING_RATE)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adagrad": torch.optim.Adagrad}[case.solver]
+    return kind(model.parameters(), LEARNING_RATE, fused=fused)
 
 
 def precision(autocast):
@@ -54,7 +61,7 @@ def training(case, threads, X, y, autocast=False, wrap=None):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     X, y = torch.from_numpy(X), torch.from_numpy(y)
-    model = make_model(case.sizes, X.dtype)
+    model = make_model(case.sizes, X.dtype, case.dropout, case.batch_norm)
     step = make_step(model, make_optimizer(case, model, fused=wrap is None), autocast)
     if wrap is not None:
         step = wrap(step)
