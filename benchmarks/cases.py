@@ -64,5 +64,6 @@ GROUPS = tuple(dict.fromkeys(case.group for case in CASES))
 
 #: What is raced if nobody chooses: some of each group, in some 20 minutes.
 DEFAULT: tuple[Case, ...] = (
-    *TRAINING, *ADAM[:1], *OPTIMIZERS[:1], *LAYERS, *FLOAT64[:1], *SMALL_BATCHES[:2], *PREDICTION[:4], *GRID, *ACCURACY,
+    *TRAINING, *ADAM[:1], *OPTIMIZERS[:1], *LAYERS, *FLOAT64[:1], *SMALL_BATCHES[:2], *PREDICTION[:4], *GRID,
+    *ACCURACY,
 )  # fmt: skip
