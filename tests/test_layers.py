@@ -8,6 +8,7 @@ from fastmlp.engine import native, reference
 from fastmlp.engine.plan import aligned_zeros, make_plan
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD
+from test_bfloat16 import needs_bfloat16
 from test_engine import LIMIT, both_operations, both_types, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -384,3 +385,31 @@ def test_a_model_file_holds_everything_that_was_learned(Estimator, tmp_path):
 def test_lists_for_the_hidden_layers_are_checked(parameters, message):
     with pytest.raises(ValueError, match=message):
         MLPClassifier((4, 4), **parameters).fit(np.ones((6, 2)), [0, 1] * 3)
+
+
+# --- bfloat16 ---
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("activation", ["relu", "tanh", "prelu"])
+@every_kind
+def test_the_reference_with_rounded_factors_agrees(kind, activation):
+    plan, parameters, X, targets = problem(
+        kind, activation, "cross_entropy", "softmax", "float32", "bfloat16", n=77
+    )
+    options = {"n_steps": 12, "input_noise": 0.1, "input_dropout": 0.2}
+    actual, curve = train(native, plan, parameters, X, targets, "cross_entropy", "momentum", **options)
+    expected, expected_curve = train(
+        reference, plan, parameters, X, targets, "cross_entropy", "momentum", **options
+    )
+    learned = np.abs(expected - parameters).max()
+    assert learned > 1e-4
+    # A sum in another order may round a factor of the next product to its other neighbour, 1/256 away.
+    assert np.abs(actual - expected).max() < 0.02 * learned
+    np.testing.assert_allclose(curve, expected_curve, rtol=2e-3)
+    for n_threads in (2, 3):
+        together, _ = train(
+            native, plan, parameters, X, targets, "cross_entropy", "momentum", n_threads=n_threads,
+            measure=False, **options,
+        )  # fmt: skip
+        np.testing.assert_array_equal(together, actual)
