@@ -30,17 +30,18 @@ COMMON = {
     "label_smoothing": 0.1,
     "solver": "adamw",
     "learning_rate": "one_cycle",
-    "learning_rate_init": 3e-3,
+    "learning_rate_init": 1e-2,
+    "weight_decay": 0.05,
     "batch_size": 256,
     "alpha": 0,
     "prepare": "image",
 }
 #: For each set of images, as they are and augmented.
 RECIPES = {
-    "fashion-mnist": {"dropout": 0.5, "max_iter": 60},
+    "fashion-mnist": {"dropout": 0.5, "max_iter": 40},
     "fashion-mnist augmented": {"dropout": 0.3, "max_iter": 60, "augmentation": (Flip(),)},
-    "mnist": {"dropout": 0.5, "input_dropout": 0.2, "max_iter": 60},
-    "mnist augmented": {"dropout": 0.3, "max_iter": 60, "augmentation": (Shift(2),)},
+    "mnist": {"dropout": 0.5, "input_dropout": 0.2, "input_noise": 0.3, "max_iter": 40},
+    "mnist augmented": {"dropout": 0.2, "max_iter": 40, "augmentation": (Shift(2),)},
 }
 
 

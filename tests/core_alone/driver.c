@@ -150,6 +150,55 @@ static void run(isa_t isa, dtype_t dtype, int kind, solver_t solver, int64_t n_s
            (int)n_samples, (unsigned long long)hash);
 }
 
+/* What the walk does to a layer's outputs, and what it does on the way back, for 33 units and 50 samples. */
+static void finish(isa_t isa, dtype_t dtype)
+{
+    enum { N_UNITS = 33, N_SAMPLES = 50, N_BUFFERS = 5, N_VECTORS = 8 };
+    const kernels_t *kernels = fastmlp_kernels(isa, dtype);
+    const size_t itemsize = dtype == DTYPE_F32 ? sizeof(float) : sizeof(double);
+    const random_t random = {{12345, 6789}, 3, STREAM_DROPOUT};
+    void *matrix[N_BUFFERS], *vector[N_VECTORS];
+    for (int m = 0; m < N_BUFFERS; m++) {
+        matrix[m] = zeros(N_UNITS * STRIDE, itemsize);
+        for (size_t i = 0; i < N_UNITS * STRIDE; i++)
+            if (i % STRIDE < N_SAMPLES)
+                set(matrix[m], i, 3 * draw((uint32_t)(5000000 + 100000 * m + i)), itemsize);
+    }
+    for (int v = 0; v < N_VECTORS; v++) {
+        vector[v] = zeros(STRIDE, itemsize);
+        for (size_t i = 0; i < STRIDE; i++)
+            set(vector[v], i, 1 + draw((uint32_t)(9000000 + 100 * v + i)), itemsize);
+    }
+    void *z = matrix[0], *d = matrix[1], *normed = matrix[2], *factors = matrix[3], *rows = matrix[4];
+    void *inverse = vector[0], *mean = vector[1], *variance = vector[2], *scale = vector[3], *bias = vector[4];
+    void *slope = vector[5], *d_scale = vector[6], *d_bias = vector[7];
+    kernels->batch_norm_forward(z, normed, inverse, mean, variance, scale, bias, N_UNITS, N_SAMPLES, STRIDE, 1e-5,
+                                0.1, 0);
+    kernels->batch_norm_backward(d, d_scale, d_bias, normed, inverse, scale, N_UNITS, N_SAMPLES, STRIDE, 0, 0);
+    kernels->layer_norm_forward(z, normed, inverse, scale, bias, N_UNITS, N_SAMPLES, STRIDE, 1e-5);
+    kernels->norm_sums(d_scale, d_bias, d, normed, N_UNITS, N_SAMPLES, STRIDE, 1);
+    kernels->layer_norm_backward(d, normed, inverse, scale, N_UNITS, N_SAMPLES, STRIDE);
+    kernels->prelu_forward(z, normed, slope, N_UNITS, N_SAMPLES, STRIDE);
+    kernels->prelu_backward(d, slope, normed, slope, N_UNITS, N_SAMPLES, STRIDE, 1);
+    kernels->dropout_forward(z, factors, NULL, &random, 5, 16, N_UNITS, N_SAMPLES, STRIDE, 0.3);
+    kernels->dropout_backward(d, factors, N_UNITS, N_SAMPLES, STRIDE);
+    kernels->input_dropout(rows, &random, 0, N_UNITS, N_SAMPLES, STRIDE, 0.3);
+    kernels->input_noise(rows, &random, 0, N_UNITS, N_SAMPLES, STRIDE, 0.3);
+    uint64_t hash = 14695981039346656037u;
+    for (int m = 0; m < N_BUFFERS; m++)
+        for (size_t i = 0; i < N_UNITS * STRIDE; i++)
+            for (size_t k = 0; k < itemsize && i % STRIDE < N_SAMPLES; k++)
+                hash = (hash ^ ((const unsigned char *)matrix[m])[i * itemsize + k]) * 1099511628211u;
+    for (int v = 0; v < N_VECTORS; v++)
+        for (size_t i = 0; i < N_UNITS * itemsize; i++)
+            hash = (hash ^ ((const unsigned char *)vector[v])[i]) * 1099511628211u;
+    printf("%s finish %016llx\n", dtype == DTYPE_F32 ? "float32" : "float64", (unsigned long long)hash);
+    for (int m = 0; m < N_BUFFERS; m++)
+        free(matrix[m]);
+    for (int v = 0; v < N_VECTORS; v++)
+        free(vector[v]);
+}
+
 int main(int n_arguments, char **arguments)
 {
     if (n_arguments != 3)
@@ -162,6 +211,8 @@ int main(int n_arguments, char **arguments)
                     for (int solver = 0; solver < 2; solver++)
                         for (size_t b = 0; b < 4; b++)
                             run((isa_t)isa, (dtype_t)dtype, kind, (solver_t)solver, batches[b], atoi(arguments[2]));
+            for (int dtype = 0; dtype < 2; dtype++)
+                finish((isa_t)isa, (dtype_t)dtype);
             return 0;
         }
     fprintf(stderr, "%s is not available here\n", arguments[1]);
