@@ -39,7 +39,7 @@ COMMON = {
 #: For each set of images, as they are and augmented.
 RECIPES = {
     "fashion-mnist": {"dropout": 0.5, "max_iter": 40},
-    "fashion-mnist augmented": {"dropout": 0.3, "max_iter": 60, "augmentation": (Flip(),)},
+    "fashion-mnist augmented": {"dropout": 0.1, "max_iter": 100, "augmentation": (Shift(1), Flip())},
     "mnist": {"dropout": 0.5, "input_dropout": 0.2, "input_noise": 0.3, "max_iter": 40},
     "mnist augmented": {"dropout": 0.2, "max_iter": 40, "augmentation": (Shift(2),)},
 }
