@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from fastmlp import MLPClassifier
 from fastmlp.augmentations import Flip, Shift
 from fastmlp.datasets import load_fashion_mnist, load_mnist
-from fastmlp.network import can_train_in
+from fastmlp.machine import can_train_in
 
 N_HELD_OUT = 10_000
 
