@@ -1,46 +1,28 @@
-"""Training: epochs, schedules, stopping, history."""
+"""Training: what it is told, and the data that it takes; epochs.py goes through the epochs."""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from fastmlp import augmentations, lbfgs, optimizers, schedules
-from fastmlp.callbacks import Callback, EpochEnd, EveryNSteps, StepEnd
+from fastmlp.callbacks import Callback, EveryNSteps
 from fastmlp.checks import named, number, some_weight, weights
-from fastmlp.divergence import DivergenceWarning, describe, find_broken, is_sound
+from fastmlp.divergence import DivergenceWarning
+from fastmlp.epochs import Epochs, Fit
 from fastmlp.history import History
 from fastmlp.network import Network
 from fastmlp.optimizers import is_full_batch
 from fastmlp.progress import show_progress
 from fastmlp.stopping import Watch
 
-#: Seconds of work between two looks at the clock, at signals and at the progress bar.
-SLICE_SECONDS = 0.05
 
-
-@dataclass
-class _Fit:
-    """A call of `Trainer.train`: how long it goes on, and what each of its epochs ends with."""
-
-    validation: tuple | None  # X, y and weights
-    bar: Any
-    n_epochs: int
-    last_epoch: int
-    n_samples: int
-    total_weight: float
-    stop_at: float
-    good: list[np.ndarray]  # the parameters after the last epoch that went well
-    best: list[np.ndarray] | None  # and those of the best epoch, if they are to be restored
-
-
-class Trainer:
+class Trainer(Epochs):
     """Trains a network; a second `fit` goes on where the first one stopped.
 
     Parameters
@@ -193,8 +175,7 @@ class Trainer:
         self._seed = int(check_random_state(random_state).randint(2**31))
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
-        #: The parameters that are trained, where the network's own are their average.
-        self._raw: np.ndarray | None = None
+        self._raw = None
         if is_full_batch(self.optimizer):
             lbfgs.check_goes_with(
                 network,
@@ -281,7 +262,7 @@ class Trainer:
             self._raw = self.network.new_vector()
             np.copyto(self._raw, self.network.parameters)
         validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        fit = _Fit(
+        fit = Fit(
             validation,
             bar,
             epochs,
@@ -352,156 +333,6 @@ class Trainer:
             augmentation=self._augmentation,
             **averaging,
         )
-
-    def _vectors(self) -> list[np.ndarray]:
-        """Return all that training changes but the moments; the last is what the steps are made on."""
-        return [self.network.parameters] if self._raw is None else [self.network.parameters, self._raw]
-
-    def _snapshot(self) -> list[np.ndarray]:
-        return [vector.copy() for vector in self._vectors()]
-
-    def _update(self, snapshot) -> None:
-        """Make a snapshot one of the present."""
-        for kept, vector in zip(snapshot, self._vectors(), strict=True):
-            np.copyto(kept, vector)
-
-    def _go_back_to(self, snapshot) -> None:
-        for kept, vector in zip(snapshot, self._vectors(), strict=True):
-            np.copyto(vector, kept)
-
-    def _run_epochs(self, session, fit: _Fit) -> None:
-        """Go through the epochs until they or the time are over, a callback says stop or nothing improves."""
-        n_batches = -(-fit.n_samples // min(self.batch_size, fit.n_samples))
-        for epoch in range(fit.n_epochs):
-            clock = schedules.Clock(epoch * n_batches, n_batches, fit.n_epochs * n_batches, self.samples_seen)
-            rates = self.schedule.rates(self._base_rate, clock)
-            session.start_epoch(self.n_epochs, rates, self.schedule.momenta(self.optimizer.momentum, clock))
-            started = time.perf_counter()
-            try:
-                stops = self._run_slices(session, fit, epoch, rates)
-            finally:  # also after Ctrl-C: the moments have made these steps
-                self._n_steps = session.n_steps
-            seconds = time.perf_counter() - started
-            if session.has_diverged or not is_sound(self._vectors()[-1], session):
-                self._restore(fit.good)
-                return
-            if self._end_epoch(fit, session.mean_loss, rates[-1], seconds, session.n_samples_seen) or stops:
-                return
-
-    def _run_slices(self, session, fit: _Fit, epoch, rates) -> bool:
-        """Run the engine until the epoch or the time is over; return whether a callback said stop."""
-        callbacks = [callback for callback in self.callbacks if isinstance(callback, EveryNSteps)]
-        while True:
-            before, n_batches = session.n_steps, None
-            if callbacks:
-                n_batches = min(callback.n - before % callback.n for callback in callbacks)
-            is_over = session.run(min(SLICE_SECONDS, fit.stop_at - time.perf_counter()), n_batches)
-            if session.n_steps > before and not session.has_diverged:
-                due = [callback for callback in callbacks if session.n_steps % callback.n == 0]
-                if due and self._end_step(session, due, fit.n_samples, rates):
-                    return True
-            if is_over or time.perf_counter() >= fit.stop_at:
-                return False
-            fit.bar.update(epoch, session.n_samples_seen, session.mean_loss)
-
-    def _end_step(self, session, callbacks, n_samples, rates) -> bool:
-        """Call the callbacks that are due; return whether one says stop."""
-        batch = -(-session.n_samples_seen // min(self.batch_size, n_samples)) - 1
-        event = StepEnd(
-            session.n_steps, self.n_epochs + 1, session.mean_loss, float(rates[batch]), self.network
-        )
-        stops = [callback(event) for callback in callbacks]  # all of them, also after one says stop
-        return any(stops)
-
-    def _run_lbfgs(self, gradient, fit: _Fit) -> None:
-        """Let SciPy minimise the loss of all samples; each of its iterations is an epoch."""
-        loss = lbfgs.FullBatchLoss(self.network, gradient, self.alpha / fit.total_weight + 2 * self.l2)
-        started, n_before = time.perf_counter(), 0
-
-        def end_evaluation(value):
-            fit.bar.update(self.n_epochs - fit.last_epoch + fit.n_epochs, 0, value)
-            return time.perf_counter() >= fit.stop_at
-
-        def end_iteration(value):
-            nonlocal started, n_before
-            n_samples, seconds = fit.n_samples * (loss.n_calls - n_before), time.perf_counter() - started
-            stops = self._end_epoch(fit, value, self.optimizer.learning_rate, seconds, n_samples)
-            started, n_before = time.perf_counter(), loss.n_calls
-            return stops
-
-        try:
-            self.limit = lbfgs.minimise(loss, self.optimizer, fit.n_epochs, end_iteration, end_evaluation)
-        except FloatingPointError as error:
-            self._note_divergence(str(error), "standardise the data, or begin with smaller weights")
-        else:
-            self.history.converged |= loss.has_converged
-
-    def _end_epoch(self, fit: _Fit, loss, rate, seconds, n_samples) -> bool:
-        """Take in an epoch that went well; return whether the fit should stop."""
-        self._update(fit.good)
-        event = self._finish_epoch(loss, fit.last_epoch, rate, seconds, n_samples, fit.validation)
-        if self.watch.see(event):
-            self.history.best_epoch = event.epoch
-            if fit.best is not None:
-                self._update(fit.best)
-        self._base_rate = self.schedule.after_epoch(self._base_rate, self.history)
-        fit.bar.update(event.epoch - fit.last_epoch + fit.n_epochs, 0, event.loss, event.val_score)
-        stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop
-        return any(stops) or self._has_converged() or time.perf_counter() >= fit.stop_at
-
-    def _finish_epoch(self, loss, last_epoch, rate, seconds, n_samples, validation) -> EpochEnd:
-        """Evaluate the validation data, (X, y, weights) or None, and write the epoch into the history."""
-        val_loss = val_score = None
-        if validation is not None:
-            val_loss, val_score = self._evaluate(*validation)
-        event = EpochEnd(
-            self.n_epochs + 1, last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
-            n_samples / max(seconds, 1e-9), self.network,
-        )  # fmt: skip
-        # Only now, that scoring may not leave half an epoch behind if it is broken off.
-        self.history.append(event)
-        self.n_epochs += 1
-        self.samples_seen += n_samples
-        return event
-
-    def _evaluate(self, X, y, sample_weight):
-        """Return the validation loss, in the units of the training loss, and the score, in those of y."""
-        targets = y
-        if self.target_preparation is not None:
-            targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
-            targets = (targets - self.target_preparation.center) * self.target_preparation.scale
-        loss, outputs = self.network.evaluate(X, targets, self.loss, sample_weight)
-        if self.target_preparation is None:
-            outputs = self.loss.predictions(outputs)
-        else:
-            outputs = self.target_preparation.repeated(self.loss.outputs_per_target).invert(outputs)
-        weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return loss, float((self.score or self.loss.score)(y, outputs, **weighted))
-
-    def _has_converged(self) -> bool:
-        """Ask the schedule what to do on a plateau; return whether to stop."""
-        if not self.watch.is_flat():
-            return False
-        rate = self.schedule.on_plateau(self._base_rate)
-        if rate is None:
-            self.history.converged = True
-            return True
-        self._base_rate = rate
-        return False
-
-    def _restore(self, good) -> None:
-        """Go back to the last good epoch's parameters, and say where training broke."""
-        where = find_broken(self.network.plan, self._vectors()[-1])
-        self._go_back_to(good)
-        for moment in self._moments:
-            moment[:] = 0
-        self._note_divergence(
-            where, f"try a learning rate below {self._base_rate:g}, or standardise the data"
-        )
-
-    def _note_divergence(self, where: str, advice: str) -> None:
-        self.history.diverged = True
-        self.divergence = describe(where, self.n_epochs, advice)
 
 
 def _check_rows(rows, n_samples: int) -> np.ndarray:

@@ -163,12 +163,12 @@ COUNTER = """
 COUNTED = """
     import ctypes, sys
     import numpy as np
-    import fastmlp.trainer
+    import fastmlp.epochs
     from fastmlp import Network, Trainer
     from fastmlp.layers import Dense
 
     # An epoch in one slice: between slices, on a slow machine many, Python runs a few lines.
-    fastmlp.trainer.SLICE_SECONDS = 3600.0
+    fastmlp.epochs.SLICE_SECONDS = 3600.0
     loss, optimizer = sys.argv[1:]
     library = ctypes.CDLL(None)
     library.allocations.restype = ctypes.c_long
