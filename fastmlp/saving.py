@@ -28,6 +28,13 @@ _HISTORY = (
 )  # fmt: skip
 # Parameters that are not data, or are about the machine: they begin at their defaults in a loaded model.
 _LEFT_OUT = ("callbacks", "n_threads")
+# Parameters that every file has, those of the first version. Whatever was added since may be missing from a
+# file, and has its default then: this list never grows.
+_FIRST = (
+    "hidden_layer_sizes", "activation", "solver", "alpha", "batch_size", "learning_rate",
+    "learning_rate_init", "power_t", "max_iter", "shuffle", "random_state", "tol", "verbose", "momentum",
+    "nesterovs_momentum", "beta_1", "beta_2", "epsilon", "n_iter_no_change", "dtype", "engine", "prepare",
+)  # fmt: skip
 # What a parameter can be an instance of: its base, and the names of what a file can hold.
 _KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "schedule": (schedules.Schedule, schedules.BY_NAME),
@@ -87,7 +94,7 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
     """
     try:
         parameters = {name: _object(value) for name, value in dict(description["parameters"]).items()}
-        if parameters.keys() != cls().get_params().keys() - set(_LEFT_OUT):
+        if not set(_FIRST) <= parameters.keys() <= cls().get_params().keys() - set(_LEFT_OUT):
             raise ValueError(f"parameters {', '.join(parameters)}")
         model = cls(**parameters)
         fitted = dict(description["fitted"])

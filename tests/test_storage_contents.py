@@ -222,6 +222,48 @@ def test_descriptions_that_do_not_fit_are_refused(path, case):
     refused(path)
 
 
+# What a file of the first version, before early stopping and all that came after it, has for parameters.
+FIRST = [
+    "hidden_layer_sizes", "activation", "solver", "alpha", "batch_size", "learning_rate",
+    "learning_rate_init", "power_t", "max_iter", "shuffle", "random_state", "tol", "verbose", "momentum",
+    "nesterovs_momentum", "beta_1", "beta_2", "epsilon", "n_iter_no_change", "dtype", "engine", "prepare",
+]  # fmt: skip
+
+
+def without(names):
+    def change(description):
+        for name in names:
+            drop("parameters", name)(description)
+
+    return change
+
+
+def parameters_of(path):
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["fastmlp"])["parameters"]
+
+
+@pytest.mark.parametrize("kind", ["path", "regressor_path"])
+def test_parameters_that_a_file_is_too_old_for_have_their_defaults(kind, request):
+    file = request.getfixturevalue(kind)
+    added = parameters_of(file).keys() - set(FIRST)
+    assert {"early_stopping", "max_fun", "l2", "ema_decay", "dropout", "image_shape", "class_weight"} <= added
+    whole = fastmlp.load(file)
+    for names in (*([name] for name in sorted(added)), added):  # each for itself, and all of them
+        rewritten(file, model=without(names))
+        old, defaults = fastmlp.load(file), type(whole)().get_params()
+        for name in names:
+            assert old.get_params()[name] == defaults[name], name
+        np.testing.assert_array_equal(old.network_.parameters, whole.network_.parameters)
+        whole.save(file)
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_parameters_that_every_file_has_may_not_be_missing(path, name):
+    rewritten(path, model=drop("parameters", name))
+    refused(path)
+
+
 @pytest.mark.parametrize(
     "change",
     [
