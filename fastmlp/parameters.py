@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -18,6 +19,11 @@ from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
 _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
+
+
+def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
+    """Return what the parameter ``loss`` can be, where these kinds are fit."""
+    return [StrOptions({kind.name for kind in kinds}), *kinds, None]
 
 
 class _ActivationOptions(StrOptions):

@@ -1,0 +1,310 @@
+"""MLPClassifier: classes and label indicators, their losses, probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from fastmlp import losses
+from fastmlp.base import BaseMLP, is_stochastic
+from fastmlp.checks import named, weights
+from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from fastmlp.parameters import loss_choices
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multilayer perceptron classifier, with scikit-learn's parameters and defaults.
+
+    Minimises the cross-entropy, if ``loss`` does not name another: of a softmax for several classes, of
+    logistic outputs for two classes and for label indicators.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer.
+    activation : str or array-like of str, default="relu"
+        "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu",
+        "mish" or "softplus"; one for all hidden layers or one for each. "leaky_relu(0.2)" has another slope
+        than 0.01, "elu(0.5)" another alpha than 1.
+    solver : str or optimizer, default="adam"
+        "sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta" or "lbfgs", or an instance from
+        `fastmlp.optimizers`, which then has the learning rate too. By name, "sgd" takes ``momentum``, "adam"
+        and "adamw" take ``beta_1``, ``beta_2`` and ``epsilon``, and the others PyTorch's defaults. "lbfgs"
+        takes all samples at once, needs no learning rate, and suits small data sets.
+    alpha : float, default=0.0001
+        L2 penalty: alpha / 2 |W|^2 / batch size is added to each batch's loss.
+    batch_size : int or "auto", default="auto"
+        ``"auto"`` is min(200, n_samples).
+    learning_rate : str or Schedule, default="constant"
+        "constant", "invscaling", "adaptive", "one_cycle", "step", "exponential", "cosine",
+        "cosine_restarts", "on_plateau" or "halve_on_drop", or an instance from `fastmlp.schedules`. As in
+        scikit-learn, "invscaling" and "adaptive" are for solver "sgd" only.
+    learning_rate_init : float, default=0.001
+        The base rate of the schedule; of "one_cycle" the highest.
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs; iterations of "lbfgs".
+    shuffle : bool, default=True
+    random_state : int, RandomState instance or None, default=None
+        For the initial parameters, which are scikit-learn's for the same value, and the order of samples.
+    tol : float, default=1e-4
+        Training stops when the loss has not fallen by ``tol`` for ``n_iter_no_change`` epochs; not with
+        "one_cycle", which is planned over all of them. By solver "lbfgs" it stops when no element of the
+        gradient is larger than ``tol``.
+    verbose : bool, default=False
+        Print a line per epoch.
+    momentum : float, default=0.9
+    nesterovs_momentum : bool, default=True
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
+        Of Adam and AdamW.
+    n_iter_no_change : int, default=10
+    max_fun : int, default=15000
+        Of "lbfgs": evaluations of the loss after which it stops.
+    early_stopping : bool, default=False
+        Whether ``tol`` and ``n_iter_no_change`` apply to the validation score instead of the loss, and the
+        model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
+    validation_fraction : float in (0, 1), default=0.1
+        That share.
+    scoring : str, callable or None, default=None
+        What ``validation_scores_`` and early stopping go by: a name of scikit-learn's scorers, such as
+        "f1_macro" or "neg_log_loss", or ``scorer(estimator, X_val, y_val)``, of which more is better;
+        ``sample_weight`` follows if the held-out samples have weights. None is accuracy or R^2.
+    max_seconds : float or None, default=None
+        Training ends when it has taken so long, also amid an epoch.
+    l2, l1 : float, default=0
+        Penalties that do not depend on the batch size: l2 |W|^2 and l1 |W|_1 are added to the loss.
+    weight_decay : float or None, default=None
+        Every step multiplies the weights by 1 - learning rate * weight_decay; None for the solver's own: 0.01
+        for "adamw", 0 for the others.
+    clip_value, clip_norm : float or None, default=None
+        Cut every element of a batch's gradient to +-clip_value, or the whole gradient to a norm of clip_norm.
+    dropout : float or list of float, default=0
+        The share of outputs that each step of training drops, for all hidden layers or one for each.
+    batch_norm, layer_norm : bool or list of bool, default=False
+        Whether hidden layers normalise before their activation, by the batch or by the sample; see
+        `fastmlp.layers.Dense`.
+    input_dropout, input_noise : float, default=0
+        The share of inputs that each step drops, and the deviation of the noise that it adds to them.
+    ema_decay : float in [0, 1) or None, default=None
+        If given, the model is an exponential moving average of the parameters over the steps: see `Trainer`.
+        0.99 or 0.999 are usual.
+    augmentation : str, augmentation, list of these or None, default=None
+        Changes made at random to the images of each batch: "shift", "flip", or instances from
+        `fastmlp.augmentations`.
+    image_shape : (height, width) or (height, width, channels), default=None
+        The images that the rows of X are; None for square ones of one channel.
+    weight_init : str, initializer, list of these or None, default=None
+        How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
+        included. None is scikit-learn's way.
+    loss : str, loss or None, default=None
+        "cross_entropy", of a softmax also for two classes; "binary_cross_entropy", for two classes and label
+        indicators; "squared_error", of probabilities; or an instance of one of these from `fastmlp.losses`.
+    label_smoothing : float in [0, 1), default=0
+        For the cross-entropies: this share of each target is spread evenly over the classes, for a label
+        indicator over yes and no. It takes precedence over that of ``loss``.
+    class_weight : "balanced", dict, list of dict or None, default=None
+        A weight for each class, ``{class: weight}``, by which ``sample_weight`` is multiplied; for label
+        indicators a list with a dict for each label. "balanced" has n_samples / (n_classes * its samples)
+        for each class, as in scikit-learn.
+    dtype : {"auto", "float32", "float64", "bfloat16"}, default="auto"
+        What is computed in; ``"auto"``: float64 for float64 input, float32 for all else. ``"bfloat16"``
+        trains nearly twice as fast on processors with AVX512_BF16: see `Network`.
+    engine : {"auto", "blas", "tile", "reference"}, default="auto"
+        See `Network`; ``"reference"`` is plain NumPy, for reading and checking.
+    n_threads : int or None, default=None
+        The most threads to use; None for as many as the process may use. See `Network`.
+    prepare : {None, "auto", "image", "table"}, default=None
+        Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
+        column ("table"); "auto" takes bytes for images. None takes X as it is.
+    callbacks : sequence of callables, default=()
+        See `fastmlp.callbacks`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coefs_, intercepts_ : list of ndarray
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    loss_, best_loss_ : float
+    validation_scores_, validation_loss_curve_ : list of float, or None without validation data
+    best_validation_score_ : float, or None without validation data
+    n_iter_, t_ : int
+        Epochs and samples trained.
+    n_layers_, n_outputs_, n_features_in_ : int
+    out_activation_ : str
+    preparation_ : Preparation or None
+    network_ : Network
+
+    Examples
+    --------
+    >>> from fastmlp import MLPClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((16,), max_iter=60, learning_rate="one_cycle", learning_rate_init=0.02,
+    ...                       batch_size=16, prepare="table", random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        **BaseMLP._parameter_constraints,
+        "loss": loss_choices(CrossEntropy, BinaryCrossEntropy, SquaredError),
+    }
+    _y_numeric = False
+
+    @available_if(is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch on X and y, going on from the present parameters.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`; y may lack some of the classes.
+        sample_weight : array-like of shape (n_samples,), optional
+            As for `fit`.
+        classes : array-like of shape (n_classes,), optional
+            All classes that will ever come; needed at the first call.
+
+        Returns
+        -------
+        self : object
+        """
+        if classes is not None:
+            classes = unique_labels(classes)
+            if hasattr(self, "classes_") and not np.array_equal(classes, self.classes_):
+                raise ValueError(f"classes={classes!r} is not what the first call had: {self.classes_!r}.")
+        elif not hasattr(self, "classes_"):
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all samples; for partial_fit give a dict.")
+        return self._partial_fit(X, y, sample_weight, classes=classes)
+
+    def _learn_targets(self, y, classes=None):
+        check_classification_targets(y)
+        multilabel = type_of_target(y) == "multilabel-indicator"
+        if multilabel:
+            classes = np.arange(y.shape[1])
+        self._set_classes(unique_labels(y) if classes is None else classes, multilabel)
+        return self._encode(y)
+
+    def _set_classes(self, classes, multilabel):
+        self.classes_, self._multilabel = classes, multilabel
+
+    @property
+    def _several(self):
+        return len(self.classes_) > 2 and not self._multilabel
+
+    def _choose_loss(self):
+        """Return the loss; refuse one that these classes cannot have."""
+        default, smoothing = CrossEntropy if self._several else BinaryCrossEntropy, self.label_smoothing
+        loss = default() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
+        if isinstance(loss, CrossEntropy) and self._multilabel:
+            raise ValueError(f"loss={loss.name!r} is for samples of one class each; y are label indicators.")
+        if isinstance(loss, BinaryCrossEntropy) and self._several:
+            n_classes = len(self.classes_)
+            raise ValueError(
+                f"loss={loss.name!r} is for two classes and label indicators; y has {n_classes} classes."
+            )
+        if smoothing and isinstance(loss, SquaredError):
+            raise ValueError(
+                f"label_smoothing={smoothing!r} goes with the cross-entropies, not loss={loss.name!r}."
+            )
+        return replace(loss, label_smoothing=smoothing) if smoothing and loss.takes_labels else loss
+
+    def _set_outputs(self):
+        super()._set_outputs()
+        softmax = self._several or isinstance(self._loss, CrossEntropy)
+        self.out_activation_ = "softmax" if softmax else "logistic"
+        n_classes = len(self.classes_)
+        self.n_outputs_ = max(2, n_classes) if softmax else n_classes if self._multilabel else 1
+
+    def _targets_of(self, codes):
+        """Return the encoded classes as the loss takes them."""
+        if self.out_activation_ == "softmax":
+            is_squared = isinstance(self._loss, SquaredError)
+            return np.eye(self.n_outputs_, dtype=np.uint8)[codes] if is_squared else codes
+        smoothing = self.label_smoothing
+        return (1 - smoothing) * codes + smoothing / 2 if smoothing else codes
+
+    def _weights_of(self, data):
+        if self.class_weight is None:
+            return data.sample_weight
+        if self._multilabel:
+            of_classes = compute_sample_weight(self.class_weight, data.targets)
+        elif isinstance(self.class_weight, list):
+            raise ValueError(f"class_weight={self.class_weight!r} is for label indicators; give a dict.")
+        else:
+            y = self.classes_[data.targets]
+            of_each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            of_classes = of_each[data.targets]
+        product = of_classes if data.sample_weight is None else of_classes * data.sample_weight
+        return weights("class_weight, times sample_weight,", product, len(data.X))
+
+    def _score_of_epoch(self):
+        return (CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()).score
+
+    def _encode(self, y):
+        if self._multilabel:
+            return np.ascontiguousarray(y, dtype=np.uint8)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y has the classes {unknown}, which are not among classes_: {self.classes_}.")
+        codes = np.searchsorted(self.classes_, y)
+        return codes.astype(np.int32 if self._several else np.uint8)
+
+    def _decode(self, targets):
+        return targets if self._multilabel else self.classes_[targets]
+
+    def _strata(self, targets):
+        return None if self._multilabel else targets
+
+    def _prepare_targets(self, targets):
+        return None
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Of each label, for label indicators.
+        """
+        p = self._outputs(X)
+        return np.hstack([1 - p, p]) if self.n_outputs_ == 1 and not self._multilabel else p
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+    def predict(self, X):
+        """Return the most probable class of each sample, or the label indicators.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+        """
+        p = self._outputs(X)
+        if self._multilabel:
+            return (p > 0.5).astype(int)
+        best = (p[:, 0] > 0.5).astype(int) if self.n_outputs_ == 1 else p.argmax(axis=1)
+        return self.classes_[np.minimum(best, len(self.classes_) - 1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

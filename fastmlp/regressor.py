@@ -1,0 +1,143 @@
+"""MLPRegressor: real targets, their losses and units."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Options
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from fastmlp import losses
+from fastmlp.base import BaseMLP, is_stochastic
+from fastmlp.checks import named
+from fastmlp.losses import Quantile, SquaredError
+from fastmlp.parameters import loss_choices
+from fastmlp.preparation import Preparation
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multilayer perceptron regressor, with scikit-learn's parameters and defaults.
+
+    Minimises half the squared error, summed over the outputs, if ``loss`` does not name another. With
+    ``prepare`` set the targets are standardised, too, but for counts, and predictions come back in their
+    units. Parameters and attributes are those of `MLPClassifier`, less the classes and what belongs to them,
+    ``label_smoothing`` and ``class_weight``, which stay 0 and None, and with other losses.
+
+    Parameters
+    ----------
+    loss : str, loss or None, default=None
+        "squared_error", which None stands for; "absolute_error" or "huber", which heed outliers less;
+        "quantile", the median, or ``Quantile((0.1, 0.5, 0.9))`` for several quantiles at once; "poisson", for
+        counts; or an instance of one of these from `fastmlp.losses`.
+
+    Examples
+    --------
+    >>> from fastmlp import MLPRegressor
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = MLPRegressor((16,), max_iter=30, learning_rate="one_cycle", learning_rate_init=0.01,
+    ...                      batch_size=32, prepare="table", random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.4
+    True
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        **BaseMLP._parameter_constraints,
+        "loss": loss_choices(SquaredError, losses.AbsoluteError, losses.Huber, Quantile, losses.Poisson),
+        "label_smoothing": [Options(Real, {0.0})],
+        "class_weight": [None],
+    }
+    _y_numeric = True
+    out_activation_ = "identity"
+
+    @available_if(is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch on X and y, going on from the present parameters.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def _learn_targets(self, y):
+        self._n_targets = 1 if y.ndim == 1 else y.shape[1]
+        return y
+
+    def _choose_loss(self):
+        return SquaredError() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
+
+    def _set_outputs(self):
+        super()._set_outputs()
+        self.n_outputs_ = self._n_targets * self._loss.outputs_per_target
+
+    def _targets_of(self, y):
+        return y
+
+    def _score_of_epoch(self):
+        return None
+
+    def _encode(self, y):
+        return y
+
+    def _decode(self, targets):
+        return targets
+
+    def _strata(self, targets):
+        return None
+
+    def _prepare_targets(self, targets):
+        return Preparation.fit(targets.reshape(len(targets), -1), "table")
+
+    def predict(self, X):
+        """Return the predictions for X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            With several quantiles (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles).
+        """
+        outputs, each = self._outputs(X), self._loss.outputs_per_target
+        if self.target_preparation_ is not None:
+            outputs = self.target_preparation_.repeated(each).invert(outputs)
+        outputs = self._loss.predictions(outputs)
+        if each > 1 and self._n_targets > 1:
+            return outputs.reshape(len(outputs), self._n_targets, each)
+        return outputs.ravel() if self.n_outputs_ == 1 else outputs
+
+    def score(self, X, y, sample_weight=None):
+        """Return the R^2 of the predictions for X, or for quantiles their mean D^2.
+
+        D^2 is to the pinball loss what R^2 is to the squared error.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        if isinstance(self._loss, Quantile):
+            return self._loss.score(y, self.predict(X), sample_weight)
+        return super().score(X, y, sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
