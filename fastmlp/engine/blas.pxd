@@ -1,4 +1,4 @@
-"""The three matrix operations over SciPy's BLAS, for the walk in native.pyx."""
+"""The three matrix operations over SciPy's BLAS, for the walk in walk.pyx."""
 
 from fastmlp.engine.csrc cimport operations_t
 
