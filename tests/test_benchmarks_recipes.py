@@ -56,7 +56,7 @@ def test_held_out_images_come_from_the_training_images(monkeypatch):
         X_train=rng.integers(0, 255, (20_000, 4)).astype(np.uint8), y_train=np.arange(20_000) % 10
     )
     monkeypatch.setattr(recipes, "load_mnist", lambda: many)
-    X, y, X_held, y_held = recipes.images("mnist augmented", held_out=True)
+    X, _, X_held, y_held = recipes.images("mnist augmented", held_out=True)
     assert (len(X), len(X_held)) == (10_000, recipes.N_HELD_OUT)
     assert np.bincount(y_held).tolist() == [1000] * 10
     assert recipes.images("mnist", held_out=False) is many
