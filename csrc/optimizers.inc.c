@@ -97,7 +97,7 @@ INLINE REAL NAME(adagrad)(REAL w, REAL g, REAL *sum, const NAME(rates_t) *r)
 INLINE REAL NAME(adadelta)(REAL w, REAL g, REAL *square, REAL *moved, const NAME(rates_t) *r)
 {
     *square = FMA(r->beta_2, *square, r->rest_2 * g * g);
-    const REAL delta = SQRT(*moved + r->epsilon) / SQRT(*square + r->epsilon) * g;
+    const REAL delta = SQRT((*moved + r->epsilon) / (*square + r->epsilon)) * g; /* one root is cheaper than two */
     *moved = FMA(r->beta_2, *moved, r->rest_2 * delta * delta);
     return FMA(-r->rate, delta, r->shrink * w);
 }
@@ -133,34 +133,45 @@ INLINE REAL NAME(step_of)(const enum NAME(step) step, REAL w, REAL g, REAL *m_1,
     }
 }
 
-/* The block for one solver. The last three arguments are constants where this is inlined, so that the inner loop
+/* A row of a block for one solver. The last three arguments are constants where this is inlined, so that the loop
  * is one of plain vectors. */
+INLINE void NAME(block_row)(REAL *restrict w, REAL *restrict moment_1, REAL *restrict moment_2,
+                            const REAL *restrict g, int64_t n, const NAME(rates_t) *rates,
+                            const enum NAME(step) step, const int n_moments, const int is_plain)
+{
+    for (int64_t i = 0; i < n; i++) {
+        REAL gradient = g[i];
+        if (!is_plain) {
+            gradient *= rates->scale; /* in this form NaN stays NaN, and is found */
+            gradient = gradient > rates->clip ? rates->clip : gradient < -rates->clip ? -rates->clip : gradient;
+        }
+        gradient = FMA(rates->l2, w[i], gradient);
+        if (!is_plain)
+            gradient += w[i] > 0 ? rates->l1 : w[i] < 0 ? -rates->l1 : 0;
+        REAL m_1 = n_moments > 0 ? moment_1[i] : 0, m_2 = n_moments > 1 ? moment_2[i] : 0;
+        w[i] = NAME(step_of)(step, w[i], gradient, &m_1, &m_2, rates);
+        if (n_moments > 0)
+            moment_1[i] = m_1;
+        if (n_moments > 1)
+            moment_2[i] = m_2;
+    }
+}
+
+/* The block. Nearly all of them are tiles, whose width is a constant: without it the compiler asks at every row
+ * how many vectors it has (SPARED). */
 INLINE void NAME(block)(REAL *w_, REAL *moment_1_, REAL *moment_2_, const REAL *g_, int64_t n_rows, int64_t n,
                         int64_t stride, int64_t g_stride, const optimizer_t *optimizer,
                         const enum NAME(step) step, const int n_moments, const int is_plain)
 {
     const NAME(rates_t) rates = NAME(rates_of)(optimizer);
     for (int64_t row = 0; row < n_rows; row++) {
-        REAL *restrict w = w_ + row * stride;
-        REAL *restrict moment_1 = n_moments > 0 ? moment_1_ + row * stride : NULL;
-        REAL *restrict moment_2 = n_moments > 1 ? moment_2_ + row * stride : NULL;
-        const REAL *restrict g = g_ + row * g_stride;
-        for (int64_t i = 0; i < n; i++) {
-            REAL gradient = g[i];
-            if (!is_plain) {
-                gradient *= rates.scale; /* in this form NaN stays NaN, and is found */
-                gradient = gradient > rates.clip ? rates.clip : gradient < -rates.clip ? -rates.clip : gradient;
-            }
-            gradient = FMA(rates.l2, w[i], gradient);
-            if (!is_plain)
-                gradient += w[i] > 0 ? rates.l1 : w[i] < 0 ? -rates.l1 : 0;
-            REAL m_1 = n_moments > 0 ? moment_1[i] : 0, m_2 = n_moments > 1 ? moment_2[i] : 0;
-            w[i] = NAME(step_of)(step, w[i], gradient, &m_1, &m_2, &rates);
-            if (n_moments > 0)
-                moment_1[i] = m_1;
-            if (n_moments > 1)
-                moment_2[i] = m_2;
-        }
+        REAL *w = w_ + row * stride, *moment_1 = n_moments > 0 ? moment_1_ + row * stride : NULL;
+        REAL *moment_2 = n_moments > 1 ? moment_2_ + row * stride : NULL;
+        const REAL *g = g_ + row * g_stride;
+        if (n == 2 * VECTOR_LENGTH)
+            NAME(block_row)(w, moment_1, moment_2, g, 2 * VECTOR_LENGTH, &rates, step, n_moments, is_plain);
+        else
+            NAME(block_row)(w, moment_1, moment_2, g, n, &rates, step, n_moments, is_plain);
     }
 }
 

@@ -83,7 +83,7 @@ def adadelta_step(w, moments, gradient, optimizer):
     epsilon = dtype(optimizer["epsilon"])
     gradient = penalised(w, gradient, optimizer)
     mean_square(v, gradient, optimizer)
-    step = np.sqrt(moved + epsilon) / np.sqrt(v + epsilon) * gradient
+    step = np.sqrt((moved + epsilon) / (v + epsilon)) * gradient
     mean_square(moved, step, optimizer)
     w -= dtype(optimizer["learning_rate"]) * step
 
