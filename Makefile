@@ -32,7 +32,8 @@ lint: build                ## style of Python and Cython, and the stubs against 
 	PATH=$(BIN):$$PATH cython-lint fastmlp  # it calls pycodestyle by name
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases --ignore-missing-stub \
-	  fastmlp.engine.core fastmlp.engine.native fastmlp.engine.passes fastmlp.engine.prediction fastmlp.engine.kernels fastmlp.engine.blas
+	  fastmlp.engine.core fastmlp.engine.native fastmlp.engine.passes fastmlp.engine.prediction fastmlp.engine.kernels \
+	  fastmlp.engine.finish_kernels fastmlp.engine.blas
 
 bench: build               ## our training step beside those of other libraries that are installed
 	$(BIN)/python -m benchmarks

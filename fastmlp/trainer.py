@@ -305,7 +305,7 @@ class Trainer(Epochs):
             return self.network.full_batch(
                 X, targets, self.loss, rows=rows, targets_preparation=prepared, sample_weight=sample_weight
             )
-        averaging: dict[str, Any] = {}
+        averaging = {}
         if self.ema_decay is not None:
             averaging = {
                 "parameters": self._raw, "average": self.network.parameters, "ema_decay": self.ema_decay,
