@@ -180,6 +180,11 @@ def _restore_arrays(model, description, tensors, layers) -> None:
     found = {name: (tensor.shape, tensor.dtype.name) for name, tensor in tensors.items()}
     if found != expected:
         raise ValueError(f"tensors {found}, expected {expected}")
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"tensor {name} holds NaN or infinity")
+        if name.endswith(".variance") and tensor.min() < 0:
+            raise ValueError(f"tensor {name} is negative")
     for name in ("preparation", "target_preparation"):
         there = f"{name}.center" in tensors
         prepared = Preparation(tensors[f"{name}.center"], tensors[f"{name}.scale"]) if there else None

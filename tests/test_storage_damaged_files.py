@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fastmlp
 from fastmlp import FormatError, MLPClassifier
-from helpers.storage import N, X, refused, save_classifier
+from helpers.storage import N, X, fitted, refused, save_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -101,3 +101,22 @@ def test_damaged_files_are_refused_or_still_make_a_model(data, path):
     predictions = model.predict(X if names is None else pd.DataFrame(X, columns=names))
     assert predictions.shape == (N,)
     assert set(predictions) <= set(model.classes_)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("layers.0.weight", np.nan, r"tensor layers\.0\.weight holds NaN or infinity"),
+        ("layers.1.bias", np.inf, r"tensor layers\.1\.bias holds NaN or infinity"),
+        ("preparation.scale", np.nan, r"tensor preparation\.scale holds NaN or infinity"),
+        ("layers.0.variance", -1.0, r"tensor layers\.0\.variance is negative"),
+    ],
+)
+def test_numbers_that_would_make_predictions_nan_are_refused(name, value, message, tmp_path):
+    path = tmp_path / "model.safetensors"
+    fitted(prepare="table", batch_norm=True).save(path)
+    with safetensors.safe_open(path, framework="numpy") as file:
+        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    tensors[name].flat[0] = value
+    safetensors.numpy.save_file(tensors, path, metadata)
+    refused(path, message)
