@@ -74,17 +74,15 @@ static void change_image(char *out, const char *in, const source_t *source, cons
 }
 
 void fastmlp_augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
-                     const augmentation_t *augmentation, uint64_t step, int64_t first_position)
+                     const augmentation_t *augmentation, const random_t *random, int64_t first_position)
 {
-    const uint32_t key[2] = {(uint32_t)augmentation->seed, (uint32_t)(augmentation->seed >> 32)};
     const int64_t farthest = augmentation->pixels;
     const uint64_t n_places = (uint64_t)(2 * farthest + 1);
     const size_t row_bytes = (size_t)source->n_columns * fastmlp_source_size(source->type);
     for (int64_t i = 0; i < n_rows; i++) {
-        const uint32_t counter[4] = {(uint32_t)(first_position + i), (uint32_t)step, (uint32_t)(step >> 32),
-                                     STREAM_AUGMENT};
+        const uint32_t counter[4] = {(uint32_t)(first_position + i), 0, random->step, STREAM_AUGMENT};
         uint32_t draws[4];
-        fastmlp_philox4x32(draws, counter, key);
+        fastmlp_philox4x32(draws, counter, random->key);
         const int64_t down = (int64_t)(draws[0] * n_places >> 32) - farthest;
         const int64_t right = (int64_t)(draws[1] * n_places >> 32) - farthest;
         const int flip = augmentation->flip && draws[2] >> 31;

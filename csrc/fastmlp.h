@@ -83,7 +83,6 @@ typedef enum {
 typedef struct {
     int64_t height, width, channels, pixels;
     int flip;
-    uint64_t seed;
 } augmentation_t;
 
 /* What a solver needs for one step; the rates change from step to step. */
@@ -237,6 +236,6 @@ size_t fastmlp_source_size(source_type_t type); /* of one element */
 /* out (n_rows, n_columns), contiguous and of the source's type: the chosen rows, changed by what is drawn for
  * this step and the places in the batch that begin with first_position. */
 void fastmlp_augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
-                     const augmentation_t *augmentation, uint64_t step, int64_t first_position);
+                     const augmentation_t *augmentation, const random_t *random, int64_t first_position);
 
 #endif

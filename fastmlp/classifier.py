@@ -28,9 +28,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer.
     activation : str or array-like of str, default="relu"
-        "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu",
-        "mish" or "softplus"; one for all hidden layers or one for each. "leaky_relu(0.2)" has another slope
-        than 0.01, "elu(0.5)" another alpha than 1.
+        "identity", "logistic", "tanh", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "gelu_tanh",
+        "silu", "mish" or "softplus"; one for all hidden layers or one for each. "leaky_relu(0.2)" has another
+        slope than 0.01, "elu(0.5)" another alpha than 1.
     solver : str or optimizer, default="adam"
         "sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta" or "lbfgs", or an instance from
         `fastmlp.optimizers`, which then has the learning rate too. By name, "sgd" takes ``momentum``, "adam"

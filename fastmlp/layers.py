@@ -27,7 +27,8 @@ class Dense:
         Number of outputs, at least 1.
     activation : str, default="relu"
         One of `fastmlp.activations.NAMES`; "leaky_relu(0.2)" and "elu(0.5)" with another slope or alpha than
-        the default.
+        the default. "prelu(0.1)" begins with another slope, and learns one for each unit, as PyTorch's
+        ``PReLU(units)``.
     initializer : str, object or None, default=None
         How the layer begins, see `fastmlp.initializers`; None for the network's way.
     dropout : float in [0, 1), default=0

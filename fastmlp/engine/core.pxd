@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastmlp.engine.csrc cimport (
     augmentation_t,
+    random_t,
     dtype_t,
     kernels_t,
     member_t,
@@ -19,7 +20,8 @@ cdef object borrow(source_t *source, array)
 cdef object fill_preparation(preparation_t *out, preparation, dtype)
 cdef size_t source_size(source_type_t type) noexcept nogil
 cdef void augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
-                  const augmentation_t *augmentation, uint64_t step, int64_t first_position) noexcept nogil
+                  const augmentation_t *augmentation, const random_t *random,
+                  int64_t first_position) noexcept nogil
 cdef double seconds() noexcept nogil  # of a monotonic clock
 cdef uint64_t flush_denormals() noexcept nogil
 cdef void restore_denormals(uint64_t state) noexcept nogil

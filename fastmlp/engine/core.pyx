@@ -102,8 +102,9 @@ cdef size_t source_size(source_type_t type) noexcept nogil:
 
 
 cdef void augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
-                  const augmentation_t *augmentation, uint64_t step, int64_t first_position) noexcept nogil:
-    fastmlp_augment(out, source, rows, n_rows, augmentation, step, first_position)
+                  const augmentation_t *augmentation, const random_t *random,
+                  int64_t first_position) noexcept nogil:
+    fastmlp_augment(out, source, rows, n_rows, augmentation, random, first_position)
 
 
 cdef double seconds() noexcept nogil:

@@ -51,7 +51,6 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef struct augmentation_t:
         int64_t height, width, channels, pixels
         bint flip
-        uint64_t seed
 
     ctypedef struct random_t:
         uint32_t key[2]
@@ -138,7 +137,7 @@ cdef extern from "fastmlp.h" nogil:
     void fastmlp_shuffle(int64_t *, int64_t, uint64_t, uint64_t) noexcept
     size_t fastmlp_source_size(source_type_t) noexcept
     void fastmlp_augment(void *, const source_t *, const int64_t *, int64_t, const augmentation_t *,
-                         uint64_t, int64_t) noexcept
+                         const random_t *, int64_t) noexcept
 
 
 cdef extern from "team.h" nogil:

@@ -62,7 +62,7 @@ cdef void augment(source_t *out, const walk_t *walk, const step_t *step, const m
     out.column_stride = source_size(walk.inputs.type)
     out.row_stride = walk.inputs.n_columns * out.column_stride
     out.data = walk.augmented + member.index * LANES * out.row_stride
-    draw_images(<void *>out.data, &walk.inputs, rows + start, n, &walk.augmentation, step.random.step, start)
+    draw_images(<void *>out.data, &walk.inputs, rows + start, n, &walk.augmentation, &step.random, start)
 
 
 cdef void disturb(const walk_t *walk, const step_t *step, char *inputs_rows, int64_t start,

@@ -8,7 +8,7 @@ multiplies, "blas" or "tile".
 import numpy as np
 
 from cython cimport floating
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from fastmlp.engine.core cimport (
@@ -65,17 +65,19 @@ def gather_columns(X, const int64_t[::1] rows, preparation, dtype, isa):
     return out
 
 
-def augment(X, const int64_t[::1] rows, options, uint64_t seed, uint64_t step):
+def augment(X, const int64_t[::1] rows, options, uint64_t seed, uint32_t step):
     """Return the chosen rows of X as images that are moved and mirrored at random."""
     cdef source_t source
     cdef augmentation_t augmentation
+    cdef random_t random
     _alive = borrow(&source, X)
     augmentation.height, augmentation.width = options["height"], options["width"]
     augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
-    augmentation.flip, augmentation.seed = options["flip"], seed
+    augmentation.flip = options["flip"]
+    random.key[0], random.key[1], random.step = seed & 0xFFFFFFFF, seed >> 32, step
     out = np.empty((rows.shape[0], X.shape[1]), dtype=X.dtype)
     cdef size_t address = out.ctypes.data
-    draw_images(<void *>address, &source, &rows[0], rows.shape[0], &augmentation, step, 0)
+    draw_images(<void *>address, &source, &rows[0], rows.shape[0], &augmentation, &random, 0)
     return out
 
 

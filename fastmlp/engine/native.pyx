@@ -222,7 +222,7 @@ cdef class Training(Walk):
             self.progress.average = self.writable(average)
             self.progress.n_parameters, self.progress.ema_decay = len(parameters), ema_decay
         if augmentation is not None:
-            self.set_augmentation(augmentation, seed, n_threads)
+            self.set_augmentation(augmentation, n_threads)
         self.rows = rows
         self.order = np.array(rows)
         self.shuffle, self.seed = shuffle, seed
@@ -256,12 +256,12 @@ cdef class Training(Walk):
             self.n_threads = VERDICTS[self.key]
             self.valid_until = seconds() + 0.1 * VERDICT_SECONDS
 
-    cdef int set_augmentation(self, options, seed, n_threads) except -1:
+    cdef int set_augmentation(self, options, n_threads) except -1:
         cdef augmentation_t *augmentation = &self.walk.augmentation
         cdef size_t row_bytes = self.walk.inputs.n_columns * source_size(self.walk.inputs.type)
         augmentation.height, augmentation.width = options["height"], options["width"]
         augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
-        augmentation.flip, augmentation.seed = options["flip"], seed
+        augmentation.flip = options["flip"]
         self.walk.in_order = <const int64_t *>self.readable(np.arange(LANES, dtype=np.int64))
         self.walk.augmented = self.writable(aligned_zeros(n_threads * LANES * row_bytes, np.uint8))
         return 0
