@@ -42,7 +42,7 @@ sanitize:                  ## the tests of kernels and engine under GCC's addres
 	$(PYTHON) -m venv build/sanitized
 	FASTMLP_SANITIZE=address,undefined build/sanitized/bin/pip install --quiet '.[cli,test]'
 	cd build && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
-	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/test_kernels.py ../tests/test_engine.py
+	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/test_kernels.py ../tests/test_products.py ../tests/test_finish_kernels.py ../tests/test_engine.py
 
 clean:                     ## everything that was made here
 	rm -rf $(VENV) build dist models *.egg-info fastmlp/engine/*.c fastmlp/engine/*.so

@@ -1,13 +1,18 @@
 """The recipes for the best accuracies, and the command that runs them."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import recipes
 from fastmlp import MLPClassifier
 from fastmlp.datasets import load_digits
+
+sys.path.append(str(Path(__file__).parents[1]))  # benchmarks/ is no part of what is installed
+
+from benchmarks import recipes
 
 
 @pytest.fixture
@@ -41,7 +46,11 @@ def test_one_recipe_and_one_seed_will_do(digits, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["letters"], "NAME 'letters' is not one of fashion-mnist,"), (["--seeds", "0"], "--seeds 0 must be")],
+    [
+        (["letters"], "NAME 'letters' is not one of fashion-mnist,"),
+        (["--seeds", "0"], "--seeds 0 must be"),
+        (["--out", "no/such/folder/found.json"], "there is no folder no/such/folder"),
+    ],
 )
 def test_what_there_is_not_is_refused(arguments, message, capsys):
     with pytest.raises(SystemExit):

@@ -113,7 +113,8 @@ def test_prelu(shape, isa, dtype):
 def test_dropout(rate, shape, isa, dtype):
     y, d = random(shape, dtype), random(shape, dtype, 1)
     stream = kernels.STREAMS["dropout"] + 3 * kernels.STREAMS_PER_LAYER
-    left, factors = kernels.dropout_forward(pad(y), shape[1], rate, SEED, STEP, stream, isa)
+    left, factors, undropped = kernels.dropout_forward(pad(y), shape[1], rate, SEED, STEP, stream, isa)
+    np.testing.assert_array_equal(undropped, y)
     twin_left, twin_factors = reference.dropout_forward(y, rate, SEED, STEP, stream)
     np.testing.assert_array_equal(factors, twin_factors)
     np.testing.assert_array_equal(left, twin_left)
@@ -125,10 +126,10 @@ def test_dropout(rate, shape, isa, dtype):
 def test_a_share_of_the_units_and_samples_draws_what_the_whole_does(isa):
     y = np.ones((23, 48), dtype=np.float32)
     stream = kernels.STREAMS["dropout"]
-    _, whole = kernels.dropout_forward(y, 48, 0.5, SEED, STEP, stream, isa)
+    _, whole, _ = kernels.dropout_forward(y, 48, 0.5, SEED, STEP, stream, isa)
     for unit, sample in ((0, 16), (5, 0), (6, 32), (22, 16)):
         part = np.ascontiguousarray(y[unit:, sample:])
-        _, factors = kernels.dropout_forward(
+        _, factors, _ = kernels.dropout_forward(
             part, 48 - sample, 0.5, SEED, STEP, stream, isa, first_unit=unit, first_sample=sample
         )
         np.testing.assert_array_equal(factors, whole[unit:, sample:])
