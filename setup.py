@@ -36,6 +36,7 @@ extensions = [
         ("blas", []),
         ("walk", []),
         ("gathering", []),
+        ("sparse", []),
         ("finish", []),
         ("update", []),
         ("passes", []),

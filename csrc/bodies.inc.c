@@ -9,6 +9,7 @@
 #include "optimizers.inc.c"
 #include "transpose.inc.c"
 #include "few.inc.c"
+#include "sparse.inc.c"
 #include "tiles.inc.c"
 
 const kernels_t PASTE(kernels_, ISA, , NAME()) = {
@@ -47,6 +48,8 @@ const kernels_t PASTE(kernels_, ISA, , NAME()) = {
     .solver_step = NAME(solver_step),
     .average = NAME(average),
     .transpose = NAME(transpose),
+    .sparse_forward = NAME(sparse_forward),
+    .sparse_gradient = NAME(sparse_gradient),
 };
 
 const operations_t PASTE(tile_, ISA, , NAME()) = {

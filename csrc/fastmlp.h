@@ -57,6 +57,14 @@ typedef struct {
     ptrdiff_t row_stride, column_stride;
 } source_t;
 
+/* A sparse matrix that belongs to the user: row i has the values[k], of the type that is computed in, in these
+ * columns, for k from starts[i] to starts[i + 1]. */
+typedef struct {
+    const void *values;
+    const int32_t *columns;
+    const int64_t *starts;
+} csr_t;
+
 /* x -> (x - center) * scale, a pair for each column; center NULL: x as it is. float64 sources are
  * prepared in double before they are rounded, hence the second pair. */
 typedef struct {
@@ -215,6 +223,12 @@ typedef struct {
      * zeros, the rows of out. */
     void (*transpose)(void *out, const void *x, int64_t n_rows, int64_t n_columns, int64_t out_stride,
                       int64_t x_stride);
+
+    /* z (n_units, stride) = weight (n_units, weight_stride) x^T for these rows of x; padded with zeros. */
+    void (*sparse_forward)(void *z, const void *weight, const csr_t *x, const int64_t *rows, int64_t n_units,
+                           int64_t n_samples, int64_t stride, int64_t weight_stride);
+    /* g (n_columns) += d (n_samples) times these rows of x, the gradient of one unit's weights. */
+    void (*sparse_gradient)(void *g, const void *d, const csr_t *x, const int64_t *rows, int64_t n_samples);
 } kernels_t;
 
 /* cpu.c */

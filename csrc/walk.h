@@ -68,6 +68,7 @@ typedef struct {
     dtype_t dtype;
     const kernels_t *kernels;
     int64_t n_samples, stride;
+    const int64_t *rows; /* of the data; a sparse first layer reads them itself */
     int accumulate; /* linear_update adds to the gradient and leaves the weights alone */
     optimizer_t optimizer;
     prefetch_t *ahead; /* may be NULL */

@@ -26,7 +26,7 @@ from fastmlp.divergence import DivergenceWarning
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import Network
-from fastmlp.network_checks import INPUT_DTYPES
+from fastmlp.network_checks import INPUT_DTYPES, check_sparse
 from fastmlp.optimizers import is_full_batch
 from fastmlp.parameters import Parameters
 from fastmlp.preparation import Preparation
@@ -64,8 +64,9 @@ class BaseMLP(Parameters):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            uint8, float32 and float64 are read in place, in any strides; other types are converted.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            uint8, float32 and float64 are read in place, in any strides; other types are converted. CSR is
+            read as it is, other sparse formats become CSR; nothing is made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, label indicators or real targets.
         sample_weight : array-like of shape (n_samples,), optional
@@ -90,7 +91,7 @@ class BaseMLP(Parameters):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
         data = self._read(X, y, sample_weight, X_val, y_val)
         self._build(data)
-        with show_progress(progress, self.max_iter, len(data.X)) as bar:
+        with show_progress(progress, self.max_iter, data.X.shape[0]) as bar:
             try:
                 self._train(data, self.max_iter, bar)
             except KeyboardInterrupt:
@@ -103,7 +104,7 @@ class BaseMLP(Parameters):
         """Check and encode the data, and learn their shape and classes; no parameter has a say in this."""
         single = _is_single(X)
         X, y = self._validate(X, y, reset=True)
-        sample_weight = weights("sample_weight", sample_weight, len(X))
+        sample_weight = weights("sample_weight", sample_weight, X.shape[0])
         targets = self._learn_targets(y)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together.")
@@ -118,7 +119,7 @@ class BaseMLP(Parameters):
             raise ValueError("partial_fit does not support early_stopping=True")
         first, single = "network_" not in self.__dict__, _is_single(X)
         X, y = self._validate(X, y, reset=first)
-        sample_weight = weights("sample_weight", sample_weight, len(X))
+        sample_weight = weights("sample_weight", sample_weight, X.shape[0])
         targets = self._learn_targets(y, **learn) if first else self._encode(y)
         data = Data(X, targets, single, sample_weight=sample_weight)
         if first:
@@ -137,7 +138,7 @@ class BaseMLP(Parameters):
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
         trainer = self._trainer
-        rows, X_val, targets_val = np.arange(len(data.X)), data.X_val, data.targets_val
+        rows, X_val, targets_val = np.arange(data.X.shape[0]), data.X_val, data.targets_val
         sample_weight, sample_weight_val = self._weights_of(data), None
         if self.early_stopping and X_val is None:
             rows, held_out = train_test_split(
@@ -199,7 +200,7 @@ class BaseMLP(Parameters):
         found: list[Warning] = []
         trainer = self._trainer
         full_batch = is_full_batch(trainer.optimizer)
-        if not full_batch and self.batch_size != "auto" and self.batch_size > len(data.X):
+        if not full_batch and self.batch_size != "auto" and self.batch_size > data.X.shape[0]:
             found.append(
                 UserWarning(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
@@ -239,7 +240,9 @@ class BaseMLP(Parameters):
         self.preparation_ = self.target_preparation_ = None
         if self.prepare is not None:
             kind = preparations.kind_for(data.X) if self.prepare == "auto" else self.prepare
-            self.preparation_ = data.once(kind, lambda: Preparation.fit(data.X, kind))
+            if self.prepare != "auto" or not issparse(data.X):
+                check_sparse(data.X, prepare=self.prepare)
+                self.preparation_ = data.once(kind, lambda: Preparation.fit(data.X, kind))
             if np.isinf(self._loss.target_range).all():
                 self.target_preparation_ = data.once("targets", lambda: self._prepare_targets(data.targets))
         hidden = self._hidden_layers()
@@ -310,16 +313,28 @@ class BaseMLP(Parameters):
         if issparse(y):
             raise TypeError("y is sparse; targets must be dense: pass y.toarray().")
         X, y = validate_data(
-            self, X, y, dtype=list(INPUT_DTYPES), multi_output=True, y_numeric=self._y_numeric, reset=reset
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=list(INPUT_DTYPES),
+            multi_output=True,
+            y_numeric=self._y_numeric,
+            reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _outputs(self, X) -> np.ndarray:
         """Return the network's outputs for X, (n_samples, n_outputs)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=list(INPUT_DTYPES), reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
         with config_context(assume_finite=True):
             return self.network_.predict(X)
 

@@ -245,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             of_each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
             of_classes = of_each[data.targets]
         product = of_classes if data.sample_weight is None else of_classes * data.sample_weight
-        return weights("class_weight, times sample_weight,", product, len(data.X))
+        return weights("class_weight, times sample_weight,", product, data.X.shape[0])
 
     def _score_of_epoch(self):
         return (CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()).score
@@ -273,7 +273,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------
@@ -292,7 +292,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------

@@ -175,7 +175,7 @@ class Epochs:
         """Return the validation loss, in the units of the training loss, and the score, in those of y."""
         targets = y
         if self.target_preparation is not None:
-            targets = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+            targets = np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)
             targets = (targets - self.target_preparation.center) * self.target_preparation.scale
         loss, outputs = self.network.evaluate(X, targets, self.loss, sample_weight)
         if self.target_preparation is None:

@@ -172,7 +172,7 @@ def _read_once(models, X, y, sample_weight, X_val, y_val) -> dict[type, Data]:
 
 def _train(model, data, bar, stop) -> list[Warning]:
     """Train a model whose data are read; return what the user should be warned of."""
-    share = _Share(bar, stop, model.max_iter, len(data.X))
+    share = _Share(bar, stop, model.max_iter, data.X.shape[0])
     share.check()
     model._build(data)
     model._train(data, model.max_iter, share)

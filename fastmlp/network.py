@@ -23,7 +23,7 @@ from fastmlp.checks import number, weights
 from fastmlp.engine.plan import make_plan
 from fastmlp.layers import Dense
 from fastmlp.machine import ENGINES, PREDICTOR, dtype_name, operations_of
-from fastmlp.network_checks import check_inputs, check_loss, check_targets
+from fastmlp.network_checks import check_inputs, check_loss, check_sparse, check_targets
 from fastmlp.network_parameters import NetworkParameters
 from fastmlp.preparation import Preparation
 from fastmlp.threads import count_threads
@@ -176,7 +176,7 @@ class Network(NetworkParameters):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             uint8, float32 and float64 are read as they are, in any strides; other types are converted.
 
         Returns
@@ -204,13 +204,13 @@ class Network(NetworkParameters):
             [False] * (len(self.layers) - 1) + [True],
             loss,
             self.check_targets(X, y, loss),
-            weights("sample_weight", sample_weight, len(X)),
+            weights("sample_weight", sample_weight, X.shape[0]),
         )
         return value, outs[-1]
 
     def _run(self, X, wanted, loss=None, targets=None, sample_weight=None):
         outs = [
-            np.empty((len(X), layer.units), dtype=self.dtype) if want else None
+            np.empty((X.shape[0], layer.units), dtype=self.dtype) if want else None
             for layer, want in zip(self.layers, wanted, strict=True)
         ]
         with self._limited_blas():
@@ -233,7 +233,7 @@ class Network(NetworkParameters):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like
             Class labels 0 .. n_outputs - 1 or probabilities (n_samples, n_outputs) for cross-entropy,
             otherwise targets (n_samples, n_outputs); (n_samples,) will do for one output. For quantiles
@@ -263,7 +263,7 @@ class Network(NetworkParameters):
         X, loss = self.check_inputs(X), self.check_loss(loss)
         targets = self.check_targets(X, y, loss)
         d_parameters = self.new_vector()
-        d_inputs = np.empty((len(X), self.n_features), dtype=self.dtype)
+        d_inputs = np.empty((X.shape[0], self.n_features), dtype=self.dtype)
         value = self._engine().gradients(
             self._plan,
             self.parameters,
@@ -274,7 +274,7 @@ class Network(NetworkParameters):
             loss=loss.name,
             loss_options=loss.options(),
             targets=targets,
-            sample_weight=weights("sample_weight", sample_weight, len(X)),
+            sample_weight=weights("sample_weight", sample_weight, X.shape[0]),
             n_threads=count_threads(self.n_threads),
         )
         if self.preparation is not None:
@@ -347,6 +347,7 @@ class Network(NetworkParameters):
         ValueError
             If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
         """
+        check_sparse(X, preparation=self.preparation)
         return check_inputs(X, self.n_features, self._is_finite)
 
     def check_loss(self, loss):
@@ -361,7 +362,7 @@ class Network(NetworkParameters):
         ValueError
             If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
         """
-        return check_targets(y, loss, len(X), self.n_outputs)
+        return check_targets(y, loss, X.shape[0], self.n_outputs)
 
     @cached_property
     def _predictor(self):

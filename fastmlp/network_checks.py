@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from fastmlp import losses
@@ -25,12 +26,30 @@ def check_inputs(X, n_features: int, is_finite: Callable[[np.ndarray], bool]) ->
     ValueError
         If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
     """
-    X = check_array(X, dtype=list(INPUT_DTYPES), order=None, input_name="X", ensure_all_finite=False)
-    if X.dtype.kind == "f" and not (X.flags.c_contiguous and is_finite(X)):
+    X = check_array(
+        X, accept_sparse="csr", dtype=list(INPUT_DTYPES), order=None, input_name="X",
+        ensure_all_finite=issparse(X),
+    )  # fmt: skip
+    if not issparse(X) and X.dtype.kind == "f" and not (X.flags.c_contiguous and is_finite(X)):
         check_array(X, order=None, input_name="X")  # says what it found
     if X.shape[1] != n_features:
         raise ValueError(f"X has {X.shape[1]} features, but this network takes {n_features}.")
     return X
+
+
+def check_sparse(X, **changes: Any) -> None:
+    """Refuse what would fill a sparse X, or what its kernels do not know.
+
+    Raises
+    ------
+    ValueError
+        If X is sparse and one of the changes is not None, 0 or False.
+    """
+    for name, change in changes.items():
+        if issparse(X) and change:
+            raise ValueError(
+                f"{name}={change!r:.60} does not go with a sparse X; leave it out, or pass X.toarray()."
+            )
 
 
 def check_loss(loss: Any, activation: str, n_outputs: int) -> losses.Loss:

@@ -17,6 +17,7 @@ from fastmlp.divergence import DivergenceWarning
 from fastmlp.epochs import Epochs, Fit
 from fastmlp.history import History
 from fastmlp.network import Network
+from fastmlp.network_checks import check_sparse
 from fastmlp.optimizers import is_full_batch
 from fastmlp.progress import show_progress
 from fastmlp.stopping import Watch
@@ -199,8 +200,9 @@ class Trainer(Epochs):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            uint8, float32 and float64 are read in place, in any strides, also read-only or memory-mapped.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            uint8, float32 and float64 are read in place, in any strides, also read-only or memory-mapped; CSR
+            as it is.
         y : array-like
             As for `Network.gradients`.
         X_val, y_val : array-like, optional
@@ -225,14 +227,14 @@ class Trainer(Epochs):
             raise ValueError("X_val and y_val must be given together.")
         X = self.network.check_inputs(X)
         targets = self.network.check_targets(X, y, self.loss)
-        sample_weight = weights("sample_weight", sample_weight, len(X))
+        sample_weight = weights("sample_weight", sample_weight, X.shape[0])
         if X_val is not None:
             X_val = self.network.check_inputs(X_val)
             self.network.check_targets(X_val, y_val, self.loss)
-            sample_weight_val = weights("sample_weight_val", sample_weight_val, len(X_val))
+            sample_weight_val = weights("sample_weight_val", sample_weight_val, X_val.shape[0])
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val.")
-        rows = np.arange(len(X)) if rows is None else _check_rows(rows, len(X))
+        rows = np.arange(X.shape[0]) if rows is None else _check_rows(rows, X.shape[0])
         with show_progress(self.progress, epochs, len(rows)) as bar:
             self.train(X, targets, X_val, y_val, epochs, rows, bar, sample_weight, sample_weight_val)
         if self.divergence:
@@ -254,6 +256,13 @@ class Trainer(Epochs):
         sample_weight, sample_weight_val
             As `fit` has them once it has checked them.
         """
+        check_sparse(
+            X,
+            dtype="bfloat16" if self.network.is_mixed else None,
+            augmentation=self._augmentation,
+            input_dropout=self.input_dropout,
+            input_noise=self.input_noise,
+        )
         if sample_weight is not None:
             some_weight("sample_weight of the rows to train on", sample_weight[rows])
         if sample_weight_val is not None:

@@ -34,7 +34,6 @@ BAD_INPUTS = {
     "None": (None, "None|NaN|2D array|together"),
     "ragged": ([[1.0] * 4, [1.0] * 3], "inhomogeneous"),
     "complex": (X + 1j, "Complex"),
-    "sparse": (scipy.sparse.csr_matrix(X), "Sparse"),
 }
 USES = {
     "predict": lambda network, bad: network.predict(bad),

@@ -42,6 +42,11 @@ cdef extern from "fastmlp.h" nogil:
         int64_t n_columns
         ptrdiff_t row_stride, column_stride
 
+    ctypedef struct csr_t:
+        const void *values
+        const int32_t *columns
+        const int64_t *starts
+
     ctypedef struct preparation_t:
         const void *center
         const void *scale
@@ -124,6 +129,10 @@ cdef extern from "fastmlp.h" nogil:
                             const optimizer_t *) noexcept nogil
         void (*average)(void *, const void *, int64_t, double) noexcept nogil
         void (*transpose)(void *, const void *, int64_t, int64_t, int64_t, int64_t) noexcept nogil
+        void (*sparse_forward)(void *, const void *, const csr_t *, const int64_t *, int64_t, int64_t,
+                               int64_t, int64_t) noexcept nogil
+        void (*sparse_gradient)(void *, const void *, const csr_t *, const int64_t *,
+                                int64_t) noexcept nogil
 
     isa_t fastmlp_best_isa() noexcept
     const char *fastmlp_isa_name(isa_t) noexcept
@@ -218,6 +227,7 @@ cdef extern from "walk.h" nogil:
         dtype_t dtype
         const kernels_t *kernels
         int64_t n_samples, stride
+        const int64_t *rows
         bint accumulate
         optimizer_t optimizer
         prefetch_t *ahead

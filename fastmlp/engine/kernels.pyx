@@ -277,6 +277,40 @@ def average(floating[:, ::1] mean, floating[:, ::1] w, double rest, isa):
     find_kernels(isa, dtype_of(w)).average(&mean[0, 0], &w[0, 0], w.shape[0] * w.shape[1], rest)
 
 
+def sparse_forward(floating[:, ::1] weight, x, const int64_t[::1] rows, isa):
+    """Return weight x^T for these rows of a CSR matrix, (n_units, padded samples)."""
+    cdef:
+        csr_t sparse
+        floating[::1] values = x.data
+        const int32_t[::1] columns = x.indices
+        const int64_t[::1] starts = x.indptr.astype(np.int64)
+        floating[:, ::1] out
+    sparse.values, sparse.columns, sparse.starts = &values[0], &columns[0], &starts[0]
+    array = np.full((weight.shape[0], padded(len(rows))), np.nan, dtype=x.dtype)
+    out = array
+    find_kernels(isa, dtype_of(weight)).sparse_forward(
+        &out[0, 0], &weight[0, 0], &sparse, &rows[0], weight.shape[0], len(rows), out.shape[1],
+        weight.shape[1])
+    return array
+
+
+def sparse_gradient(floating[:, ::1] d, x, const int64_t[::1] rows, isa):
+    """Return d x for these rows of a CSR matrix, a row of d (n_units, n_samples) at a time."""
+    cdef:
+        csr_t sparse
+        floating[::1] values = x.data
+        const int32_t[::1] columns = x.indices
+        const int64_t[::1] starts = x.indptr.astype(np.int64)
+        floating[:, ::1] out
+        Py_ssize_t i
+    sparse.values, sparse.columns, sparse.starts = &values[0], &columns[0], &starts[0]
+    array = np.zeros((d.shape[0], x.shape[1]), dtype=x.dtype)
+    out = array
+    for i in range(d.shape[0]):
+        find_kernels(isa, dtype_of(d)).sparse_gradient(&out[i, 0], &d[i, 0], &sparse, &rows[0], len(rows))
+    return array
+
+
 def transpose(floating[:, ::1] x, int64_t n_samples, isa):
     """Return the first samples of x (units, stride) as rows, (samples, padded units)."""
     out = np.full((n_samples, padded(x.shape[0])), np.nan, dtype=np.asarray(x).dtype)

@@ -76,14 +76,14 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
 
     With a loss and targets, also return the mean loss, weighted if there are weights.
     """
-    cdef int64_t n_slabs = (len(X) + SLAB - 1) // SLAB, slabs_per_slice = 1
+    cdef int64_t n_slabs = (X.shape[0] + SLAB - 1) // SLAB, slabs_per_slice = 1
     cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
     cdef Walk walk
-    cdef list walks = [Walk(plan, parameters, X, preparation, min(len(X), SLAB), loss=loss,
+    cdef list walks = [Walk(plan, parameters, X, preparation, min(X.shape[0], SLAB), loss=loss,
                             loss_options=loss_options, targets=targets,
                             targets_preparation=targets_preparation, sample_weight=sample_weight)
                        for _ in range(n_walks)]
-    cdef int64_t[::1] rows = np.arange(len(X))
+    cdef int64_t[::1] rows = np.arange(X.shape[0])
     walk = walks[0]
     cdef size_t[::1] addresses = np.array(
         [0 if out is None else <size_t>walk.writable(out.reshape(-1)) for out in outs], dtype=np.uintp)
@@ -95,7 +95,7 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
         walk = walks[i]
         walk_addresses[i] = <size_t>&walk.walk
     prediction.walks, prediction.step = <const walk_t **>&walk_addresses[0], &walk.step
-    prediction.rows, prediction.n_rows, prediction.outs = &rows[0], len(X), &addresses[0]
+    prediction.rows, prediction.n_rows, prediction.outs = &rows[0], X.shape[0], &addresses[0]
     prediction.with_loss, prediction.losses = loss is not None, &losses[0]
     prediction.first_slab = 0
     while prediction.first_slab < n_slabs:
@@ -109,7 +109,7 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
         PyErr_CheckSignals()
     if loss is None:
         return None
-    return sum(losses) / weight_of_batch(&walk.walk, &rows[0], len(X))
+    return sum(losses) / weight_of_batch(&walk.walk, &rows[0], X.shape[0])
 
 
 ctypedef struct pass_t:
@@ -166,7 +166,7 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
 
     With ``rows``, of these rows of X only. The bits do not depend on the number of threads.
     """
-    cdef int64_t[::1] order = np.arange(len(X)) if rows is None else np.array(rows)
+    cdef int64_t[::1] order = np.arange(X.shape[0]) if rows is None else np.array(rows)
     # Batch normalisation is by all the rows, as one batch.
     by_batch = any([layer.norm == "batch" for layer in plan.layers])
     cdef int64_t slab = len(order) if by_batch else min(len(order), SLAB)

@@ -231,9 +231,13 @@ def _in_panels(n_pairs: int, n_columns: int) -> int:
 
 
 def plan_workspace(
-    plan: Plan, batch_size: int, *, backward: bool, d_inputs: bool = False, training: bool = False
-) -> WorkspacePlan:
-    """Lay out the buffers for batches of up to ``batch_size`` samples; only ``training`` drops outputs."""
+    plan: Plan, batch_size: int, *, backward: bool, d_inputs: bool = False, training: bool = False,
+    sparse: bool = False,
+) -> WorkspacePlan:  # fmt: skip
+    """Lay out the buffers for batches of up to ``batch_size`` samples; only ``training`` drops outputs.
+
+    A ``sparse`` batch is read where it is, and needs no room.
+    """
     stride, offset = row_stride(batch_size), 0
 
     def block(n: int) -> int:
@@ -244,8 +248,10 @@ def plan_workspace(
     tiles = plan.operations != "blas"
     by_rows = plan.layers if tiles and backward else plan.layers[:1]
     n_rows = batch_size if backward or not tiles else LANES
-    inputs_rows = tuple(block(n_rows * layer.weight_stride) for layer in by_rows)
-    inputs = block(plan.n_features * stride) if tiles else 0
+    inputs_rows = tuple(
+        block(0 if sparse and layer is plan.layers[0] else n_rows * layer.weight_stride) for layer in by_rows
+    )
+    inputs = block(plan.n_features * stride) if tiles and not sparse else 0
     outputs = tuple(block(layer.n_out * stride) for layer in plan.layers)
     slopes = tuple(
         block(layer.n_out * stride) if backward and activations.has_slopes(layer.activation) else -1

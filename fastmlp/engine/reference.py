@@ -58,7 +58,14 @@ from fastmlp.engine.reference_norms import (
     layer_norm_backward,
     layer_norm_forward,
 )
-from fastmlp.engine.reference_products import linear_backward, linear_forward, linear_gradient, round_bfloat16
+from fastmlp.engine.reference_products import (
+    linear_backward,
+    linear_forward,
+    linear_gradient,
+    round_bfloat16,
+    sparse_forward,
+    sparse_gradient,
+)
 from fastmlp.engine.reference_random import (
     STREAMS,
     STREAMS_PER_LAYER,
@@ -101,7 +108,8 @@ __all__ = [
     "layer_norm_backward", "layer_norm_forward", "linear_backward", "linear_forward", "linear_gradient",
     "linear_step", "log_likelihood", "logistic", "mean_square", "penalised", "philox4x32", "poisson",
     "prelu_backward", "prelu_forward", "quantile", "rmsprop_step", "round_bfloat16", "sgd_step", "shuffle",
-    "soft_cross_entropy", "softmax", "softplus", "squared_error", "unit_words", "weigh",
+    "soft_cross_entropy", "softmax", "softplus", "sparse_forward", "sparse_gradient", "squared_error",
+    "unit_words", "weigh",
 ]  # fmt: skip
 
 #: Samples in a batch of a prediction.
@@ -268,8 +276,8 @@ def forward(
         targets_preparation=targets_preparation, sample_weight=sample_weight,
     )  # fmt: skip
     loss_sum = 0.0
-    for start in range(0, len(X), SLAB):
-        rows = np.arange(start, min(start + SLAB, len(X)))
+    for start in range(0, X.shape[0], SLAB):
+        rows = np.arange(start, min(start + SLAB, X.shape[0]))
         xs = walk.forward(rows)
         if loss is not None:
             loss_sum += walk.loss_gradient(rows, xs[-1], 1.0)[0]
@@ -278,7 +286,7 @@ def forward(
         for out, x in zip(outs, xs[1:], strict=True):
             if out is not None:
                 out[rows] = x.T
-    return loss_sum / walk.weight_of_batch(np.arange(len(X))) if loss is not None else None
+    return loss_sum / walk.weight_of_batch(np.arange(X.shape[0])) if loss is not None else None
 
 
 def gradients(
@@ -294,7 +302,7 @@ def gradients(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight, learns=True,
     )  # fmt: skip
-    rows = np.arange(len(X)) if rows is None else rows
+    rows = np.arange(X.shape[0]) if rows is None else rows
     xs = walk.forward(rows)
     total = walk.weight_of_batch(rows)
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import issparse
 
 from fastmlp.engine.reference_random import STREAMS, philox4x32
 
@@ -10,6 +11,8 @@ from fastmlp.engine.reference_random import STREAMS, philox4x32
 def gather(X, rows, preparation, dtype):
     """Return the chosen rows of X (samples, features) as columns, (X - center) * scale if prepared."""
     x = X[rows]
+    if issparse(x):  # one batch; the compiled engine leaves it as it is, see sparse_forward
+        x = x.toarray()
     if x.dtype != np.float64:
         x = x.astype(dtype)
     if preparation is not None:

@@ -27,3 +27,13 @@ def linear_backward(weight, d_y, x, input_activation, input_slopes=None):
 def linear_gradient(d_y, x):
     """Return the gradients of weight and bias: D X^T and the sums of D over the samples."""
     return d_y @ x.T, d_y.sum(axis=1)
+
+
+def sparse_forward(weight, x, rows):
+    """Return W x^T, (n_out, samples), for these rows of a sparse x (n_rows, n_in)."""
+    return (x[rows] @ weight.T).T
+
+
+def sparse_gradient(d, x, rows):
+    """Return the gradient of W, (n_out, n_in), from d (n_out, samples) and these rows of a sparse x."""
+    return (x[rows].T @ d.T).T

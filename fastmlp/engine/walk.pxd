@@ -10,6 +10,7 @@ ctypedef struct walk_t:
     Py_ssize_t n_layers
     const operations_t *operations
     source_t inputs, targets
+    csr_t sparse  # in place of `inputs`; values NULL: they are dense
     augmentation_t augmentation
     char *augmented  # room for a strip of rows for each member; NULL: inputs are taken as they are
     const int64_t *in_order  # 0, 1, 2, ...: the rows of a strip
@@ -40,6 +41,7 @@ cdef class Walk:
 
     cdef char *writable(self, array) except NULL
     cdef char *readable(self, array) except NULL
+    cdef int set_inputs(self, X, dtype) except -1
     cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1
     cdef int place_vectors(self, layer_t *layer, layer_plan, char *parameters, size_t itemsize) except -1
     cdef int place_finish(self, Py_ssize_t i, layer_plan, layout, char *memory, size_t itemsize) except -1

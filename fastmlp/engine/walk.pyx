@@ -9,6 +9,7 @@ operations go through a table (csrc/walk.h), the rest through the kernels of the
 """
 
 import numpy as np
+from scipy.sparse import issparse
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint8_t
@@ -24,6 +25,7 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.finish cimport finish, fold, unfinish
 from fastmlp.engine.gathering cimport gather
 from fastmlp.engine.shares cimport itemsize_of, strip_begin, strip_end
+from fastmlp.engine.sparse cimport sparse_forward, sparse_update
 from fastmlp.engine.update cimport update_vectors
 
 from fastmlp import activations
@@ -69,7 +71,7 @@ cdef class Walk:
         self.step.norm_momentum = NORM_MOMENTUM if training else 0
         self.walk.operations = find_operations(plan.operations, isa, self.step.dtype)
         layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs,
-                                training=training)
+                                training=training, sparse=issparse(X))
         self.step.stride = layout.stride
         memory = self.writable(aligned_zeros(layout.size, plan.dtype))
         parameter_memory = self.readable(parameters)
@@ -78,7 +80,7 @@ cdef class Walk:
         self.keep_alive.append(penalties)
         self.walk.penalties = &penalties[0]
 
-        self.keep_alive.append(borrow(&self.walk.inputs, X))
+        self.set_inputs(X, plan.dtype)
         self.keep_alive.append(fill_preparation(&self.walk.inputs_preparation, preparation, plan.dtype))
         self.walk.batch_targets = memory + <size_t>layout.targets * itemsize
         self.walk.losses = memory + <size_t>layout.losses * itemsize
@@ -229,6 +231,21 @@ cdef class Walk:
         self.keep_alive.append(view)
         return <char *>&view[0]
 
+    cdef int set_inputs(self, X, dtype) except -1:
+        cdef const int32_t[::1] columns
+        cdef const int64_t[::1] starts
+        if not issparse(X):
+            self.keep_alive.append(borrow(&self.walk.inputs, X))
+            return 0
+        # At least one element each, for there to be an address.
+        columns = np.resize(X.indices, 1) if X.nnz == 0 else X.indices.astype(np.int32, copy=False)
+        starts = X.indptr.astype(np.int64, copy=False)
+        values = np.zeros(1, dtype) if X.nnz == 0 else X.data.astype(dtype, copy=False)
+        self.walk.sparse.values = self.readable(np.ascontiguousarray(values))
+        self.walk.sparse.columns, self.walk.sparse.starts = &columns[0], &starts[0]
+        self.keep_alive += [columns, starts]
+        return 0
+
     cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1:
         if loss in ("huber", "quantile") and not options:
             raise TypeError(f"loss={loss!r} needs its numbers as loss_options.")
@@ -259,12 +276,14 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
         layer_t *layer
         int64_t start, end
         size_t itemsize = itemsize_of(step)
-    step.n_samples = n_samples
+    step.n_samples, step.rows = n_samples, rows
     start, end = strip_begin(step, member), strip_end(step, member)
-    is_finite = gather(walk, step, member, rows)
-    if not is_finite and member.count == 1:
-        return False
-    barrier(member)
+    is_finite = True
+    if walk.sparse.values == NULL:
+        is_finite = gather(walk, step, member, rows)
+        if not is_finite and member.count == 1:
+            return False
+        barrier(member)
     for i in range(walk.n_layers):
         layer = &walk.layers[i]
         if i > 0 and layer.inputs_rows != NULL and walk.operations.inputs_changed == NULL:
@@ -274,7 +293,10 @@ cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, cons
                 layer.weight_stride, step.stride)
         if layer.folded_scale != NULL:
             fold(layer, step, member)
-        walk.operations.linear_forward(layer, step, member)
+        if i == 0 and walk.sparse.values != NULL:
+            sparse_forward(walk, step, member)
+        else:
+            walk.operations.linear_forward(layer, step, member)
         if not layer.is_plain:
             if walk.operations.outputs_changed != NULL:
                 barrier(member)  # these operations deal units out in twos, to others than `finish` does
@@ -377,7 +399,10 @@ cdef void backward(const walk_t *walk, const step_t *step, const member_t *membe
                     walk.operations.gradient_changed(&walk.layers[i - 1], step, member)
             barrier(member)
         if layer.is_trainable:
-            walk.operations.linear_update(layer, step, member)
+            if i == 0 and walk.sparse.values != NULL:
+                sparse_update(walk, step, member)
+            else:
+                walk.operations.linear_update(layer, step, member)
             update_vectors(layer, step, member)
 
 
