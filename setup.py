@@ -42,6 +42,7 @@ extensions = [
         ("passes", []),
         ("native", []),
         ("prediction", []),
+        ("compiled", []),
         ("kernels", []),
         ("finish_kernels", []),
     )

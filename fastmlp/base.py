@@ -16,7 +16,7 @@ from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from fastmlp import preparation as preparations
 from fastmlp import saving
@@ -28,9 +28,9 @@ from fastmlp.layers import Dense
 from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES, check_sparse
 from fastmlp.optimizers import is_full_batch
-from fastmlp.parameters import Parameters
 from fastmlp.preparation import Preparation
 from fastmlp.progress import SILENT, show_progress
+from fastmlp.serving import Serving
 from fastmlp.trainer import Trainer
 
 
@@ -55,7 +55,7 @@ class Data:
             return self._made[name]
 
 
-class BaseMLP(Parameters):
+class BaseMLP(Serving):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -330,13 +330,6 @@ class BaseMLP(Parameters):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def _outputs(self, X) -> np.ndarray:
-        """Return the network's outputs for X, (n_samples, n_outputs)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
-        with config_context(assume_finite=True):
-            return self.network_.predict(X)
 
     @property
     def coefs_(self) -> list[np.ndarray]:

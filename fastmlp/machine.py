@@ -13,6 +13,7 @@ from fastmlp.threads import count_threads
 
 #: What predicts for all of them but the reference.
 PREDICTOR = "fastmlp.engine.prediction"
+COMPILED = "fastmlp.engine.compiled"
 
 #: The engines by name; "auto" is "tile" wherever the processor has vectors for it (engine/plan.py).
 ENGINES = {

@@ -22,7 +22,7 @@ from fastmlp import activations
 from fastmlp.checks import number, weights
 from fastmlp.engine.plan import make_plan
 from fastmlp.layers import Dense
-from fastmlp.machine import ENGINES, PREDICTOR, dtype_name, operations_of
+from fastmlp.machine import COMPILED, ENGINES, PREDICTOR, dtype_name, operations_of
 from fastmlp.network_checks import check_inputs, check_loss, check_sparse, check_targets
 from fastmlp.network_parameters import NetworkParameters
 from fastmlp.preparation import Preparation
@@ -183,14 +183,50 @@ class Network(NetworkParameters):
         -------
         ndarray of shape (n_samples, n_outputs), of the network's dtype
         """
-        if self.engine != "reference":
-            with self._limited_blas():
-                outputs = self._predictor.predict(X, self.n_threads)
-            if outputs is not None:
-                return outputs
+        outputs = self.predict_array(X)
+        if outputs is not None:
+            return outputs
         # No plain array, or one that is not fit to be read: this finds out.
         X = self.check_inputs(X)
         return self._run(X, [False] * (len(self.layers) - 1) + [True])[0][-1]
+
+    def predict_array(self, X) -> np.ndarray | None:
+        """Return what `predict` returns for a plain array of finite numbers; None for all else."""
+        if self.engine == "reference":
+            return None
+        with self._limited_blas():
+            return self._predictor.predict(X, self.n_threads)
+
+    def compile(self, shape=None, **made_of_outputs) -> Any:
+        """Return `predict` as a function for serving, of one row or a batch.
+
+        Parameters
+        ----------
+        shape : tuple of int, optional
+            Of what it returns for one row; by default (n_outputs,).
+        **made_of_outputs
+            What it makes of the outputs: see `fastmlp.engine.compiled.Compiled`.
+
+        Returns
+        -------
+        callable
+            ``function(X, out=None)``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> network = Network([Dense(8, "tanh"), Dense(3, "softmax")], n_features=4, random_state=0)
+        >>> function = network.compile()
+        >>> function(np.ones(4)).shape, function(np.ones((2, 4))).shape
+        ((3,), (2, 3))
+        """
+        if self.engine == "reference":
+            raise ValueError(
+                "engine='reference' is NumPy, and there is nothing to compile; take another engine."
+            )
+        if shape is None:
+            shape = (self.n_outputs,)
+        return import_module(COMPILED).Compiled(self._predictor, self.n_threads, shape, **made_of_outputs)
 
     def forward(self, X) -> list[np.ndarray]:
         """Return the activations of every layer, each (n_samples, units); the last are the outputs."""

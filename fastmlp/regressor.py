@@ -117,6 +117,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return outputs.reshape(len(outputs), self._n_targets, each)
         return outputs.ravel() if self.n_outputs_ == 1 else outputs
 
+    def _compiled_as(self):
+        each, restored = self._loss.outputs_per_target, None
+        if self.target_preparation_ is not None:
+            preparation = self.target_preparation_.repeated(each)
+            restored = preparation.center, preparation.scale
+        shape = (self._n_targets,) * (self._n_targets > 1) + (each,) * (each > 1)
+        finish = self._loss.predictions if isinstance(self._loss, losses.Poisson) else None
+        return {"shape": shape, "restored": restored, "finish": finish}
+
     def score(self, X, y, sample_weight=None):
         """Return the R^2 of the predictions for X, or for quantiles their mean D^2.
 

@@ -6,6 +6,12 @@ from numpy.typing import NDArray
 from fastmlp.engine.plan import Plan
 
 class Predictor:
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
     def __init__(
         self,
         plan: Plan,

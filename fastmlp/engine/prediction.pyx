@@ -9,6 +9,7 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from fastmlp.engine.core cimport run_awake, run_team, seconds
 from fastmlp.engine.csrc cimport *
@@ -102,18 +103,11 @@ cdef void predict_units(void *context, const member_t *member) noexcept nogil:
 cdef class Predictor:
     """The outputs of one network for one array after another; any number of threads may call it."""
 
-    cdef:
-        object plan, parameters, preparation
-        list idle
-        int64_t n_features, n_outputs, n_layers
-        int type_number
-        double work_per_row
-        bint by_team
-
     def __init__(self, plan, parameters, preparation):
         self.plan, self.parameters, self.preparation = plan, parameters, preparation
         self.idle = []
         self.n_features, self.n_outputs, self.n_layers = plan.n_features, plan.n_outputs, len(plan.layers)
+        self.dtype, self.itemsize = plan.dtype, plan.dtype.itemsize
         self.type_number = cnp.NPY_FLOAT if plan.dtype == np.float32 else cnp.NPY_DOUBLE
         self.work_per_row = sum([layer.n_in * layer.n_out for layer in plan.layers])
         self.by_team = plan.operations == "tile"
@@ -121,72 +115,99 @@ cdef class Predictor:
     def predict(self, X, n_threads=None):
         """Return the outputs, (n_samples, n_outputs); None if X is no plain array of finite numbers."""
         cdef:
-            cnp.ndarray array, outputs
-            source_type_t source_type
+            cnp.ndarray outputs
             cnp.npy_intp shape[2]
-            int64_t n_rows, slab
-            int n_walks = 1, number
-        if type(X) is not np.ndarray:
+            source_t source
+        if type(X) is not np.ndarray or cnp.PyArray_NDIM(<cnp.ndarray>X) != 2:
             return None
-        array = X
-        number = cnp.PyArray_TYPE(array)
-        if number == cnp.NPY_UINT8:
-            source_type = SOURCE_U8
-        elif number == cnp.NPY_FLOAT:
-            source_type = SOURCE_F32
-        elif number == cnp.NPY_DOUBLE:
-            source_type = SOURCE_F64
-        else:
+        shape[0], shape[1] = cnp.PyArray_DIM(<cnp.ndarray>X, 0), self.n_outputs
+        if shape[0] < 1 or not self.can_read(&source, <cnp.ndarray>X):
             return None
-        if (cnp.PyArray_NDIM(array) != 2 or cnp.PyArray_DIM(array, 1) != self.n_features
-                or cnp.PyArray_DIM(array, 0) < 1 or not cnp.PyArray_ISNOTSWAPPED(array)):
-            return None
-        n_rows = cnp.PyArray_DIM(array, 0)
-        shape[0], shape[1] = n_rows, self.n_outputs
         outputs = cnp.PyArray_EMPTY(2, shape, self.type_number, 0)
+        return outputs if self.run(&source, shape[0], cnp.PyArray_BYTES(outputs), n_threads) else None
+
+    cdef bint can_read(self, source_t *source, cnp.ndarray array) noexcept:
+        """Point ``source`` at a row or at rows; return False if they are not as the kernels read them."""
+        cdef int number = cnp.PyArray_TYPE(array), columns = cnp.PyArray_NDIM(array) - 1
+        if number == cnp.NPY_UINT8:
+            source.type = SOURCE_U8
+        elif number == cnp.NPY_FLOAT:
+            source.type = SOURCE_F32
+        elif number == cnp.NPY_DOUBLE:
+            source.type = SOURCE_F64
+        else:
+            return False
+        if cnp.PyArray_DIM(array, columns) != self.n_features or not cnp.PyArray_ISNOTSWAPPED(array):
+            return False
+        source.data, source.n_columns = cnp.PyArray_BYTES(array), self.n_features
+        source.row_stride = cnp.PyArray_STRIDE(array, 0) if columns else 0
+        source.column_stride = cnp.PyArray_STRIDE(array, columns)
+        return True
+
+    cdef bint run(self, const source_t *source, int64_t n_rows, char *out, n_threads) except -1:
+        """Write the outputs, one row after the other; return False if the inputs are not finite."""
+        cdef int64_t slab
+        cdef int n_walks
         if (self.by_team and n_rows <= SHARED_ROWS
                 and self.work_per_row * max(n_rows, <int64_t>ROWS_OF_READING) >= SHARED_WORK):
-            return outputs if self.run_shared(array, source_type, outputs, count_threads(n_threads)) else None
-        slab = min(<int64_t>SLAB, n_rows)
+            return self.run_shared(source, n_rows, out, count_threads(n_threads))
         if self.by_team and n_rows > LANES and n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD:
             n_walks = min(<int>count_threads(n_threads), <int>MAX_THREADS,
                           <int>(n_rows * self.work_per_row / WORK_OF_A_THREAD),
                           <int>((n_rows + LANES - 1) / LANES))
             # As many slabs as threads, or more of full size.
-            slab = min(slab, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
-        return outputs if self.run(array, source_type, outputs, slab, n_walks) else None
+            slab = min(<int64_t>SLAB, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
+            return self.run_slabs(source, n_rows, out, slab, n_walks)
+        if n_rows <= SLAB:
+            return self.run_alone(source, n_rows, out)
+        return self.run_slabs(source, n_rows, out, SLAB, 1)
 
-    cdef bint run(self, cnp.ndarray array, source_type_t source_type, cnp.ndarray outputs, int64_t slab,
-                  int n_walks) except -1:
+    cdef bint run_alone(self, const source_t *source, int64_t n_rows, char *out) except -1:
+        """Predict one slab: no team, nothing to share."""
+        cdef:
+            Walk walk = self.take()
+            step_t step = walk.step
+            size_t few_addresses[MAX_THREADS]
+            size_t[::1] many
+            size_t *addresses = few_addresses
+            bint is_finite
+        if self.n_layers > MAX_THREADS:
+            many = np.empty(self.n_layers, dtype=np.uintp)
+            addresses = &many[0]
+        memset(addresses, 0, self.n_layers * sizeof(size_t))
+        addresses[self.n_layers - 1] = <size_t>out
+        self.point_at(&walk.walk, source)
+        step.stride = row_stride_of(n_rows)
+        with nogil:
+            is_finite = forward(&walk.walk, &step, &ALONE, IN_ORDER, n_rows)
+            if is_finite:
+                write_outputs(&walk.walk, &step, addresses, 0)
+        if len(self.idle) < MAX_IDLE:
+            self.idle.append(walk)
+        return is_finite
+
+    cdef bint run_slabs(self, const source_t *source, int64_t n_rows, char *out, int64_t slab,
+                        int n_walks) except -1:
         cdef:
             list walks = [self.take() for _ in range(n_walks)]
             Walk walk
             task_t task
             step_t step
-            size_t few_addresses[MAX_THREADS]
-            size_t[::1] addresses
+            size_t[::1] addresses = np.zeros(n_walks * self.n_layers, dtype=np.uintp)
             walk_t *walk_of[MAX_THREADS]
-            int64_t n_slabs = (cnp.PyArray_DIM(array, 0) + slab - 1) / slab, per_slice = 1
+            int64_t n_slabs = (n_rows + slab - 1) / slab, per_slice = 1
             int i
             double begun
         for i in range(n_walks):
             walk = walks[i]
             walk_of[i] = &walk.walk
-            self.point_at(walk_of[i], array, source_type)
+            self.point_at(walk_of[i], source)
         step = walk.step
         step.stride = row_stride_of(slab)
-        task.walks, task.step, task.data = walk_of, &step, cnp.PyArray_BYTES(array)
-        task.out = cnp.PyArray_BYTES(outputs)
-        task.out_row_bytes = self.n_outputs * cnp.PyArray_ITEMSIZE(outputs)
-        task.n_rows, task.slab, task.n_layers = cnp.PyArray_DIM(array, 0), slab, self.n_layers
-        task.is_finite = True
-        if n_walks * self.n_layers <= MAX_THREADS:
-            for i in range(n_walks * self.n_layers):
-                few_addresses[i] = 0
-            task.addresses = few_addresses
-        else:
-            addresses = np.zeros(n_walks * self.n_layers, dtype=np.uintp)
-            task.addresses = &addresses[0]
+        task.walks, task.step, task.data, task.out = walk_of, &step, source.data, out
+        task.out_row_bytes = self.n_outputs * self.itemsize
+        task.n_rows, task.slab, task.n_layers = n_rows, slab, self.n_layers
+        task.is_finite, task.addresses = True, &addresses[0]
         task.first_slab = 0
         try:
             while task.first_slab < n_slabs and task.is_finite:
@@ -204,30 +225,19 @@ cdef class Predictor:
                 self.idle += walks
         return task.is_finite
 
-    cdef bint run_shared(self, cnp.ndarray array, source_type_t source_type, cnp.ndarray outputs,
-                         int n_members) except -1:
+    cdef bint run_shared(self, const source_t *source, int64_t n_rows, char *out, int n_members) except -1:
         """Predict a few rows, each thread its units of every layer."""
         global last_shared, burst
         cdef:
             Walk walk = self.take()
             shared_t task
             step_t step = walk.step
-            size_t few_addresses[MAX_THREADS]
-            size_t[::1] addresses
-            int64_t n_rows = cnp.PyArray_DIM(array, 0)
-            int i
-        self.point_at(&walk.walk, array, source_type)
-        walk.walk.inputs.data = cnp.PyArray_BYTES(array)
+            size_t[::1] addresses = np.zeros(self.n_layers, dtype=np.uintp)
+        self.point_at(&walk.walk, source)
         step.stride = row_stride_of(n_rows)
         task.walk, task.step, task.n_rows, task.is_finite = &walk.walk, &step, n_rows, True
-        if self.n_layers <= MAX_THREADS:
-            for i in range(self.n_layers):
-                few_addresses[i] = 0
-            task.addresses = few_addresses
-        else:
-            addresses = np.zeros(self.n_layers, dtype=np.uintp)
-            task.addresses = &addresses[0]
-        task.addresses[self.n_layers - 1] = <size_t>cnp.PyArray_BYTES(outputs)
+        addresses[self.n_layers - 1] = <size_t>out
+        task.addresses = &addresses[0]
         burst = burst + 1 if seconds() - last_shared < BURST_SECONDS else 0
         if n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD or burst >= CALLS_OF_A_BURST:
             with nogil:
@@ -240,21 +250,16 @@ cdef class Predictor:
             self.idle.append(walk)
         return task.is_finite
 
-    cdef int point_at(self, walk_t *walk, cnp.ndarray array, source_type_t source_type) except -1:
-        """Let a walk read this array."""
-        walk.inputs.type = source_type
-        walk.inputs.n_columns = self.n_features
-        walk.inputs.row_stride = cnp.PyArray_STRIDE(array, 0)
-        walk.inputs.column_stride = cnp.PyArray_STRIDE(array, 1)
-        walk.in_place = self.is_in_place(walk, array)
+    cdef int point_at(self, walk_t *walk, const source_t *source) except -1:
+        """Let a walk read these rows: as they are, if the tiles' kernels can, in whole vectors."""
+        cdef int64_t itemsize = self.itemsize
+        walk.inputs = source[0]
+        walk.in_place = (
+            self.by_team and source.type == (SOURCE_F32 if itemsize == sizeof(float) else SOURCE_F64)
+            and <size_t>source.data % itemsize == 0 and walk.inputs_preparation.center == NULL
+            and self.n_features % LANES == 0 and source.column_stride == itemsize
+            and source.row_stride % itemsize == 0)
         return 0
-
-    cdef bint is_in_place(self, walk_t *walk, cnp.ndarray array) noexcept:
-        """Return whether the tiles' kernels can read the array as it is, in whole vectors."""
-        cdef int64_t itemsize = cnp.PyArray_ITEMSIZE(array), row_stride = cnp.PyArray_STRIDE(array, 0)
-        return (self.by_team and cnp.PyArray_ISALIGNED(array) and cnp.PyArray_TYPE(array) == self.type_number
-                and walk.inputs_preparation.center == NULL and self.n_features % LANES == 0
-                and cnp.PyArray_STRIDE(array, 1) == itemsize and row_stride % itemsize == 0)
 
     cdef Walk take(self):
         """Return a workspace that nobody uses: with the GIL held, nobody comes between."""

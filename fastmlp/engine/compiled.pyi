@@ -1,0 +1,19 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.engine.prediction import Predictor
+
+class Compiled:
+    def __init__(
+        self,
+        predictor: Predictor,
+        n_threads: int | None,
+        shape: Sequence[int],
+        *,
+        pairs: bool = False,
+        restored: tuple[NDArray[Any], NDArray[Any]] | None = None,
+        finish: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+    ) -> None: ...
+    def __call__(self, X: ArrayLike, out: NDArray[Any] | None = None) -> Any: ...

@@ -1,0 +1,150 @@
+"""A network as a function: for serving, where a row takes about as long as a call in Python.
+
+What stands between the call and the walk is this much: is it an array of the right width and type, and where
+do the outputs go. What a model makes of its network's outputs, if it is simple, happens here as well.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+
+from fastmlp.engine.csrc cimport *
+from fastmlp.engine.prediction cimport Predictor
+
+cnp.import_array()
+
+
+cdef void complement(char *memory, int64_t n, size_t itemsize) noexcept:
+    """Spread n probabilities in the upper half of 2 n places to pairs of 1 - p and p."""
+    cdef int64_t i
+    if itemsize == sizeof(float):
+        for i in range(n):
+            (<float *>memory)[2 * i], (<float *>memory)[2 * i + 1] = (
+                1 - (<float *>memory)[n + i], (<float *>memory)[n + i])
+    else:
+        for i in range(n):
+            (<double *>memory)[2 * i], (<double *>memory)[2 * i + 1] = (
+                1 - (<double *>memory)[n + i], (<double *>memory)[n + i])
+
+
+cdef void restore(char *memory, int64_t n_rows, int64_t n_columns, const double *center, const double *scale,
+                  size_t itemsize) noexcept:
+    """Give standardised outputs their units back: x / scale + center, a pair for each column."""
+    cdef int64_t i, k
+    if itemsize == sizeof(float):
+        for i in range(n_rows):
+            for k in range(n_columns):
+                (<float *>memory)[i * n_columns + k] = <float>(
+                    <double>(<float *>memory)[i * n_columns + k] / scale[k] + center[k])
+    else:
+        for i in range(n_rows):
+            for k in range(n_columns):
+                (<double *>memory)[i * n_columns + k] = (
+                    (<double *>memory)[i * n_columns + k] / scale[k] + center[k])
+
+
+cdef class Compiled:
+    """What a network predicts for one row or a batch.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    n_threads : int or None
+    shape : tuple of int
+        Of what is returned for one row; () for a number.
+    pairs : bool
+        Whether the one output is a probability, and both are wanted.
+    restored : (center, scale) or None
+        Arrays of (n_outputs,), by which outputs are restored.
+    finish : callable or None
+        What makes predictions of the outputs, element by element.
+    """
+
+    cdef:
+        Predictor predictor
+        object n_threads, finish
+        tuple shape
+        int n_dimensions
+        int64_t n_numbers  # of a row
+        bint pairs, is_restored
+        const double[::1] center, scale
+
+    def __init__(self, predictor, n_threads, shape, *, pairs=False, restored=None, finish=None):
+        self.predictor, self.n_threads, self.shape = predictor, n_threads, tuple(shape)
+        self.n_numbers, self.n_dimensions = np.prod(self.shape, dtype=int), len(self.shape)
+        self.pairs, self.finish, self.is_restored = pairs, finish, restored is not None
+        if self.is_restored:
+            self.center, self.scale = (np.ascontiguousarray(part, dtype=np.float64) for part in restored)
+
+    def __call__(self, X, cnp.ndarray out=None):
+        """Return the predictions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_features,) or (n_samples, n_features)
+            uint8, float32 and float64 are read in place, in any strides.
+        out : ndarray, optional
+            Where the predictions go: C-contiguous, of the network's type, and of as many elements.
+
+        Returns
+        -------
+        ndarray, or a float for one row and one output
+            ``out`` itself if it is given.
+
+        Raises
+        ------
+        ValueError
+            If X has another shape, NaN or infinity, or if ``out`` is not fit to take the predictions.
+        """
+        cdef:
+            cnp.ndarray array
+            source_t source
+            int64_t n_rows
+            bint is_row, returns_number = False
+            char *memory
+            size_t itemsize = self.predictor.itemsize
+        if type(X) is not np.ndarray:
+            X = np.asarray(X)
+        array = X
+        is_row = cnp.PyArray_NDIM(array) == 1
+        if not (is_row or cnp.PyArray_NDIM(array) == 2) or not self.predictor.can_read(&source, array):
+            array = self.readable(X)
+            is_row = cnp.PyArray_NDIM(array) == 1
+            self.predictor.can_read(&source, array)
+        n_rows = 1 if is_row else cnp.PyArray_DIM(array, 0)
+        if n_rows < 1:
+            raise ValueError(f"X has shape {X.shape}; it needs at least one row.")
+        if out is None:
+            returns_number = is_row and self.n_dimensions == 0
+            if self.n_dimensions == 0:
+                out = np.empty(n_rows, self.predictor.dtype)
+            else:
+                out = np.empty(self.shape if is_row else (n_rows, *self.shape), self.predictor.dtype)
+        elif (cnp.PyArray_TYPE(out) != self.predictor.type_number or not cnp.PyArray_ISCARRAY(out)
+                or cnp.PyArray_SIZE(out) != n_rows * self.n_numbers):
+            raise ValueError(
+                f"out, {out.dtype} of shape {np.shape(out)}, must be a C-contiguous, writable array of "
+                f"{self.predictor.dtype} with {n_rows * self.n_numbers} elements.")
+        memory = cnp.PyArray_BYTES(out)
+        if not self.predictor.run(&source, n_rows, memory + (n_rows * itemsize if self.pairs else 0),
+                                  self.n_threads):
+            raise ValueError("X contains NaN or infinity.")
+        if self.pairs:
+            complement(memory, n_rows, itemsize)
+        if self.is_restored:
+            restore(memory, n_rows, self.predictor.n_outputs, &self.center[0], &self.scale[0], itemsize)
+        if self.finish is not None:
+            out[...] = self.finish(out)
+        return out[0] if returns_number else out
+
+    cdef cnp.ndarray readable(self, X):
+        """Return X as an array that can be read; say what is wrong with it if it cannot be."""
+        X = np.asarray(X)
+        n_features = self.predictor.n_features
+        if X.ndim not in (1, 2) or X.shape[X.ndim - 1] != n_features:
+            raise ValueError(
+                f"X has shape {X.shape}; it must be a row ({n_features},) or rows (n_samples, {n_features}).")
+        if X.dtype.kind not in "biuf":
+            raise ValueError(f"X is {X.dtype}; it must be of numbers.")
+        return X.astype(np.float64)

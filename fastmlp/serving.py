@@ -1,0 +1,66 @@
+"""How a fitted model answers: by a short cut for plain arrays, or as a function that it is compiled to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn import config_context
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp.network_checks import INPUT_DTYPES
+from fastmlp.parameters import Parameters
+
+
+class Serving(Parameters):
+    """The outputs of a fitted model; subclasses say what they stand for."""
+
+    def _outputs(self, X) -> np.ndarray:
+        """Return the network's outputs for X, (n_samples, n_outputs)."""
+        fitted = self.__dict__
+        if type(X) is np.ndarray and "network_" in fitted and "feature_names_in_" not in fitted:
+            # A plain array of finite numbers, and no names to compare: the walk looks at all else that
+            # scikit-learn's validation looks at (one row of 30-100-2: 4 us instead of 80).
+            outputs = self.network_.predict_array(X)
+            if outputs is not None:
+                return outputs
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
+        with config_context(assume_finite=True):
+            return self.network_.predict(X)
+
+    def compile(self) -> Any:
+        """Return a function that predicts, made for serving: no validation, one row or a batch.
+
+        It gives what `predict_proba` gives, for a regressor what `predict` gives, and takes about a
+        microsecond more than the arithmetic. Any number of threads may call it. It goes on with this fitted
+        network, also when `partial_fit` trains it further; of a later `fit`, and of column names, it knows
+        nothing.
+
+        Returns
+        -------
+        callable
+            ``function(X, out=None)``: X is a row (n_features,) or rows (n_samples, n_features) of numbers;
+            ``out`` takes the predictions, an array of as many elements and of the network's type. For a row
+            the first axis is left out: probabilities (n_classes,), a float for a single target. Raises
+            ValueError for another shape, and for NaN and infinity.
+
+        Examples
+        --------
+        >>> from fastmlp import MLPClassifier
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier(prepare="table", max_iter=10, learning_rate="one_cycle", random_state=0)
+        >>> model = model.fit(X, y)
+        >>> predict_proba = model.compile()
+        >>> predict_proba(X[0]).shape, predict_proba(X).shape
+        ((3,), (150, 3))
+        >>> bool((predict_proba(X) == model.predict_proba(X)).all())
+        True
+        """
+        check_is_fitted(self)
+        return self.network_.compile(**self._compiled_as())
+
+    def _compiled_as(self) -> dict[str, Any]:
+        """Return what stands between the network's outputs and the predictions, as `Compiled` takes it."""
+        raise NotImplementedError
