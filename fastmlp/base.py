@@ -23,6 +23,7 @@ from fastmlp import saving
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.checks import weights
 from fastmlp.divergence import DivergenceWarning
+from fastmlp.exports import Exports
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import Network
@@ -55,7 +56,7 @@ class Data:
             return self._made[name]
 
 
-class BaseMLP(Serving):
+class BaseMLP(Exports, Serving):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
     @_fit_context(prefer_skip_nested_validation=True)
