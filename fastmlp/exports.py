@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.storage import replacing
@@ -64,6 +65,45 @@ class Exports:
             with replacing(path) as file:
                 file.write(model.SerializeToString())
         return model
+
+    @property
+    def alias(self) -> str:
+        """Of which of its own estimators skl2onnx takes the options."""
+        return "SklearnMLPClassifier" if is_classifier(self) else "SklearnMLPRegressor"
+
+    def onnx_parser(self) -> Any:
+        """Return what skl2onnx declares the outputs by.
+
+        With this, `onnx_shape_calculator` and `onnx_converter` skl2onnx converts the estimators, also within
+        pipelines. Probabilities are always a tensor, as with the option ``zipmap=False``.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> from skl2onnx import to_onnx
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> X, y, *_ = fastmlp.datasets.load_digits()
+        >>> model = fastmlp.MLPClassifier(max_iter=5, tol=0, learning_rate="one_cycle", random_state=0)
+        >>> pipeline = make_pipeline(StandardScaler(), model).fit(X, y)
+        >>> [output.name for output in to_onnx(pipeline, X[:1].astype("float32")).graph.output]
+        ['label', 'probabilities']
+        """
+        from fastmlp.skl2onnx_converter import declare_outputs
+
+        return lambda scope=None, inputs=None: declare_outputs(self, scope, inputs)
+
+    def onnx_shape_calculator(self) -> Any:
+        """Return what skl2onnx sets the types of the outputs by."""
+        from fastmlp.skl2onnx_converter import set_types
+
+        return set_types
+
+    def onnx_converter(self) -> Any:
+        """Return what skl2onnx adds the estimator to a graph by."""
+        from fastmlp.skl2onnx_converter import convert
+
+        return convert
 
 
 def needed(module: str, caller: str, command: str) -> Any:

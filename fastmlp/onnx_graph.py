@@ -32,15 +32,17 @@ class Graph:
     Parameters
     ----------
     input_name : str
-    input_dtype : dtype
+    input_dtype, output_dtype : dtype
+        Of X, and of probabilities and predictions.
     unique : callable
         Returns a name that nothing else has, for one that something else may have.
     """
 
-    def __init__(self, input_name: str, input_dtype: Any, unique: Any = None):
+    def __init__(self, input_name: str, input_dtype: Any, output_dtype: Any, unique: Any = None):
         self.nodes: list[tuple[str, list[str], str, dict[str, Any]]] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.input_name, self.input_dtype = input_name, np.dtype(input_dtype)
+        self.input_name = input_name
+        self.input_dtype, self.output_dtype = np.dtype(input_dtype), np.dtype(output_dtype)
         self._unique = unique or self._count
         self._n_names = 0
 
@@ -60,9 +62,9 @@ class Graph:
         self.nodes.append((operator, list(inputs), output, attributes))
         return output
 
-    def cast(self, x: str, dtype: Any) -> str:
+    def cast(self, x: str, dtype: Any, output: str | None = None) -> str:
         """Add a conversion to float32, float64 or int64."""
-        return self.node("Cast", x, to=element_type(dtype))
+        return self.node("Cast", x, output=output, to=element_type(dtype))
 
 
 def element_type(dtype: Any) -> int:
@@ -217,18 +219,18 @@ def add_classifier(estimator: Any, graph: Graph, classes: np.ndarray, label: str
     """Add the network and what `predict` and `predict_proba` make of its outputs, under these names."""
     p, dtype = outputs_of(estimator, graph), estimator.network_.dtype
     if estimator.n_outputs_ == 1 or estimator._multilabel:
-        chosen = graph.cast(graph.node("Greater", p, graph.constant("half", 0.5, dtype)), np.int64)
+        chosen = graph.node("Greater", p, graph.constant("half", 0.5, dtype))
     else:
         chosen = graph.node("ArgMax", p, axis=1, keepdims=0)
     if estimator._multilabel:
-        graph.node("Identity", chosen, output=label)
-        graph.node("Identity", p, output=probabilities)
+        graph.cast(chosen, np.int64, label)
+        graph.cast(p, graph.output_dtype, probabilities)
         return
     if estimator.n_outputs_ == 1:
         other = graph.node("Sub", graph.constant("one", 1.0, dtype), p)
         p = graph.node("Concat", other, p, axis=1)
-        chosen = graph.node("Squeeze", chosen, graph.constant("axis", [1], np.int64))
-    graph.node("Identity", p, output=probabilities)
+        chosen = graph.node("Squeeze", graph.cast(chosen, np.int64), graph.constant("axis", [1], np.int64))
+    graph.cast(p, graph.output_dtype, probabilities)
     # A single class has an output for each of two.
     of_outputs = classes[np.minimum(np.arange(max(2, estimator.n_outputs_)), len(classes) - 1)]
     graph.node("Gather", graph.constant("classes", of_outputs), chosen, output=label, axis=0)
@@ -246,9 +248,8 @@ def add_regressor(estimator: Any, graph: Graph, variable: str) -> None:
         x = graph.node("Exp", x)
     if each > 1 and estimator._n_targets > 1:
         shape = graph.constant("shape", [-1, estimator._n_targets, each], np.int64)
-        graph.node("Reshape", x, shape, output=variable)
-    else:
-        graph.node("Identity", x, output=variable)
+        x = graph.node("Reshape", x, shape)
+    graph.cast(x, graph.output_dtype, variable)
 
 
 def output_shapes(estimator: Any) -> dict[str, list[Any]]:
@@ -265,7 +266,7 @@ def onnx_model(estimator: Any, input_dtype: str | None) -> Any:
     from onnx import helper, numpy_helper
 
     network = estimator.network_
-    graph = Graph("X", input_dtype or network.dtype)
+    graph = Graph("X", input_dtype or network.dtype, network.dtype)
     shapes = output_shapes(estimator)
     types = dict.fromkeys(shapes, network.dtype)
     if hasattr(estimator, "classes_"):
