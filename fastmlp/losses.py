@@ -71,6 +71,7 @@ class CrossEntropy(Loss):
 
     def __post_init__(self):
         number("label_smoothing", self.label_smoothing, at_least=0, below=1)
+        object.__setattr__(self, "label_smoothing", float(self.label_smoothing))
 
     def score(self, targets, predictions, sample_weight=None):
         """Return the accuracy; scikit-learn's accuracy_score would take as long as the network."""
@@ -153,6 +154,7 @@ class Huber(Loss):
 
     def __post_init__(self):
         number("delta", self.delta, above=0)
+        object.__setattr__(self, "delta", float(self.delta))
 
 
 @dataclass(frozen=True)

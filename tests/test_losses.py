@@ -342,3 +342,12 @@ def test_standardised_counts_are_refused():
     network, y = Network([Dense(1, "identity")], 2), np.arange(4.0)[:, None]
     prepared = Preparation.fit(y, "table")
     refused("target_preparation.*poisson", lambda: Trainer(network, "poisson", target_preparation=prepared))
+
+
+def test_whole_numbers_are_as_good_as_others():
+    X, y = np.ones((4, 2)), np.arange(4.0)
+    for engine in ("reference", "auto"):
+        network = Network([Dense(1, "identity")], 2, dtype="float64", engine=engine, random_state=0)
+        whole, other = (network.evaluate(X, y, losses.Huber(delta))[0] for delta in (2, 2.0))
+        assert whole == other
+    assert losses.Huber(2) == losses.Huber(2.0)
