@@ -16,6 +16,7 @@ from fastmlp import augmentations, callbacks, datasets, layers, losses, optimize
 from fastmlp.config import __version__, show_config
 from fastmlp.divergence import DivergenceWarning
 from fastmlp.estimators import MLPClassifier, MLPRegressor, load
+from fastmlp.exchange import from_sklearn
 from fastmlp.gradients import gradient_check
 from fastmlp.history import History
 from fastmlp.many import fit_many
@@ -38,6 +39,7 @@ __all__ = [
     "datasets",
     "fit",
     "fit_many",
+    "from_sklearn",
     "gradient_check",
     "layers",
     "load",

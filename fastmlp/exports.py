@@ -105,6 +105,39 @@ class Exports:
 
         return convert
 
+    def to_sklearn(self) -> Any:
+        """Return the fitted model as scikit-learn's ``MLPClassifier`` or ``MLPRegressor``.
+
+        It predicts the same and can go on training, by ``partial_fit`` or ``warm_start``, with a fresh state
+        of the solver. Weights are copied; where the model has a preparation of inputs or targets, the first
+        and last layers' include it, in float64, and are no longer `coefs_`. What matters in training only and
+        scikit-learn has not, dropout, most penalties, some solvers and schedules, is left out: it then trains
+        by "adam" and at a constant rate.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no such model: another activation than its four or several of them,
+            normalisations, a softmax of two classes, another loss. The message names it.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> X, y, X_test, y_test = fastmlp.datasets.load_digits()
+        >>> model = fastmlp.fit(X, y, max_iter=5, random_state=0)
+        >>> theirs = model.to_sklearn()
+        >>> bool((theirs.predict(X_test) == model.predict(X_test)).all()), theirs.solver
+        (True, 'sgd')
+        """
+        check_is_fitted(self)
+        from fastmlp.exchange import to_sklearn
+
+        return to_sklearn(self)
+
 
 def needed(module: str, caller: str, command: str) -> Any:
     """Import a module that only a part of fastmlp needs; say how to install it where it is not.
