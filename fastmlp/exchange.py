@@ -11,6 +11,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.estimators import MLPClassifier, MLPRegressor
+from fastmlp.exports import linear_parts
 from fastmlp.layers import Dense
 from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Adam
@@ -191,16 +192,9 @@ def _their_solver(estimator: Any) -> dict[str, Any]:
 
 
 def _folded(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return weights (n_in, n_out) and biases, the preparations of inputs and targets made part of them."""
-    coefs = [np.array(coef, order="C") for coef in estimator.coefs_]
-    intercepts = [intercept.copy() for intercept in estimator.intercepts_]
-    inputs, targets = estimator.preparation_, estimator.target_preparation_
-    if inputs is not None or targets is not None:
-        coefs, intercepts = ([part.astype(np.float64) for part in parts] for parts in (coefs, intercepts))
-    if inputs is not None:
-        coefs[0] = coefs[0] * inputs.scale[:, None]
-        intercepts[0] = intercepts[0] - inputs.center @ coefs[0]
-    if targets is not None:
-        coefs[-1] = coefs[-1] / targets.scale
-        intercepts[-1] = intercepts[-1] / targets.scale + targets.center
-    return coefs, intercepts
+    """Return weights (n_in, n_out) and biases; float64 if the preparation of inputs or targets is in them."""
+    is_plain = estimator.preparation_ is None and estimator.target_preparation_ is None
+    dtype = estimator.network_.dtype if is_plain else np.float64
+    parts = linear_parts(estimator)
+    coefs = [np.array(weight.T, dtype=dtype, order="C") for weight, _ in parts]
+    return coefs, [bias.astype(dtype) for _, bias in parts]

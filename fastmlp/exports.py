@@ -5,14 +5,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+from sklearn import config_context
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp.checks import number
+from fastmlp.network_checks import INPUT_DTYPES
 from fastmlp.storage import replacing
 
 
 class Exports:
-    """Base of the estimators: ONNX."""
+    """Base of the estimators: as ONNX, as scikit-learn's, as PyTorch's parameters; what hidden layers see."""
+
+    network_: Any
 
     def to_onnx(self, path=None, input_dtype=None) -> Any:
         """Return the fitted model as an ONNX model, and write it to a file if a path is given.
@@ -137,6 +143,111 @@ class Exports:
         from fastmlp.exchange import to_sklearn
 
         return to_sklearn(self)
+
+    def to_torch_state_dict(self) -> dict[str, Any]:
+        """Return the parameters as PyTorch's tensors: the state dict of a ``torch.nn.Sequential``.
+
+        The Sequential has for each layer, the last one included, a ``Linear`` with a bias, a ``BatchNorm1d``
+        or ``LayerNorm`` of its units if it normalises, and its activation: ``ReLU()``, ``LeakyReLU(0.01)``,
+        ``PReLU(units)``, ``GELU("tanh")`` for "gelu_tanh", ``Identity()`` for "identity" and so on. Dropout
+        is left out. The standardisation of inputs and of a regressor's targets is part of the first and the
+        last ``Linear``; inputs that lie far from 0 for their spread need a model in float64 for that.
+
+        The last activation has no parameters: without it, outputs are what ``CrossEntropyLoss`` and
+        ``BCEWithLogitsLoss`` take. With the loss "poisson" they are logarithms of the predictions.
+
+        Returns
+        -------
+        dict of str to torch.Tensor
+            Copies, of the type that the model computes in.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+
+        Examples
+        --------
+        A state dict and the module that takes it::
+
+            import fastmlp
+            import torch
+            from torch import nn
+
+            X, y, X_test, y_test = fastmlp.datasets.load_digits()
+            model = fastmlp.fit(X, y, hidden_layer_sizes=(32, 16), activation=["prelu", "tanh"],
+                                batch_norm=[True, False], max_iter=5, random_state=0)
+            module = nn.Sequential(
+                nn.Linear(64, 32), nn.BatchNorm1d(32), nn.PReLU(32),
+                nn.Linear(32, 16), nn.Tanh(),
+                nn.Linear(16, 10), nn.Softmax(dim=1),
+            ).eval()
+            module.load_state_dict(model.to_torch_state_dict())
+            probabilities = module(torch.from_numpy(X_test).float())
+        """
+        check_is_fitted(self)
+        torch = needed("torch", "to_torch_state_dict", "pip install torch")
+        from fastmlp.torch_state import state_arrays
+
+        return {name: torch.from_numpy(values) for name, values in state_arrays(self).items()}
+
+    def hidden_activations(self, X, layer) -> np.ndarray:
+        """Return the outputs of a hidden layer.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        layer : int
+            Its number, from 0 for the first hidden layer; negative ones count from the last hidden layer.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, units)
+            After the activation, as predictions have them: nothing is dropped.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> X, y, X_test, y_test = fastmlp.datasets.load_digits()
+        >>> model = fastmlp.fit(X, y, hidden_layer_sizes=(32, 16), max_iter=5, random_state=0)
+        >>> model.hidden_activations(X_test, -1).shape
+        (360, 16)
+        """
+        check_is_fitted(self)
+        n = len(self.network_.layers) - 1
+        if not n:
+            raise ValueError(f"layer={layer!r}: the model has no hidden layers.")
+        number("layer", layer, at_least=-n, at_most=n - 1, whole=True)
+        X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
+        with config_context(assume_finite=True):
+            return self.network_.forward(X)[layer % n]
+
+
+def linear_parts(estimator: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each layer's weights (n_out, n_in) and biases, the preparations made part of them, in float64.
+
+    The bias of a layer that normalises comes after that: here it has none but the preparation's.
+    """
+    network = estimator.network_
+    parts = [
+        (one["weight"].astype(np.float64), np.zeros(layer.units) if layer.norm else one["bias"].astype(float))
+        for layer, one in zip(network.layers, network.parts(), strict=True)
+    ]
+    inputs, targets = estimator.preparation_, estimator.target_preparation_
+    if inputs is not None:
+        weight, bias = parts[0]
+        weight = weight * inputs.scale
+        parts[0] = weight, bias - weight @ inputs.center
+    if targets is not None:
+        targets = targets.repeated(estimator._loss.outputs_per_target)
+        weight, bias = parts[-1]
+        parts[-1] = weight / targets.scale[:, None], bias / targets.scale + targets.center
+    return parts
 
 
 def needed(module: str, caller: str, command: str) -> Any:

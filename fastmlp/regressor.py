@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Real
 
+import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Options
 from sklearn.utils.metaestimators import available_if
@@ -125,6 +126,47 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         shape = (self._n_targets,) * (self._n_targets > 1) + (each,) * (each > 1)
         finish = self._loss.predictions if isinstance(self._loss, losses.Poisson) else None
         return {"shape": shape, "restored": restored, "finish": finish}
+
+    def predict_interval(self, X):
+        """Return the interval between the lowest and the highest quantile that the model predicts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2) or (n_samples, n_targets, 2)
+            Its lower and upper ends, in order also where the model's quantiles cross.
+
+        Raises
+        ------
+        ValueError
+            If ``loss`` is not a `fastmlp.losses.Quantile` of two quantiles or more.
+
+        Examples
+        --------
+        Nine of ten targets should lie within their intervals:
+
+        >>> from fastmlp import MLPRegressor
+        >>> from fastmlp.losses import Quantile
+        >>> from sklearn.datasets import load_diabetes
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> model = MLPRegressor((16,), loss=Quantile((0.05, 0.95)), prepare="table", max_iter=60,
+        ...                      learning_rate="one_cycle", learning_rate_init=0.01, random_state=0).fit(X, y)
+        >>> low, high = model.predict_interval(X).T
+        >>> bool(0.8 < ((low <= y) & (y <= high)).mean() < 1)
+        True
+        """
+        check_is_fitted(self)
+        quantiles = getattr(self._loss, "quantiles", ())
+        if len(set(quantiles)) < 2:
+            raise ValueError(
+                f"loss={self._loss!r} predicts no intervals; two quantiles or more do, such as "
+                "loss=Quantile((0.05, 0.95))."
+            )
+        ends = self.predict(X)[..., [np.argmin(quantiles), np.argmax(quantiles)]]
+        return np.sort(ends, axis=-1)
 
     def score(self, X, y, sample_weight=None):
         """Return the R^2 of the predictions for X, or for quantiles their mean D^2.
