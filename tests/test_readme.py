@@ -1,4 +1,4 @@
-"""The README's examples of loggers, run as they stand against stand-ins that note what they are given."""
+"""The README's examples, run as they stand; loggers are stand-ins that note what they are given."""
 
 import re
 import sys
@@ -89,3 +89,14 @@ def test_mlflow_is_fed(recorder, monkeypatch, tmp_path):
     ((name, score),) = recorder.of("log_metric")
     assert (name, score > 0.7) == ("test score", True)
     assert fastmlp.load(tmp_path / recorder.of("log_artifact")[0][0]).n_features_in_ == 64
+
+
+def test_models_leave_and_come(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    run_example("onnxruntime")
+    assert (tmp_path / "digits.onnx").stat().st_size > 1000
+    same, theirs, ours, hidden, covered = capsys.readouterr().out.splitlines()
+    assert same == "True"
+    assert float(theirs) == float(ours) > 0.9
+    assert hidden == "(360, 32)"
+    assert 0.8 < float(covered) < 1
