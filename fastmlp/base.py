@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from fastmlp import preparation as preparations
 from fastmlp import saving
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.checks import weights
+from fastmlp.continuing import Continuing
 from fastmlp.divergence import DivergenceWarning
 from fastmlp.exports import Exports
 from fastmlp.initializers import GlorotUniform
@@ -30,7 +31,7 @@ from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES, check_sparse
 from fastmlp.optimizers import is_full_batch
 from fastmlp.preparation import Preparation
-from fastmlp.progress import SILENT, show_progress
+from fastmlp.progress import show_progress
 from fastmlp.serving import Serving
 from fastmlp.trainer import Trainer
 
@@ -56,12 +57,12 @@ class Data:
             return self._made[name]
 
 
-class BaseMLP(Exports, Serving):
+class BaseMLP(Continuing, Exports, Serving):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        """Fit to X and y, from new parameters.
+        """Fit to X and y: from new parameters, or with ``warm_start`` from the present ones.
 
         Parameters
         ----------
@@ -80,6 +81,12 @@ class BaseMLP(Exports, Serving):
         Returns
         -------
         self : object
+
+        Raises
+        ------
+        ValueError
+            If the data do not go with the parameters, or training diverges in its first epoch. One that
+            diverges later warns, and leaves the weights of the last epoch that went well, or of the best.
         """
         return self._fit(X, y, sample_weight, X_val, y_val, progress=False)
 
@@ -90,23 +97,43 @@ class BaseMLP(Exports, Serving):
 
     def _fit(self, X, y, sample_weight, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
-        data = self._read(X, y, sample_weight, X_val, y_val)
-        self._build(data)
+        data = self._begin(X, y, sample_weight, X_val, y_val)
         with show_progress(progress, self.max_iter, data.X.shape[0]) as bar:
             try:
                 self._train(data, self.max_iter, bar)
             except KeyboardInterrupt:
                 warnings.warn("Training interrupted by user.", stacklevel=4)
+        if self._trainer.divergence and self._trainer.n_epochs == 0:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                f"need to be preprocessed. {self._trainer.divergence}"
+            )
         for warning in self._complaints(data):
             warnings.warn(warning, stacklevel=4)
         return self
 
-    def _read(self, X, y, sample_weight, X_val, y_val) -> Data:
-        """Check and encode the data, and learn their shape and classes; no parameter has a say in this."""
+    def _begin(self, X, y, sample_weight, X_val, y_val) -> Data:
+        """Read the data, and make the network and its trainer, or with ``warm_start`` a trainer alone."""
+        goes_on = self.warm_start and "network_" in self.__dict__
+        if goes_on:
+            self._check_kept()
+            data = self._read(X, y, sample_weight, X_val, y_val, self._learn_again, reset=False)
+            self._go_on()
+        else:
+            data = self._read(X, y, sample_weight, X_val, y_val)
+            self._build(data)
+        return data
+
+    def _read(self, X, y, sample_weight, X_val, y_val, encode=None, reset=True) -> Data:
+        """Check and encode the data; no parameter has a say in this.
+
+        Their columns are learnt, or with ``reset=False`` must be those that are known; their targets are
+        learnt, or ``encode`` says what becomes of them.
+        """
         single = _is_single(X)
-        X, y = self._validate(X, y, reset=True)
+        X, y = self._validate(X, y, reset=reset)
         sample_weight = weights("sample_weight", sample_weight, X.shape[0])
-        targets = self._learn_targets(y)
+        targets = (encode or self._learn_targets)(y)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together.")
         if X_val is None:
@@ -114,40 +141,13 @@ class BaseMLP(Exports, Serving):
         X_val, y_val = self._validate(X_val, y_val, reset=False)
         return Data(X, targets, single, X_val, self._encode(y_val), sample_weight)
 
-    def _partial_fit(self, X, y, sample_weight, **learn):
-        """Train for one epoch on these data, going on from where the estimator is."""
-        if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        first, single = "network_" not in self.__dict__, _is_single(X)
-        X, y = self._validate(X, y, reset=first)
-        sample_weight = weights("sample_weight", sample_weight, X.shape[0])
-        targets = self._learn_targets(y, **learn) if first else self._encode(y)
-        data = Data(X, targets, single, sample_weight=sample_weight)
-        if first:
-            self._build(data)
-        elif not hasattr(self, "_trainer"):  # it was loaded from a file
-            self._make_trainer(check_random_state(self.random_state))
-            self._trainer.resume(self.n_iter_, self.t_, self.loss_curve_)
-        try:
-            self._train(data, 1, SILENT)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        for warning in self._complaints(data, of_one_epoch=True):
-            warnings.warn(warning, stacklevel=4)
-        return self
-
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
         trainer = self._trainer
         rows, X_val, targets_val = np.arange(data.X.shape[0]), data.X_val, data.targets_val
         sample_weight, sample_weight_val = self._weights_of(data), None
         if self.early_stopping and X_val is None:
-            rows, held_out = train_test_split(
-                rows,
-                test_size=self.validation_fraction,
-                random_state=self._random_state,
-                stratify=self._strata(data.targets),
-            )
+            rows, held_out = self._split(data.targets)
             X_val, targets_val = data.X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
         trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
@@ -167,12 +167,32 @@ class BaseMLP(Exports, Serving):
         finally:
             trainer.score = None  # it holds the validation data
             history = trainer.history
-            self.n_iter_, self.t_ = trainer.n_epochs, trainer.samples_seen
+            self.n_iter_, self.t_ = trainer.n_epochs - self._epochs_before, trainer.samples_seen
             self.loss_curve_ = history.loss
             self.loss_ = history.loss[-1] if history.loss else np.nan
-            self.best_loss_ = min(history.loss, default=np.nan)
+            self.best_loss_ = None if self.early_stopping else min(history.loss, default=np.nan)
             self.validation_loss_curve_ = history.val_loss or None
-            self.validation_scores_ = history.val_score or None
+            scores = history.val_score
+            if trainer.divergence and X_val is not None:  # as scikit-learn has it, where NaN goes on and on
+                scores = [*scores, np.nan]
+            self.validation_scores_ = scores or None
+
+    def _split(self, targets) -> list[np.ndarray]:
+        """Return the rows to train on and those to hold out; a fit that goes on holds out the same."""
+        rows = np.arange(len(targets))
+        held_out = int(np.ceil(self.validation_fraction * len(rows)))
+        parts = train_test_split(
+            rows,
+            test_size=self.validation_fraction,
+            random_state=deepcopy(self._random_state),
+            stratify=self._strata(targets, held_out),
+        )
+        if len(parts[1]) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your "
+                f"dataset: validation_fraction={self.validation_fraction} of {len(rows)} is {held_out}."
+            )
+        return parts
 
     def _scorer_of(self, X_val, targets_val) -> Callable | None:
         """Return what scores an epoch, as `Trainer` calls it; None for the loss's own score."""
@@ -194,7 +214,14 @@ class BaseMLP(Exports, Serving):
     @property
     def best_validation_score_(self) -> float | None:
         """The best of ``validation_scores_``; None without validation data."""
-        return max(self.validation_scores_) if self.validation_scores_ else None
+        if not self.validation_scores_:
+            return None
+        return max((one for one in self.validation_scores_ if not np.isnan(one)), default=np.nan)
+
+    @property
+    def _no_improvement_count(self) -> int:
+        """Epochs since what is watched last improved by ``tol``, as scikit-learn calls them."""
+        return self._trainer.watch.n_flat
 
     def _complaints(self, data, of_one_epoch=False) -> list[Warning]:
         """Return what the user should be warned of after training."""
@@ -234,7 +261,7 @@ class BaseMLP(Exports, Serving):
         """Make the network and its trainer for these data."""
         self._scorer()  # a wrong one is told before anything is trained
         self._set_outputs()
-        self._random_state = random_state = check_random_state(self.random_state)
+        random_state = check_random_state(self.random_state)
         dtype = self.dtype
         if dtype == "auto":
             dtype = "float32" if data.single else "float64"
@@ -263,6 +290,8 @@ class BaseMLP(Exports, Serving):
         )
         self.n_layers_ = len(hidden) + 2
         self._make_trainer(random_state)
+        self._epochs_before = 0
+        self._random_state = deepcopy(random_state)  # for what is held out, in this fit and those that go on
 
     def _make_trainer(self, random_state):
         optimizer = self._optimizer()

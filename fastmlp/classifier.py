@@ -66,6 +66,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_iter_no_change : int, default=10
     max_fun : int, default=15000
         Of "lbfgs": evaluations of the loss after which it stops.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the present parameters, with a fresh state of the solver, where there are
+        any. ``loss_curve_``, ``validation_scores_`` and ``t_`` go on too. The network stays: what it is made
+        of, such as ``hidden_layer_sizes`` and ``dtype``, and the classes must be the same.
     early_stopping : bool, default=False
         Whether ``tol`` and ``n_iter_no_change`` apply to the validation score instead of the loss, and the
         model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
@@ -132,10 +136,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     loss_curve_ : list of float
         Mean training loss of each epoch.
     loss_, best_loss_ : float
+        The last epoch's and the lowest; with early stopping, which goes by the score, ``best_loss_`` is None.
     validation_scores_, validation_loss_curve_ : list of float, or None without validation data
+        If training diverged, NaN ends the scores.
     best_validation_score_ : float, or None without validation data
     n_iter_, t_ : int
-        Epochs and samples trained.
+        Epochs of the last `fit` and of `partial_fit` since; samples also of the fits that it went on from.
     n_layers_, n_outputs_, n_features_in_ : int
     out_activation_ : str
     preparation_ : Preparation or None
@@ -192,6 +198,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if multilabel:
             classes = np.arange(y.shape[1])
         self._set_classes(unique_labels(y) if classes is None else classes, multilabel)
+        return self._encode(y)
+
+    def _learn_again(self, y):
+        check_classification_targets(y)
+        classes = unique_labels(y)
+        multilabel = type_of_target(y) == "multilabel-indicator"
+        if multilabel != self._multilabel or set(classes) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {classes}"
+                + (" and is of another kind" if multilabel != self._multilabel else "")
+            )
         return self._encode(y)
 
     def _set_classes(self, classes, multilabel):
@@ -262,8 +280,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _decode(self, targets):
         return targets if self._multilabel else self.classes_[targets]
 
-    def _strata(self, targets):
-        return None if self._multilabel else targets
+    def _strata(self, targets, n_held_out):
+        """Return what the split is stratified by; several classes are where each can be on both sides."""
+        if self._multilabel:
+            return None
+        if not self._several:
+            return targets.astype(bool).reshape(-1, 1)  # as scikit-learn has them, and names them
+        counts = np.bincount(targets)
+        counts = counts[counts > 0]
+        possible = counts.min() > 1 and len(counts) <= min(n_held_out, len(targets) - n_held_out)
+        return targets if possible else None
 
     def _prepare_targets(self, targets):
         return None

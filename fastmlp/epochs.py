@@ -194,6 +194,7 @@ class Epochs:
             self.history.converged = True
             return True
         self._base_rate = rate
+        self.watch.begin_anew()
         return False
 
     def _restore(self, good) -> None:

@@ -73,6 +73,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self._n_targets = 1 if y.ndim == 1 else y.shape[1]
         return y
 
+    def _learn_again(self, y):
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if n_targets != self._n_targets:
+            raise ValueError(
+                f"warm_start=True needs as many targets as before: y has {n_targets}, not {self._n_targets}."
+            )
+        return y
+
     def _choose_loss(self):
         return SquaredError() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
 
@@ -92,7 +100,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _decode(self, targets):
         return targets
 
-    def _strata(self, targets):
+    def _strata(self, targets, n_held_out):
         return None
 
     def _prepare_targets(self, targets):

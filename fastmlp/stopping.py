@@ -22,6 +22,11 @@ class Watch:
         scikit-learn's plateau rule: the value is flat when it has not improved by ``tol`` in more than
         ``n_iter_no_change`` epochs. None: it never is.
     n_iter_no_change : int
+
+    Attributes
+    ----------
+    n_flat : int
+        Epochs since the value last improved by ``tol``.
     """
 
     def __init__(self, watched: str, tol: float | None, n_iter_no_change: float):
@@ -31,7 +36,7 @@ class Watch:
         if tol is not None:
             number("tol", tol, at_least=0)
         self.watched, self.tol, self.n_iter_no_change = watched, tol, n_iter_no_change
-        self._best, self._n_flat = np.inf, 0
+        self._best, self.n_flat = np.inf, 0
 
     def see(self, event: Any) -> bool:
         """Take in an epoch; return whether it is the best one so far.
@@ -47,14 +52,22 @@ class Watch:
         if self.watched == "val_score":
             value = -value
         if self.tol is not None:
-            self._n_flat = self._n_flat + 1 if value > self._best - self.tol else 0
+            self.n_flat = self.n_flat + 1 if value > self._best - self.tol else 0
         is_best = value < self._best
         self._best = min(value, self._best)
         return is_best
 
     def is_flat(self) -> bool:
-        """Return whether the value has stopped improving; if so, the count begins anew."""
-        if self._n_flat <= self.n_iter_no_change:
-            return False
-        self._n_flat = 0
-        return True
+        """Return whether the value has stopped improving."""
+        return self.n_flat > self.n_iter_no_change
+
+    def begin_anew(self) -> None:
+        """Count the epochs without improvement from 0 again; the best value stays."""
+        self.n_flat = 0
+
+    def go_on(self, history: Any, earlier: Watch | None) -> None:
+        """Go on from the best value of a history, and from the count of the one who watched it, if any."""
+        if earlier is not None and earlier.watched == self.watched:
+            self._best, self.n_flat = earlier._best, earlier.n_flat
+        elif earlier is None and (values := getattr(history, self.watched)):
+            self._best = -max(values) if self.watched == "val_score" else min(values)

@@ -235,6 +235,8 @@ class Trainer(Epochs):
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val.")
         rows = np.arange(X.shape[0]) if rows is None else _check_rows(rows, X.shape[0])
+        if self.watch.is_flat():  # the fit before ended by it
+            self.watch.begin_anew()
         with show_progress(self.progress, epochs, len(rows)) as bar:
             self.train(X, targets, X_val, y_val, epochs, rows, bar, sample_weight, sample_weight_val)
         if self.divergence:
@@ -292,10 +294,18 @@ class Trainer(Epochs):
                 if fit.best is not None and self.history.best_epoch is not None:
                     self._go_back_to(fit.best)
 
-    def resume(self, n_epochs: int, samples_seen: int, losses: Sequence[float]) -> None:
-        """Count on from the epochs that an earlier trainer of this network made; the solver begins anew."""
-        self.n_epochs, self.samples_seen = n_epochs, samples_seen
-        self.history.loss[:] = losses
+    def resume(self, history: History, samples_seen: int, watch: Watch | None = None) -> None:
+        """Go on with the history of an earlier trainer of this network; the solver begins anew.
+
+        Parameters
+        ----------
+        history : History
+        samples_seen : int
+        watch : Watch or None, default=None
+            The earlier trainer's, if it is there.
+        """
+        self.history, self.n_epochs, self.samples_seen = history, len(history.loss), samples_seen
+        self.watch.go_on(history, watch)
 
     def _session(self, X, targets, rows, sample_weight):
         """Open the engine's training for these data, with the moments so far, or for L-BFGS its gradients."""

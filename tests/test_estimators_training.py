@@ -1,5 +1,6 @@
 """Tests of the estimators' training: seeds, accuracy, validation, interruption, divergence."""
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
 from fastmlp import DivergenceWarning, MLPClassifier
+from fastmlp.schedules import Schedule
 from helpers.estimators import PAIRS, data, ignore_convergence, quietly
 
 # ---------------------------------------------------------------------------------------- the shuffled fit
@@ -100,13 +102,70 @@ def test_an_interrupted_fit_warns_and_keeps_what_it_has(task):
 @pytest.mark.parametrize("prepare", [None, "auto"])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("task", PAIRS)
-def test_a_diverging_fit_warns_and_leaves_finite_weights_and_predictions(task, solver, prepare):
+def test_a_fit_that_diverges_at_once_is_an_error_and_leaves_finite_weights(task, solver, prepare):
     X, y = data(task, dtype=np.float32)
     params = {"learning_rate_init": 1e30, "random_state": 0, "max_iter": 5}
     model = PAIRS[task][0](solver=solver, prepare=prepare, **params)
-    with pytest.warns(DivergenceWarning, match="epoch"):
+    with pytest.raises(ValueError, match=r"^Solver produced non-finite .* in epoch 1: .*initial ones"):
         model.fit(X, y)
+    assert np.isfinite(model.network_.parameters).all()
+
+
+@dataclass(frozen=True)
+class Leap(Schedule):
+    """A sound rate in the first epochs, then one that no network survives."""
+
+    def rates(self, learning_rate, clock):
+        return np.full(clock.n_steps, learning_rate if clock.step < 2 else 1e30)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("prepare", [None, "auto"])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("task", PAIRS)
+def test_a_fit_that_diverges_later_warns_and_keeps_the_best_weights(task, solver, prepare, early_stopping):
+    X, y = data(task, dtype=np.float32)
+    params = {"learning_rate": Leap(), "random_state": 0, "early_stopping": early_stopping, "n_threads": 1}
+    params |= {"solver": solver, "prepare": prepare}
+    model = PAIRS[task][0](max_iter=5, **params)
+    with pytest.warns(DivergenceWarning, match="in epoch 3: "):
+        model.fit(X, y)
+    sound = quietly(PAIRS[task][0](max_iter=2, **params).fit, X, y)
+    assert_array_equal(model.network_.parameters, sound.network_.parameters)
+    assert model.n_iter_ == len(model.loss_curve_) == 2
+    if early_stopping:
+        assert model.validation_scores_[:-1] == sound.validation_scores_
+        assert np.isnan(model.validation_scores_[-1])
+        assert isinstance(model.validation_scores_[-1], float)
+        assert model.best_validation_score_ == sound.best_validation_score_
     assert np.isfinite(model.network_.parameters).all()
     assert np.isfinite(model.loss_curve_).all()
     assert np.isfinite(model.network_.predict(X)).all()
     model.predict(X)
+
+
+@pytest.mark.parametrize("task", PAIRS)
+def test_a_single_sample_is_no_validation_set(task):
+    X, y = data(task)
+    rows = (
+        np.r_[0, 1, 2, 3]
+        if task == "regression"
+        else np.sort(np.argsort(y, kind="stable", axis=0).ravel()[:4])
+    )
+    with pytest.raises(ValueError, match=r"validation set is too small.*validation_fraction=0\.1 of 4 is 1"):
+        PAIRS[task][0](early_stopping=True).fit(X[rows], y[rows])
+
+
+@ignore_convergence
+def test_a_class_of_one_sample_among_several_does_without_strata():
+    X, y = load_iris(return_X_y=True)
+    y[0] = 7
+    model = MLPClassifier(early_stopping=True, max_iter=2, random_state=0).fit(X, y)
+    assert_array_equal(model.classes_, [0, 1, 2, 7])
+
+
+@ignore_convergence
+def test_several_classes_are_held_out_alike():
+    X, y = load_iris(return_X_y=True)
+    model = MLPClassifier(early_stopping=True, max_iter=1, random_state=0).fit(X, y)
+    assert_array_equal(np.bincount(y[model._split(y)[1]]), [5, 5, 5])

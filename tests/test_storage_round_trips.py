@@ -15,7 +15,7 @@ from scipy.special import softmax
 from sklearn.base import clone
 
 import fastmlp
-from fastmlp import DivergenceWarning, MLPClassifier, MLPRegressor
+from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.schedules import Adaptive, InverseScaling, OneCycle
 from helpers.storage import CODES, N, X, fitted, save_classifier
@@ -184,10 +184,11 @@ def test_parameters_of_numpys_types_come_back(tmp_path):
 
 
 def test_a_diverged_model_comes_back(tmp_path):
-    model = MLPRegressor((5,), learning_rate_init=1e30, batch_size=10, max_iter=2, dtype="float32")
-    with pytest.warns(DivergenceWarning):
-        model.fit(X, 1e3 * X[:, 0])
+    base = MLPRegressor((5,), learning_rate_init=1e30, batch_size=10, max_iter=2, dtype="float32")
+    with pytest.warns(fastmlp.DivergenceWarning):  # `fit` alone would refuse it
+        (model,) = fastmlp.fit_many([{"early_stopping": True}], X, 1e3 * X[:, 0], estimator=base)
     loaded = saved_and_loaded(model, tmp_path)
+    assert np.isnan(loaded.validation_scores_).all()
     assert_array_equal(loaded.predict(X), model.predict(X))
     assert comparable(loaded.loss_) == comparable(model.loss_)
 

@@ -1,0 +1,144 @@
+"""Going on from a fitted network: warm starts and partial_fit."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from fastmlp.history import History
+from fastmlp.machine import can_train_in
+from fastmlp.network import Network
+from fastmlp.parameters import Parameters
+from fastmlp.preparation import Preparation
+from fastmlp.progress import SILENT
+from fastmlp.trainer import Trainer
+
+# What a hidden layer has from the estimator, and the parameter that says it.
+_LAYER_SETTINGS = {name: name for name in ("activation", "dropout", "batch_norm", "layer_norm")}
+_LAYER_SETTINGS["units"] = "hidden_layer_sizes"
+
+
+class Continuing(Parameters):
+    """Base of `BaseMLP`, which has all of this once it is fitted."""
+
+    network_: Network
+    preparation_: Preparation | None
+    target_preparation_: Preparation | None
+    n_iter_: int
+    t_: int
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    _trainer: Trainer
+    _random_state: Any
+    _epochs_before: int
+    _loss: Any
+
+    def _go_on(self) -> None:
+        """Make a new trainer for the present network, which goes on with what is known of its training."""
+        self._scorer()  # a wrong one is told before anything is trained
+        self._set_outputs()
+        self.network_.n_threads = self.n_threads
+        earlier = self.__dict__.get("_trainer")
+        if earlier is None:  # it was loaded from a file
+            self._random_state = check_random_state(self.random_state)
+        self._resume(earlier)
+        self._epochs_before = self._trainer.n_epochs
+
+    def _resume(self, earlier: Trainer | None) -> None:
+        """Make a new trainer that takes the place of an earlier one, or of one that no file has."""
+        # Were the seed the first fit's, the samples would come in the first fit's order again.
+        seed = check_random_state(self.random_state).randint(2**31)
+        self._make_trainer(np.random.RandomState([seed, self.t_ % 2**32]))
+        self._trainer.resume(
+            self._known_history() if earlier is None else earlier.history,
+            self.t_,
+            None if earlier is None else earlier.watch,
+        )
+
+    def _known_history(self) -> History:
+        """Return what a file says of the epochs so far."""
+        n_epochs = len(self.loss_curve_)
+        history = History(
+            loss=list(self.loss_curve_),
+            val_loss=list(self.validation_loss_curve_ or []),
+            val_score=list(self.validation_scores_ or [])[:n_epochs],  # NaN for one that diverged left out
+        )
+        if history.loss:
+            best = np.argmax(history.val_score) if history.val_score else np.argmin(history.loss)
+            history.best_epoch = int(best) + 1
+        return history
+
+    def _check_kept(self) -> None:
+        """Refuse parameters that ask for another network than the present one."""
+        network = self.network_
+        wanted, present = self._hidden_layers(), network.layers[:-1]
+        if len(wanted) != len(present):
+            sizes = tuple(layer.units for layer in present)
+            self._refuse("hidden_layer_sizes", self.hidden_layer_sizes, sizes)
+        for layer, kept in zip(wanted, present, strict=True):
+            for setting, name in _LAYER_SETTINGS.items():
+                if getattr(layer, setting) != getattr(kept, setting):
+                    self._refuse(name, getattr(self, name), getattr(kept, setting))
+        dtype = "bfloat16" if network.is_mixed else network.dtype.name
+        # What was loaded where there are no such products goes on in float32.
+        if self.dtype not in ("auto", dtype) and (self.dtype != "bfloat16" or can_train_in("bfloat16")):
+            self._refuse("dtype", self.dtype, dtype)
+        if self.engine != network.engine:
+            self._refuse("engine", self.engine, network.engine)
+        kinds = self._kinds_of_preparation()
+        if self.prepare not in kinds:
+            self._refuse("prepare", self.prepare, kinds[0])
+        self._check_loss_kept()
+
+    def _check_loss_kept(self) -> None:
+        """Refuse a loss that wants other outputs, or other targets, than the present one."""
+        before = dict(self.__dict__)
+        self._set_outputs()
+        last, loss = self.network_.layers[-1], self._loss
+        wanted = (self.n_outputs_, self.out_activation_)
+        self.__dict__.update(before)  # that a refusal may leave the model as it was
+        if (last.units, last.activation) != wanted or (
+            self.target_preparation_ is not None and np.isfinite(loss.target_range).any()
+        ):
+            self._refuse("loss", self.loss, before["_loss_name"])
+
+    def _kinds_of_preparation(self) -> tuple[str | None, ...]:
+        """Return what ``prepare`` may have been."""
+        if self.preparation_ is None:
+            return (None,)
+        kinds = {(np.ptp(self.preparation_.center), np.ptp(self.preparation_.scale))}
+        n_columns = len(self.preparation_.center)
+        if n_columns == 1:
+            return ("table", "image", "auto")
+        return ("image" if kinds == {(0.0, 0.0)} else "table", "auto")
+
+    def _refuse(self, name: str, value: Any, kept: Any) -> None:
+        raise ValueError(
+            f"{name}={value!r} cannot be changed with warm_start=True: the network was made with {kept!r} "
+            "and is kept. Set warm_start=False to begin anew."
+        )
+
+    def _partial_fit(self, X, y, sample_weight, **learn):
+        """Train for one epoch on these data, going on from where the estimator is."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        first = "network_" not in self.__dict__
+        encode = partial(self._learn_targets, **learn) if first else self._encode
+        data = self._read(X, y, sample_weight, None, None, encode, reset=first)
+        if first:
+            self._build(data)
+        elif not hasattr(self, "_trainer"):  # it was loaded from a file
+            self._epochs_before = len(self.loss_curve_) - self.n_iter_
+            self._resume(None)
+        try:
+            self._train(data, 1, SILENT)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        for warning in self._complaints(data, of_one_epoch=True):
+            warnings.warn(warning, stacklevel=4)
+        return self
