@@ -142,6 +142,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     best_validation_score_ : float, or None without validation data
     n_iter_, t_ : int
         Epochs of the last `fit` and of `partial_fit` since; samples also of the fits that it went on from.
+    stopped_early_ : bool
+        Whether the last `fit` or `partial_fit` found, with ``early_stopping``, that the score rises no more.
     n_layers_, n_outputs_, n_features_in_ : int
     out_activation_ : str
     preparation_ : Preparation or None
@@ -166,7 +168,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(self, X, y, sample_weight=None, classes=None, X_val=None, y_val=None):
         """Train for one epoch on X and y, going on from the present parameters.
 
         Parameters
@@ -177,6 +179,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             As for `fit`.
         classes : array-like of shape (n_classes,), optional
             All classes that will ever come; needed at the first call.
+        X_val, y_val : array-like, optional
+            Validation data, scored after the epoch into ``validation_scores_``. With ``early_stopping`` they
+            are needed: once the score has not risen by ``tol`` for more than ``n_iter_no_change`` calls, the
+            model goes back to the weights of the best call, and ``stopped_early_`` is True.
 
         Returns
         -------
@@ -190,7 +196,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all samples; for partial_fit give a dict.")
-        return self._partial_fit(X, y, sample_weight, classes=classes)
+        return self._partial_fit(X, y, sample_weight, X_val, y_val, classes=classes)
 
     def _learn_targets(self, y, classes=None):
         check_classification_targets(y)

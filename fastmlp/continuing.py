@@ -110,12 +110,11 @@ class Continuing(Parameters):
     def _kinds_of_preparation(self) -> tuple[str | None, ...]:
         """Return what ``prepare`` may have been."""
         if self.preparation_ is None:
-            return (None,)
-        kinds = {(np.ptp(self.preparation_.center), np.ptp(self.preparation_.scale))}
-        n_columns = len(self.preparation_.center)
-        if n_columns == 1:
+            return (None, "auto")
+        center, scale = self.preparation_.center, self.preparation_.scale
+        if len(center) == 1:
             return ("table", "image", "auto")
-        return ("image" if kinds == {(0.0, 0.0)} else "table", "auto")
+        return ("table" if np.ptp(center) or np.ptp(scale) else "image", "auto")
 
     def _refuse(self, name: str, value: Any, kept: Any) -> None:
         raise ValueError(
@@ -123,18 +122,32 @@ class Continuing(Parameters):
             "and is kept. Set warm_start=False to begin anew."
         )
 
-    def _partial_fit(self, X, y, sample_weight, **learn):
+    @property
+    def stopped_early_(self) -> bool:
+        """Whether the score had stopped rising, and the model went back to the best epoch.
+
+        That is what ``early_stopping`` ends a `fit` by; a loaded model knows nothing of it. After a
+        `partial_fit` it says so of this call; the next one goes on from the best weights.
+        """
+        trainer = self.__dict__.get("_trainer")
+        return bool(self.early_stopping and trainer is not None and trainer.history.converged)
+
+    def _partial_fit(self, X, y, sample_weight, X_val, y_val, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
-        if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        if self.early_stopping and X_val is None:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without validation data: what it would "
+                "hold out of one call would be trained on in the next. Give it X_val and y_val."
+            )
         first = "network_" not in self.__dict__
         encode = partial(self._learn_targets, **learn) if first else self._encode
-        data = self._read(X, y, sample_weight, None, None, encode, reset=first)
+        data = self._read(X, y, sample_weight, X_val, y_val, encode, reset=first)
         if first:
             self._build(data)
         elif not hasattr(self, "_trainer"):  # it was loaded from a file
             self._epochs_before = len(self.loss_curve_) - self.n_iter_
             self._resume(None)
+        self._trainer.best_of_calls = self.early_stopping
         try:
             self._train(data, 1, SILENT)
         except KeyboardInterrupt:

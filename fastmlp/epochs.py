@@ -32,7 +32,7 @@ class Fit:
     total_weight: float
     stop_at: float
     good: list[np.ndarray]  # the parameters after the last epoch that went well
-    best: list[np.ndarray] | None  # and those of the best epoch, if they are to be restored
+    best: list[np.ndarray] | None  # and those of the best epoch, if they are to be restored when it ends
 
 
 class Epochs:
@@ -57,6 +57,10 @@ class Epochs:
     _moments: list[np.ndarray]
     _n_steps: int
     _base_rate: float
+    #: Whether to restore the best epoch of all calls of `train` when one of them ends on a plateau, rather
+    #: than each call's best; its parameters are kept from call to call.
+    best_of_calls: bool
+    _best_of_calls: list[np.ndarray] | None
     #: The parameters that are trained, where the network's own are their average.
     _raw: np.ndarray | None
 
@@ -75,6 +79,23 @@ class Epochs:
     def _go_back_to(self, snapshot) -> None:
         for kept, vector in zip(snapshot, self._vectors(), strict=True):
             np.copyto(vector, kept)
+
+    def _best_so_far(self) -> list[np.ndarray]:
+        """Return where the best parameters of this call are kept, or of all calls."""
+        if not self.best_of_calls:
+            return self._snapshot()
+        if self._best_of_calls is None:
+            self._best_of_calls = self._snapshot()
+            self.watch.begin_anew()
+        return self._best_of_calls
+
+    def _end_at_best(self, best) -> None:
+        """Go back to the best parameters; of many calls only once they have come to a plateau."""
+        if self.history.best_epoch is None or (self.best_of_calls and not self.history.converged):
+            return
+        self._go_back_to(best)
+        if self.best_of_calls:
+            self.watch.begin_anew()
 
     def _run_epochs(self, session, fit: Fit) -> None:
         """Go through the epochs until they or the time are over, a callback says stop or nothing improves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Integral, Real
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,15 @@ _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
 def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
     """Return what the parameter ``loss`` can be, where these kinds are fit."""
     return [StrOptions({kind.name for kind in kinds}), *kinds, None]
+
+
+def with_defaults(constructor: Any, **defaults: Any) -> Any:
+    """Return a copy of a constructor with other defaults for some keywords; its signature says so."""
+    parts = (constructor.__code__, constructor.__globals__, constructor.__name__, constructor.__defaults__)
+    copy = FunctionType(*parts)
+    copy.__kwdefaults__ = {**constructor.__kwdefaults__, **defaults}
+    copy.__qualname__, copy.__module__ = constructor.__qualname__, constructor.__module__
+    return copy
 
 
 class _ActivationOptions(StrOptions):

@@ -14,7 +14,7 @@ from fastmlp import losses
 from fastmlp.base import BaseMLP, is_stochastic
 from fastmlp.checks import named
 from fastmlp.losses import Quantile, SquaredError
-from fastmlp.parameters import loss_choices
+from fastmlp.parameters import loss_choices, with_defaults
 from fastmlp.preparation import Preparation
 
 
@@ -28,8 +28,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : str, loss or None, default=None
-        "squared_error", which None stands for; "absolute_error" or "huber", which heed outliers less;
+    loss : str, loss or None, default="squared_error"
+        "squared_error", which None stands for too; "absolute_error" or "huber", which heed outliers less;
         "quantile", the median, or ``Quantile((0.1, 0.5, 0.9))`` for several quantiles at once; "poisson", for
         counts; or an instance of one of these from `fastmlp.losses`.
 
@@ -51,23 +51,28 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "class_weight": [None],
     }
     _y_numeric = True
+    __init__ = with_defaults(BaseMLP.__init__, loss="squared_error")
     out_activation_ = "identity"
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train for one epoch on X and y, going on from the present parameters.
 
         Parameters
         ----------
         X, y, sample_weight : array-like
             As for `fit`.
+        X_val, y_val : array-like, optional
+            Validation data, scored after the epoch into ``validation_scores_``. With ``early_stopping`` they
+            are needed: once the score has not risen by ``tol`` for more than ``n_iter_no_change`` calls, the
+            model goes back to the weights of the best call, and ``stopped_early_`` is True.
 
         Returns
         -------
         self : object
         """
-        return self._partial_fit(X, y, sample_weight)
+        return self._partial_fit(X, y, sample_weight, X_val, y_val)
 
     def _learn_targets(self, y):
         self._n_targets = 1 if y.ndim == 1 else y.shape[1]

@@ -174,6 +174,7 @@ class Trainer(Epochs):
         self.history, self.n_epochs, self.samples_seen = History(), 0, 0
         self.divergence = self.limit = ""
         self._seed = int(check_random_state(random_state).randint(2**31))
+        self.best_of_calls, self._best_of_calls = False, None
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
         self._raw = None
@@ -282,7 +283,7 @@ class Trainer(Epochs):
             float(len(rows) if sample_weight is None else sample_weight[rows].sum()),
             stop_at=time.perf_counter() + (self.max_seconds or np.inf),
             good=self._snapshot(),
-            best=self._snapshot() if self.restore_best else None,
+            best=self._best_so_far() if self.restore_best else None,
         )
         run = self._run_lbfgs if is_full_batch(self.optimizer) else self._run_epochs
         with self._session(X, targets, rows, sample_weight) as session:
@@ -291,8 +292,8 @@ class Trainer(Epochs):
             try:
                 run(session, fit)
             finally:
-                if fit.best is not None and self.history.best_epoch is not None:
-                    self._go_back_to(fit.best)
+                if fit.best is not None:
+                    self._end_at_best(fit.best)
 
     def resume(self, history: History, samples_seen: int, watch: Watch | None = None) -> None:
         """Go on with the history of an earlier trainer of this network; the solver begins anew.

@@ -3,6 +3,8 @@
 Without shuffling both packages see the same batches, so in float64 they have to agree to rounding.
 """
 
+import inspect
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -145,12 +147,30 @@ def test_defaults_are_scikit_learns():
     for ours, theirs in (PAIRS["binary"], PAIRS["regression"]):
         known = theirs().get_params()
         mine = ours().get_params()
-        # Its regressor has a loss, by name; ours is None for the one that goes with the targets.
-        shared = {name: value for name, value in mine.items() if name in known and name != "loss"}
-        assert shared == {name: known[name] for name in shared}
+        assert {name: mine[name] for name in known} == known
         assert set(mine) - set(known) - {"loss"} == {
             "dtype", "engine", "n_threads", "prepare", "callbacks", "l1", "l2", "weight_decay", "weight_init",
             "max_seconds", "clip_value", "clip_norm", "label_smoothing", "class_weight", "ema_decay",
             "augmentation", "image_shape",
             "scoring", "dropout", "batch_norm", "layer_norm", "input_dropout", "input_noise",
         }  # fmt: skip
+
+
+def test_signatures_tell_the_defaults_and_sizes_come_first():
+    for cls, loss in ((MLPClassifier, None), (MLPRegressor, "squared_error")):
+        parameters = inspect.signature(cls).parameters
+        assert {name: one.default for name, one in parameters.items()} == cls().get_params()
+        assert parameters["loss"].default == loss
+        assert list(parameters)[:2] == ["hidden_layer_sizes", "activation"]
+        assert cls((3,)).hidden_layer_sizes == (3,)
+    assert "loss" not in repr(MLPRegressor())
+    assert repr(MLPRegressor(loss=None)) == "MLPRegressor(loss=None)"
+
+
+@ignore_convergence
+def test_a_regressors_loss_may_be_none():
+    X, y = data("regression")
+    named, default = (
+        MLPRegressor(max_iter=2, random_state=0, **loss).fit(X, y) for loss in ({}, {"loss": None})
+    )
+    assert named.loss_curve_ == default.loss_curve_

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.model_selection import train_test_split
 
-from fastmlp import DivergenceWarning, MLPClassifier
+from fastmlp import DivergenceWarning, MLPClassifier, MLPRegressor
 from helpers.estimators import N_SAMPLES, PAIRS, SOLVERS, assert_same_fit, data, ignore_convergence
 
 # ------------------------------------------------------------------------- the same numbers as scikit-learn
@@ -141,3 +143,105 @@ def test_partial_fit_that_diverges_warns_and_leaves_finite_predictions(task):
 
     with pytest.warns(DivergenceWarning, match="epoch"):
         train()
+
+
+# --------------------------------------------------------------------------------------- validation data
+
+
+def split(loader):
+    X, y = loader(return_X_y=True)
+    return train_test_split(X, y, test_size=0.3, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("cls", "loader"),
+    [(MLPClassifier, load_wine), (MLPClassifier, load_digits), (MLPRegressor, load_diabetes)],
+)
+def test_validation_data_are_scored_and_change_nothing(cls, loader):
+    X, X_val, y, y_val = split(loader)
+    scored, plain = (cls((16,), prepare="table", random_state=0) for _ in range(2))
+    classes = {"classes": np.unique(y)} if cls is MLPClassifier else {}
+    for n_calls in range(1, 6):
+        scored.partial_fit(X, y, X_val=X_val, y_val=y_val, **classes)
+        plain.partial_fit(X, y, **classes)
+        assert len(scored.validation_scores_) == n_calls
+        assert scored.validation_scores_[-1] == pytest.approx(scored.score(X_val, y_val))
+    assert_array_equal(scored.network_.parameters, plain.network_.parameters)
+    assert plain.validation_scores_ is None
+    assert not scored.stopped_early_
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_early_stopping_needs_validation_data(task):
+    X, y = data(task)
+    classes = {} if task == "regression" else {"classes": [0, 1]}
+    model = PAIRS[task][0](early_stopping=True)
+    with pytest.raises(
+        ValueError, match=r"^partial_fit does not support early_stopping=True.*X_val and y_val"
+    ):
+        model.partial_fit(X, y, **classes)
+
+
+def test_calls_that_raise_the_score_no_more_go_back_to_the_best_of_them():
+    X, X_val, y, y_val = split(load_wine)
+    model = MLPClassifier(
+        (16,), early_stopping=True, n_iter_no_change=4, tol=1e-3, prepare="table", learning_rate_init=0.03,
+        solver="sgd", random_state=0,
+    )  # fmt: skip
+    weights, stops = [], []
+    for _ in range(60):
+        model.partial_fit(X, y, classes=np.unique(y), X_val=X_val, y_val=y_val)
+        weights.append(model.network_.parameters.copy())
+        stops.append(model.stopped_early_)
+        if stops[-1]:
+            break
+    scores = model.validation_scores_
+    assert stops[-1]
+    assert not any(stops[:-1])
+    best = int(np.argmax(scores))
+    assert len(scores) == best + 1 + 5  # more than n_iter_no_change calls without a better one
+    assert_array_equal(weights[-1], weights[best])
+    assert not np.array_equal(weights[-2], weights[best])
+    assert model.score(X_val, y_val) == model.best_validation_score_ == max(scores)
+    assert model.best_loss_ is None
+    # Training may go on from there, and stops as late as before.
+    n_calls = len(scores)
+    for _ in range(4):
+        model.partial_fit(X, y, X_val=X_val, y_val=y_val)
+        assert not model.stopped_early_
+    assert len(model.validation_scores_) == n_calls + 4
+
+
+def test_the_solvers_state_goes_on_from_call_to_call_with_early_stopping():
+    X, X_val, y, y_val = split(load_diabetes)
+    params = {"hidden_layer_sizes": (16,), "prepare": "table", "random_state": 0}
+    stopping, plain = (MLPRegressor(**params, early_stopping=stop) for stop in (True, False))
+    for _ in range(5):
+        stopping.partial_fit(X, y, X_val=X_val, y_val=y_val)
+        plain.partial_fit(X, y)
+    assert_array_equal(stopping.network_.parameters, plain.network_.parameters)
+
+
+@ignore_convergence
+def test_a_fit_that_stopped_early_says_so_and_calls_after_it_count_anew():
+    X, X_val, y, y_val = split(load_wine)
+    params = {"early_stopping": True, "n_iter_no_change": 3, "prepare": "table", "random_state": 0}
+    model = MLPClassifier((16,), **params, max_iter=100, learning_rate_init=0.01)
+    assert model.fit(X, y, X_val=X_val, y_val=y_val).stopped_early_
+    best = model.network_.parameters.copy()
+    for n_calls in range(1, 5):
+        model.partial_fit(X, y, X_val=X_val, y_val=y_val)
+        assert model.stopped_early_ == (n_calls == 4)
+    assert_array_equal(model.network_.parameters, best)
+    assert not MLPClassifier(max_iter=2).fit(X, y).stopped_early_
+
+
+def test_validation_data_come_in_pairs_and_are_checked():
+    X, y = data("multiclass")
+    model = MLPClassifier().partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="together"):
+        model.partial_fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="features"):
+        model.partial_fit(X, y, X_val=X[:, 1:], y_val=y)
+    with pytest.raises(ValueError, match=r"classes \[3\]"):
+        model.partial_fit(X, y, X_val=X[:1], y_val=[3])
