@@ -24,6 +24,7 @@ from fastmlp.callbacks import PrintEpoch
 from fastmlp.checks import weights
 from fastmlp.continuing import Continuing
 from fastmlp.divergence import DivergenceWarning
+from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
 from fastmlp.exports import Exports
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
@@ -57,7 +58,7 @@ class Data:
             return self._made[name]
 
 
-class BaseMLP(Continuing, Exports, Serving):
+class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -98,7 +99,10 @@ class BaseMLP(Continuing, Exports, Serving):
     def _fit(self, X, y, sample_weight, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
         data = self._begin(X, y, sample_weight, X_val, y_val)
-        with show_progress(progress, self.max_iter, data.X.shape[0]) as bar:
+        with (
+            telling_callbacks(self, X, y, sample_weight),
+            show_progress(progress, self.max_iter, data.X.shape[0]) as bar,
+        ):
             try:
                 self._train(data, self.max_iter, bar)
             except KeyboardInterrupt:
@@ -166,16 +170,22 @@ class BaseMLP(Continuing, Exports, Serving):
                 )
         finally:
             trainer.score = None  # it holds the validation data
-            history = trainer.history
-            self.n_iter_, self.t_ = trainer.n_epochs - self._epochs_before, trainer.samples_seen
-            self.loss_curve_ = history.loss
-            self.loss_ = history.loss[-1] if history.loss else np.nan
-            self.best_loss_ = None if self.early_stopping else min(history.loss, default=np.nan)
-            self.validation_loss_curve_ = history.val_loss or None
-            scores = history.val_score
+            self.__dict__.update(self._learnt())
             if trainer.divergence and X_val is not None:  # as scikit-learn has it, where NaN goes on and on
-                scores = [*scores, np.nan]
-            self.validation_scores_ = scores or None
+                self.validation_scores_ = [*trainer.history.val_score, np.nan]
+
+    def _learnt(self) -> dict[str, Any]:
+        """Return the fitted attributes that tell what happened."""
+        trainer, losses = self._trainer, self._trainer.history.loss
+        return {
+            "n_iter_": trainer.n_epochs - self._epochs_before,
+            "t_": trainer.samples_seen,
+            "loss_curve_": losses,
+            "loss_": losses[-1] if losses else np.nan,
+            "best_loss_": None if self.early_stopping else min(losses, default=np.nan),
+            "validation_loss_curve_": trainer.history.val_loss or None,
+            "validation_scores_": trainer.history.val_score or None,
+        }
 
     def _split(self, targets) -> list[np.ndarray]:
         """Return the rows to train on and those to hold out; a fit that goes on holds out the same."""

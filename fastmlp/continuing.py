@@ -144,7 +144,7 @@ class Continuing(Parameters):
         data = self._read(X, y, sample_weight, X_val, y_val, encode, reset=first)
         if first:
             self._build(data)
-        elif not hasattr(self, "_trainer"):  # it was loaded from a file
+        elif self.__dict__.get("_trainer") is None:  # it was loaded from a file
             self._epochs_before = len(self.loss_curve_) - self.n_iter_
             self._resume(None)
         self._trainer.best_of_calls = self.early_stopping

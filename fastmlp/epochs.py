@@ -57,6 +57,8 @@ class Epochs:
     _moments: list[np.ndarray]
     _n_steps: int
     _base_rate: float
+    #: Called as an epoch begins, also of L-BFGS, where that is known once the loss is next evaluated.
+    begin_epoch: Callable[[], None] | None
     #: Whether to restore the best epoch of all calls of `train` when one of them ends on a plateau, rather
     #: than each call's best; its parameters are kept from call to call.
     best_of_calls: bool
@@ -101,6 +103,8 @@ class Epochs:
         """Go through the epochs until they or the time are over, a callback says stop or nothing improves."""
         n_batches = -(-fit.n_samples // min(self.batch_size, fit.n_samples))
         for epoch in range(fit.n_epochs):
+            if self.begin_epoch is not None:
+                self.begin_epoch()
             clock = schedules.Clock(epoch * n_batches, n_batches, fit.n_epochs * n_batches, self.samples_seen)
             rates = self.schedule.rates(self._base_rate, clock)
             session.start_epoch(self.n_epochs, rates, self.schedule.momenta(self.optimizer.momentum, clock))
@@ -147,6 +151,8 @@ class Epochs:
         started, n_before = time.perf_counter(), 0
 
         def end_evaluation(value):
+            if self.begin_epoch is not None:
+                self.begin_epoch()
             fit.bar.update(self.n_epochs - fit.last_epoch + fit.n_epochs, 0, value)
             return time.perf_counter() >= fit.stop_at
 
