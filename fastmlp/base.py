@@ -13,7 +13,6 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
@@ -22,8 +21,8 @@ from fastmlp import preparation as preparations
 from fastmlp import saving
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.checks import weights
+from fastmlp.complaints import complaints
 from fastmlp.continuing import Continuing
-from fastmlp.divergence import DivergenceWarning
 from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
 from fastmlp.exports import Exports
 from fastmlp.initializers import GlorotUniform
@@ -112,7 +111,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                 "Solver produced non-finite parameter weights. The input data may contain large values and "
                 f"need to be preprocessed. {self._trainer.divergence}"
             )
-        for warning in self._complaints(data):
+        for warning in complaints(self, data):
             warnings.warn(warning, stacklevel=4)
         return self
 
@@ -232,40 +231,6 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
     def _no_improvement_count(self) -> int:
         """Epochs since what is watched last improved by ``tol``, as scikit-learn calls them."""
         return self._trainer.watch.n_flat
-
-    def _complaints(self, data, of_one_epoch=False) -> list[Warning]:
-        """Return what the user should be warned of after training."""
-        found: list[Warning] = []
-        trainer = self._trainer
-        full_batch = is_full_batch(trainer.optimizer)
-        if not full_batch and self.batch_size != "auto" and self.batch_size > data.X.shape[0]:
-            found.append(
-                UserWarning(
-                    "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
-                )
-            )
-        if trainer.divergence:
-            found.append(DivergenceWarning(trainer.divergence))
-        elif full_batch:
-            if trainer.limit:
-                found.append(
-                    ConvergenceWarning(
-                        f"lbfgs failed to converge after {self.n_iter_} iterations: {trainer.limit}."
-                    )
-                )
-        elif not (
-            of_one_epoch
-            or self.n_iter_ < self.max_iter
-            or trainer.schedule.runs_to_the_end
-            or trainer.history.converged
-        ):
-            found.append(
-                ConvergenceWarning(
-                    f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                    "optimization hasn't converged yet."
-                )
-            )
-        return found
 
     def _build(self, data):
         """Make the network and its trainer for these data."""
@@ -399,5 +364,7 @@ def is_stochastic(estimator) -> bool:
 def _is_single(X) -> bool:
     """Return whether X, as it was given, is anything but float64: bytes, integers, float32."""
     kinds = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", [np.dtype(np.float64)]))
-    # pandas' nullable types have the type of NumPy that they stand for.
-    return not any(getattr(kind, "numpy_dtype", kind) == np.float64 for kind in kinds)
+    # pandas' nullable types have the type of NumPy that they stand for; polars' have names alone.
+    return not any(
+        getattr(kind, "numpy_dtype", kind) == np.float64 or str(kind) == "Float64" for kind in kinds
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from fastmlp.complaints import complaints
 from fastmlp.history import History
 from fastmlp.machine import can_train_in
 from fastmlp.network import Network
@@ -152,6 +153,6 @@ class Continuing(Parameters):
             self._train(data, 1, SILENT)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
-        for warning in self._complaints(data, of_one_epoch=True):
+        for warning in complaints(self, data, of_one_epoch=True):
             warnings.warn(warning, stacklevel=4)
         return self

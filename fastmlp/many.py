@@ -13,6 +13,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from fastmlp.base import BaseMLP, Data
+from fastmlp.complaints import complaints
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.machine import needs_blas
 from fastmlp.progress import ModelsBar, show_models_progress
@@ -95,14 +96,14 @@ def fit_many(
     n_jobs = effective_n_jobs(n_jobs)
     models = _make_models(configurations, estimator, y)
     data = _read_once(models, X, y, sample_weight, X_val, y_val)
-    complaints: list[list[Warning]] = [[] for _ in models]
+    warned: list[list[Warning]] = [[] for _ in models]
     stop, running = threading.Event(), _Running()
 
     def train(index):
         model = models[index]
         with running:
             try:
-                complaints[index] = _train(model, data[type(model)], bar, stop)
+                warned[index] = _train(model, data[type(model)], bar, stop)
             except BaseException as error:
                 error.add_note(f"This was configurations[{index}] of fit_many, {model}.")
                 raise
@@ -119,7 +120,7 @@ def fit_many(
         finally:  # an error or Ctrl-C leaves jobs that are still at work
             stop.set()
             running.wait()
-    for warning in _grouped(complaints):
+    for warning in _grouped(warned):
         warnings.warn(warning, stacklevel=2)
     return models
 
@@ -177,7 +178,7 @@ def _train(model, data, bar, stop) -> list[Warning]:
     model._build(data)
     model._train(data, model.max_iter, share)
     share.finish()
-    return model._complaints(data)
+    return complaints(model, data)
 
 
 class _Stopped(Exception):
@@ -229,10 +230,10 @@ class _Running:
             self._changed.wait_for(lambda: self._n_jobs == 0)
 
 
-def _grouped(complaints: list[list[Warning]]) -> list[Warning]:
+def _grouped(warned: list[list[Warning]]) -> list[Warning]:
     """Return each warning once, with the indices of all models that it is about."""
     indices: dict[tuple[type[Warning], str], list[int]] = {}
-    for index, found in enumerate(complaints):
+    for index, found in enumerate(warned):
         for warning in found:
             indices.setdefault((type(warning), str(warning)), []).append(index)
     return [kind(f"configurations[{_ranges(of)}]: {text}") for (kind, text), of in indices.items()]

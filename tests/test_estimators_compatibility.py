@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from unittest import SkipTest
 
 import joblib
 import numpy as np
@@ -27,23 +28,36 @@ from helpers.estimators import (
 )
 
 
+# What scikit-learn's checks take float64 for granted in, where dtype="float32" asks for another type.
+OF_FLOAT64 = {
+    "check_sample_weight_equivalence_on_dense_data": "compares to the rounding of float64",
+    "check_sample_weight_equivalence_on_sparse_data": "compares to the rounding of float64",
+    "check_regressor_multioutput": "asks for predictions in float64",
+}
+
+
 def checks():
     """Yield every check that scikit-learn has for these estimators."""
-    for estimator in (MLPClassifier(max_iter=20), MLPRegressor(max_iter=20)):
-        for checked, check in estimator_checks_generator(estimator):
-            name = check.func.__name__
-            if name == "check_array_api_input":  # asks for an environment variable, set before SciPy's import
-                continue
-            yield pytest.param(checked, check, id=f"{type(estimator).__name__}-{name}")
+    for cls, theirs in (PAIRS["binary"], PAIRS["regression"]):
+        for dtype in ("auto", "float32", "float64"):
+            for checked, check in estimator_checks_generator(cls(max_iter=20, dtype=dtype)):
+                name = check.func.__name__
+                marks = ()
+                if dtype == "float32" and name in OF_FLOAT64:
+                    marks = pytest.mark.xfail(reason=OF_FLOAT64[name], raises=AssertionError)
+                case = f"{cls.__name__}-{dtype}-{name}"
+                yield pytest.param(checked, theirs(max_iter=20), check, id=case, marks=marks)
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
-@pytest.mark.parametrize(("estimator", "check"), list(checks()))
-def test_scikit_learns_check_passes(estimator, check):
-    if check.func.__name__ == "check_classifiers_multilabel_output_format_decision_function":
-        assert not hasattr(estimator, "decision_function")  # nor has scikit-learn's own MLP
-        return
-    check(estimator)
+@pytest.mark.parametrize(("estimator", "theirs", "check"), list(checks()))
+def test_scikit_learns_check_passes(estimator, theirs, check):
+    try:
+        check(estimator)
+    except SkipTest as reason:
+        with pytest.raises(SkipTest):  # nothing is left out that scikit-learn's own MLP does not leave out
+            check(theirs)
+        pytest.skip(str(reason))
 
 
 @ignore_convergence
