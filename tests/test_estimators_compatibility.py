@@ -27,7 +27,6 @@ from helpers.estimators import (
     ignore_convergence,
 )
 
-
 # What scikit-learn's checks take float64 for granted in, where dtype="float32" asks for another type.
 OF_FLOAT64 = {
     "check_sample_weight_equivalence_on_dense_data": "compares to the rounding of float64",

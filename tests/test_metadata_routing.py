@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.metrics import accuracy_score, make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -75,9 +75,11 @@ def test_cross_validation_hands_weights_to_a_pipelines_fit():
     X, y = load_diabetes(return_X_y=True)
     weight, cv = weights_of(y), KFold(3)
     model = MLPRegressor((8,), max_iter=5, solver="lbfgs", random_state=0).set_fit_request(sample_weight=True)
-    model.set_score_request(sample_weight=True)
     pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), model)
-    results = cross_validate(pipeline, X, y, cv=cv, params={"sample_weight": weight}, return_estimator=True)
+    scorer = make_scorer(r2_score).set_score_request(sample_weight=False)
+    results = cross_validate(
+        pipeline, X, y, cv=cv, params={"sample_weight": weight}, return_estimator=True, scoring=scorer
+    )
     for (train, _), fitted in zip(cv.split(X), results["estimator"], strict=True):
         scaler = StandardScaler().fit(X[train], sample_weight=weight[train])
         alone = MLPRegressor((8,), max_iter=5, solver="lbfgs", random_state=0)
