@@ -127,7 +127,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
         column ("table"); "auto" takes bytes for images. None takes X as it is.
     callbacks : sequence of callables, default=()
-        See `fastmlp.callbacks`.
+        See `fastmlp.callbacks`. scikit-learn's own, since 1.9, are set by ``set_callbacks``; `fit` tells them
+        of its epochs, `partial_fit` and `fit_many` do not.
 
     Attributes
     ----------
