@@ -90,7 +90,8 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     for name in _HISTORY:
         setattr(ours, name, getattr(model, name))
     ours.loss_curve_ = list(getattr(model, "loss_curve_", ()))  # lbfgs has none
-    ours.best_loss_ = min(ours.loss_curve_, default=model.loss_)
+    best_loss = min(ours.loss_curve_, default=model.loss_)
+    ours.best_loss_ = None if ours.early_stopping else best_loss
     ours.validation_scores_ = list(getattr(model, "validation_scores_", None) or ()) or None
     ours.validation_loss_curve_ = None
     return ours
@@ -121,7 +122,7 @@ def to_sklearn(estimator: Any) -> Any:
     model._best_intercepts = [intercept.copy() for intercept in model.intercepts_]
     if estimator.early_stopping:
         model.best_loss_, model.validation_scores_ = None, list(scores or ())
-        model.best_validation_score_ = max(model.validation_scores_, default=-np.inf)
+        model.best_validation_score_ = estimator.best_validation_score_ if scores else -np.inf
     else:
         model.best_loss_ = estimator.best_loss_ if _is_same_loss(estimator) else np.inf
         model.validation_scores_ = model.best_validation_score_ = None
