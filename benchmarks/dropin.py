@@ -1,8 +1,8 @@
 """What changing one import gains: `python -m benchmarks.dropin`.
 
-scikit-learn's MLP and fastmlp's are fitted in turns with the same parameters, the defaults, on standardised data:
-one split and one seed after the other. What is told is the paired difference of their scores on the held-out part,
-with its standard error, and the ratio of the times that their fits took.
+scikit-learn's MLP and fastmlp's are fitted in turns with the same parameters, the defaults, on standardised
+data: one split and one seed after the other. What is told is the paired difference of their scores on the
+held-out part, with its standard error, and the ratio of the times that their fits took.
 """
 
 from __future__ import annotations

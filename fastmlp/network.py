@@ -1,30 +1,27 @@
 """A network: dense layers over one flat vector of parameters.
 
-Only this floor reaches the engine: this module, network_parameters.py for the layout of the vector, and
-machine.py for what there is on this machine.
+Only this floor reaches the engine: this module, network_predictions.py for what a network gives,
+network_parameters.py for the layout of the vector, and machine.py for what there is on this machine.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
-from importlib import import_module
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from threadpoolctl import threadpool_limits
 
 from fastmlp import activations
 from fastmlp.checks import number, weights
 from fastmlp.engine.plan import make_plan
 from fastmlp.layers import Dense
-from fastmlp.machine import COMPILED, ENGINES, PREDICTOR, dtype_name, operations_of
-from fastmlp.network_checks import check_inputs, check_loss, check_sparse, check_targets
-from fastmlp.network_parameters import NetworkParameters
+from fastmlp.machine import dtype_name, operations_of
+from fastmlp.network_predictions import NetworkPredictions
 from fastmlp.preparation import Preparation
 from fastmlp.threads import count_threads
 
@@ -32,7 +29,7 @@ from fastmlp.threads import count_threads
 _NOT_COPIED = ("_training_lock", "_predictor")
 
 
-class Network(NetworkParameters):
+class Network(NetworkPredictions):
     """A multilayer perceptron: its layers and its parameters.
 
     Parameters
@@ -134,11 +131,6 @@ class Network(NetworkParameters):
         """Whether training multiplies in bfloat16."""
         return self._training_plan.operations == "bfloat16"
 
-    @property
-    def engine_in_use(self) -> str:
-        """What ``engine="auto"`` came to: "tile" or "blas"; otherwise the engine as it was given."""
-        return self._plan.operations if self.engine == "auto" else self.engine
-
     def freeze(self, layers: Sequence[int]) -> None:
         """Have training leave these layers as they are; the others learn, also those that did not before.
 
@@ -170,99 +162,6 @@ class Network(NetworkParameters):
         plans = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self._plan.layers))
         self._plan = replace(self._plan, layers=plans)
         self._training_plan = replace(self._training_plan, layers=plans)
-
-    def predict(self, X) -> np.ndarray:
-        """Return the outputs for X.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            uint8, float32 and float64 are read as they are, in any strides; other types are converted.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_outputs), of the network's dtype
-        """
-        outputs = self.predict_array(X)
-        if outputs is not None:
-            return outputs
-        # No plain array, or one that is not fit to be read: this finds out.
-        X = self.check_inputs(X)
-        return self._run(X, [False] * (len(self.layers) - 1) + [True])[0][-1]
-
-    def predict_array(self, X) -> np.ndarray | None:
-        """Return what `predict` returns for a plain array of finite numbers; None for all else."""
-        if self.engine == "reference":
-            return None
-        with self._limited_blas():
-            return self._predictor.predict(X, self.n_threads)
-
-    def compile(self, shape=None, **made_of_outputs) -> Any:
-        """Return `predict` as a function for serving, of one row or a batch.
-
-        Parameters
-        ----------
-        shape : tuple of int, optional
-            Of what it returns for one row; by default (n_outputs,).
-        **made_of_outputs
-            What it makes of the outputs: see `fastmlp.engine.compiled.Compiled`.
-
-        Returns
-        -------
-        callable
-            ``function(X, out=None)``.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> network = Network([Dense(8, "tanh"), Dense(3, "softmax")], n_features=4, random_state=0)
-        >>> function = network.compile()
-        >>> function(np.ones(4)).shape, function(np.ones((2, 4))).shape
-        ((3,), (2, 3))
-        """
-        if self.engine == "reference":
-            raise ValueError(
-                "engine='reference' is NumPy, and there is nothing to compile; take another engine."
-            )
-        if shape is None:
-            shape = (self.n_outputs,)
-        return import_module(COMPILED).Compiled(self._predictor, self.n_threads, shape, **made_of_outputs)
-
-    def forward(self, X) -> list[np.ndarray]:
-        """Return the activations of every layer, each (n_samples, units); the last are the outputs."""
-        return self._run(self.check_inputs(X), [True] * len(self.layers))[0]
-
-    def evaluate(self, X, y, loss, sample_weight=None) -> tuple[float, np.ndarray]:
-        """Return the mean loss against the targets y, weighted or not, and the outputs, in one pass."""
-        X, loss = self.check_inputs(X), self.check_loss(loss)
-        outs, value = self._run(
-            X,
-            [False] * (len(self.layers) - 1) + [True],
-            loss,
-            self.check_targets(X, y, loss),
-            weights("sample_weight", sample_weight, X.shape[0]),
-        )
-        return value, outs[-1]
-
-    def _run(self, X, wanted, loss=None, targets=None, sample_weight=None):
-        outs = [
-            np.empty((X.shape[0], layer.units), dtype=self.dtype) if want else None
-            for layer, want in zip(self.layers, wanted, strict=True)
-        ]
-        with self._limited_blas():
-            value = self._engine().forward(
-                self._plan,
-                self.parameters,
-                X,
-                self._prepared(),
-                outs,
-                loss=loss and loss.name,
-                loss_options=loss and loss.options(),
-                targets=targets,
-                sample_weight=sample_weight,
-                n_threads=count_threads(self.n_threads),
-            )
-        return outs, value
 
     def gradients(self, X, y, loss, sample_weight=None) -> tuple[float, np.ndarray, np.ndarray]:
         """Return the mean loss over X and its gradients.
@@ -374,51 +273,6 @@ class Network(NetworkParameters):
                 yield
         finally:
             self._training_lock.release()
-
-    def check_inputs(self, X) -> np.ndarray:
-        """Return X as the engine reads it, without a copy where it can be; refuse what is not fit to be read.
-
-        Raises
-        ------
-        ValueError
-            If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
-        """
-        check_sparse(X, preparation=self.preparation)
-        return check_inputs(X, self.n_features, self._is_finite)
-
-    def check_loss(self, loss):
-        """Return the loss that a name stands for; refuse one that does not go with the last layer."""
-        return check_loss(loss, self.layers[-1].activation, self.n_outputs)
-
-    def check_targets(self, X, y, loss) -> np.ndarray:
-        """Return y as the engine reads it: int32 labels, or a (n_samples, n_targets) matrix.
-
-        Raises
-        ------
-        ValueError
-            If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
-        """
-        return check_targets(y, loss, X.shape[0], self.n_outputs)
-
-    @cached_property
-    def _predictor(self):
-        return import_module(PREDICTOR).Predictor(self._plan, self._parameters, self._prepared())
-
-    def _limited_blas(self):
-        """Keep BLAS, whose number of threads is the whole process's, to ours for as long as this is open."""
-        if self.n_threads is None or self.engine_in_use != "blas":
-            return nullcontext()
-        return threadpool_limits(count_threads(self.n_threads), user_api="blas")
-
-    def _is_finite(self, X) -> bool:
-        # On all threads, a large array takes a third of the time that scikit-learn's check does.
-        return import_module(ENGINES["tile"]).is_finite(X, count_threads(self.n_threads))
-
-    def _engine(self):
-        return import_module(ENGINES[self.engine])
-
-    def _prepared(self):
-        return self.preparation and (self.preparation.center, self.preparation.scale)
 
     def __getstate__(self):
         return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
