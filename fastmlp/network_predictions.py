@@ -76,6 +76,8 @@ class NetworkPredictions(NetworkParameters):
         Examples
         --------
         >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.layers import Dense
         >>> network = Network([Dense(8, "tanh"), Dense(3, "softmax")], n_features=4, random_state=0)
         >>> function = network.compile()
         >>> function(np.ones(4)).shape, function(np.ones((2, 4))).shape
