@@ -32,8 +32,8 @@ lint: build                ## style of Python and Cython, and the stubs against 
 	PATH=$(BIN):$$PATH cython-lint fastmlp  # it calls pycodestyle by name
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases --ignore-missing-stub \
-	  fastmlp.engine.core fastmlp.engine.native fastmlp.engine.passes fastmlp.engine.prediction fastmlp.engine.kernels \
-	  fastmlp.engine.finish_kernels fastmlp.engine.blas
+	  fastmlp.engine.core fastmlp.engine.native fastmlp.engine.passes fastmlp.engine.prediction fastmlp.engine.compiled \
+	  fastmlp.engine.kernels fastmlp.engine.finish_kernels fastmlp.engine.blas
 
 bench: build               ## our training step beside those of other libraries that are installed
 	$(BIN)/python -m benchmarks
@@ -42,7 +42,7 @@ sanitize:                  ## the tests of kernels and engine under GCC's addres
 	$(PYTHON) -m venv build/sanitized
 	FASTMLP_SANITIZE=address,undefined build/sanitized/bin/pip install --quiet '.[cli,test]'
 	cd build && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
-	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/test_kernels.py ../tests/test_products.py ../tests/test_finish_kernels.py ../tests/test_engine.py
+	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/test_kernels.py ../tests/test_products.py ../tests/test_finish_kernels.py ../tests/test_engine.py ../tests/test_sparse.py
 
 clean:                     ## everything that was made here
 	rm -rf $(VENV) build dist models *.egg-info fastmlp/engine/*.c fastmlp/engine/*.so
