@@ -28,7 +28,7 @@ from fastmlp.exports import Exports
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import Network
-from fastmlp.network_checks import INPUT_DTYPES, check_sparse
+from fastmlp.network_checks import INPUT_DTYPES, check_places, check_sparse
 from fastmlp.optimizers import is_full_batch
 from fastmlp.preparation import Preparation
 from fastmlp.progress import show_progress
@@ -327,6 +327,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             y_numeric=self._y_numeric,
             reset=reset,
         )
+        check_places(X)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y

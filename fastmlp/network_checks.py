@@ -34,7 +34,31 @@ def check_inputs(X, n_features: int, is_finite: Callable[[np.ndarray], bool]) ->
         check_array(X, order=None, input_name="X")  # says what it found
     if X.shape[1] != n_features:
         raise ValueError(f"X has {X.shape[1]} features, but this network takes {n_features}.")
+    check_places(X)
     return X
+
+
+def check_places(X) -> None:
+    """Refuse a CSR matrix that points beyond its elements or columns: SciPy lets it, the engine follows.
+
+    Raises
+    ------
+    ValueError
+        If ``indptr`` or ``indices`` are out of range.
+    """
+    if not issparse(X):
+        return
+    starts, n = X.indptr, X.indptr[-1]
+    if starts[0] != 0 or (starts[1:] < starts[:-1]).any() or n > min(len(X.indices), len(X.data)):
+        raise ValueError(
+            "X is a broken sparse matrix: its indptr must rise from 0 to the number of elements."
+        )
+    columns = X.indices[:n]
+    if n and (columns.min() < 0 or columns.max() >= X.shape[1]):
+        raise ValueError(
+            f"X is a broken sparse matrix: its indices go from {columns.min()} to {columns.max()}, "
+            f"and it has {X.shape[1]} columns."
+        )
 
 
 def check_sparse(X, **changes: Any) -> None:

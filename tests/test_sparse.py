@@ -147,6 +147,22 @@ def test_any_format_and_index_type_will_do():
 
 
 @ignore_convergence
+def test_arrays_with_gaps_and_empty_ones_of_wide_indices_will_do():
+    X, y = sparse()
+    apart = sp.csr_array(X.shape)
+    for name in ("data", "indices", "indptr"):
+        setattr(apart, name, np.repeat(getattr(X, name), 2)[::2])
+    empty = sp.csr_array(X.shape)
+    empty.indices, empty.indptr = empty.indices.astype(np.int64), empty.indptr.astype(np.int64)
+    for other in (apart, empty):
+        ours, dense = (
+            MLPClassifier(max_iter=2, random_state=0).fit(data, y) for data in (other, other.toarray())
+        )
+        assert_array_equal(ours.coefs_[0], dense.coefs_[0])
+        assert_array_equal(ours.predict_proba(other), dense.predict_proba(other.toarray()))
+
+
+@ignore_convergence
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
 def test_any_type_of_number_will_do(dtype):
     X, y = sparse()
@@ -246,6 +262,30 @@ def test_values_that_are_no_numbers_are_refused(value):
         lambda: model.network_.predict(X),
     ):
         with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "value", "message"),
+    [
+        ("indices", 3, N_FEATURES, f"indices go from 0 to {N_FEATURES}, and it has {N_FEATURES} columns"),
+        ("indices", 0, -1, "indices go from -1"),
+        ("indptr", -1, 10**6, "indptr must rise"),
+        ("indptr", 0, 1, "indptr must rise"),
+        ("indptr", 5, 10**6, "indptr must rise"),
+    ],
+)
+def test_indices_that_lead_out_of_the_matrix_are_refused(name, index, value, message):
+    X, y = sparse()
+    model = quietly(MLPClassifier(max_iter=2).fit, X, y)
+    getattr(X, name)[index] = value
+    for call in (
+        lambda: MLPClassifier().fit(X, y),
+        lambda: model.predict(X),
+        lambda: model.partial_fit(X, y),
+        lambda: model.network_.predict(X),
+    ):
+        with pytest.raises(ValueError, match=message):
             call()
 
 

@@ -238,10 +238,9 @@ cdef class Walk:
             self.keep_alive.append(borrow(&self.walk.inputs, X))
             return 0
         # At least one element each, for there to be an address.
-        columns = np.resize(X.indices, 1) if X.nnz == 0 else X.indices.astype(np.int32, copy=False)
-        starts = X.indptr.astype(np.int64, copy=False)
-        values = np.zeros(1, dtype) if X.nnz == 0 else X.data.astype(dtype, copy=False)
-        self.walk.sparse.values = self.readable(np.ascontiguousarray(values))
+        columns = np.ascontiguousarray(X.indices if X.nnz else [0], dtype=np.int32)
+        starts = np.ascontiguousarray(X.indptr, dtype=np.int64)
+        self.walk.sparse.values = self.readable(np.ascontiguousarray(X.data if X.nnz else [0], dtype=dtype))
         self.walk.sparse.columns, self.walk.sparse.starts = &columns[0], &starts[0]
         self.keep_alive += [columns, starts]
         return 0
