@@ -233,8 +233,10 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         return self._trainer.watch.n_flat
 
     def _build(self, data):
-        """Make the network and its trainer for these data."""
+        """Make the network and its trainer for these data; if it cannot be done, there are none."""
         self._scorer()  # a wrong one is told before anything is trained
+        for name in ("network_", "_trainer"):
+            self.__dict__.pop(name, None)
         self._set_outputs()
         random_state = check_random_state(self.random_state)
         dtype = self.dtype
@@ -251,7 +253,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         hidden = self._hidden_layers()
         # scikit-learn halves the spread of the initial weights for logistic hidden units.
         logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
-        self.network_ = Network(
+        network = Network(
             [*hidden, Dense(self.n_outputs_, self.out_activation_)],
             data.X.shape[1],
             dtype=dtype,
@@ -264,14 +266,15 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             random_state=random_state,
         )
         self.n_layers_ = len(hidden) + 2
-        self._make_trainer(random_state)
+        self._make_trainer(random_state, network)
+        self.network_ = network
         self._epochs_before = 0
         self._random_state = deepcopy(random_state)  # for what is held out, in this fit and those that go on
 
-    def _make_trainer(self, random_state):
+    def _make_trainer(self, random_state, network):
         optimizer = self._optimizer()
         self._trainer = Trainer(
-            self.network_,
+            network,
             self._loss,
             optimizer=optimizer,
             schedule=self._schedule(optimizer),
@@ -331,6 +334,9 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
+
+    def __sklearn_is_fitted__(self):
+        return "network_" in self.__dict__  # classes_ is there sooner, also if the fit then fails
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

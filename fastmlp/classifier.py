@@ -189,11 +189,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : object
         """
+        first = "network_" not in self.__dict__  # a call that failed may have left classes_
         if classes is not None:
             classes = unique_labels(classes)
-            if hasattr(self, "classes_") and not np.array_equal(classes, self.classes_):
+            if not first and not np.array_equal(classes, self.classes_):
                 raise ValueError(f"classes={classes!r} is not what the first call had: {self.classes_!r}.")
-        elif not hasattr(self, "classes_"):
+        elif first:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all samples; for partial_fit give a dict.")

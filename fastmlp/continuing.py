@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -44,20 +45,20 @@ class Continuing(Parameters):
         self._scorer()  # a wrong one is told before anything is trained
         self._set_outputs()
         self.network_.n_threads = self.n_threads
-        earlier = self.__dict__.get("_trainer")
-        if earlier is None:  # it was loaded from a file
-            self._random_state = check_random_state(self.random_state)
-        self._resume(earlier)
+        if "_random_state" not in self.__dict__:  # it came from a file, or from scikit-learn
+            self._random_state = deepcopy(check_random_state(self.random_state))
+        self._resume(self.__dict__.get("_trainer"))
         self._epochs_before = self._trainer.n_epochs
 
     def _resume(self, earlier: Trainer | None) -> None:
         """Make a new trainer that takes the place of an earlier one, or of one that no file has."""
         # Were the seed the first fit's, the samples would come in the first fit's order again.
         seed = check_random_state(self.random_state).randint(2**31)
-        self._make_trainer(np.random.RandomState([seed, self.t_ % 2**32]))
+        samples_seen = self.t_ if earlier is None else earlier.samples_seen
+        self._make_trainer(np.random.RandomState([seed, samples_seen % 2**32]), self.network_)
         self._trainer.resume(
             self._known_history() if earlier is None else earlier.history,
-            self.t_,
+            samples_seen,
             None if earlier is None else earlier.watch,
         )
 
@@ -112,10 +113,9 @@ class Continuing(Parameters):
         """Return what ``prepare`` may have been."""
         if self.preparation_ is None:
             return (None, "auto")
-        center, scale = self.preparation_.center, self.preparation_.scale
-        if len(center) == 1:
-            return ("table", "image", "auto")
-        return ("table" if np.ptp(center) or np.ptp(scale) else "image", "auto")
+        if np.ptp(self.preparation_.center) or np.ptp(self.preparation_.scale):
+            return ("table", "auto")
+        return ("image", "table", "auto")  # a table may have columns that are alike
 
     def _refuse(self, name: str, value: Any, kept: Any) -> None:
         raise ValueError(

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import train_test_split
 
 from fastmlp import DivergenceWarning, MLPClassifier, MLPRegressor
-from helpers.estimators import N_SAMPLES, PAIRS, SOLVERS, assert_same_fit, data, ignore_convergence
+from helpers.estimators import N_SAMPLES, PAIRS, SOLVERS, assert_same_fit, data, ignore_convergence, quietly
 
 # ------------------------------------------------------------------------- the same numbers as scikit-learn
 
@@ -245,3 +246,25 @@ def test_validation_data_come_in_pairs_and_are_checked():
         model.partial_fit(X, y, X_val=X[:, 1:], y_val=y)
     with pytest.raises(ValueError, match=r"classes \[3\]"):
         model.partial_fit(X, y, X_val=X[:1], y_val=[3])
+
+
+def test_a_first_call_that_fails_is_none():
+    X, y = data("multiclass")
+    model = MLPClassifier(augmentation="shift")
+    with pytest.raises(ValueError, match="image"):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+    model.set_params(augmentation=None)
+    with pytest.raises(ValueError, match="classes must be passed"):
+        model.partial_fit(X, y)
+    assert_array_equal(model.partial_fit(X, y, classes=[0, 1, 2, 3]).classes_, range(4))
+
+
+def test_a_fit_that_fails_is_not_gone_on_from():
+    X, y = data("multiclass")
+    model = quietly(MLPClassifier(max_iter=2).fit, X, y)
+    with pytest.raises(ValueError, match="image"):
+        model.set_params(augmentation="shift").fit(X, y)
+    model.set_params(augmentation=None).partial_fit(X, y, classes=[0, 1, 2])
+    assert model._trainer.network is model.network_

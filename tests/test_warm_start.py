@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.neural_network import MLPClassifier as TheirClassifier
 
 import fastmlp
 from fastmlp import DivergenceWarning, MLPClassifier, MLPRegressor
@@ -161,6 +162,45 @@ def test_a_loaded_model_knows_its_best_score(tmp_path):
     assert_array_equal(twin.coefs_[0], model.coefs_[0])
 
 
+@pytest.mark.parametrize("origin", ["safetensors", "scikit-learn"])
+def test_a_model_that_came_from_elsewhere_holds_out_the_same_samples_in_all_its_fits(tmp_path, origin):
+    X, y = data("binary")
+    params = {"max_iter": 2, "early_stopping": True, "warm_start": True}
+    if origin == "scikit-learn":
+        model = fastmlp.from_sklearn(TheirClassifier(**params).fit(X, y))
+    else:
+        MLPClassifier(**params).fit(X, y).save(tmp_path / "model.safetensors")
+        model = fastmlp.load(tmp_path / "model.safetensors")
+    held_out = []
+    split = model._split
+    model._split = lambda targets: held_out.append(split(targets)) or held_out[-1]
+    model.fit(X, y).fit(X, y)
+    assert_array_equal(held_out[0][1], held_out[1][1])
+
+
+def test_a_model_that_was_kept_goes_on_by_partial_fit_and_then_by_fit(tmp_path):
+    X, y = data("binary")
+    MLPClassifier(max_iter=2).fit(X, y).save(tmp_path / "model.safetensors")
+    model = fastmlp.load(tmp_path / "model.safetensors").partial_fit(X, y)
+    model.set_params(warm_start=True, early_stopping=True).fit(X, y)
+    assert len(model.loss_curve_) == 5
+
+
+@pytest.mark.parametrize("params", [{"early_stopping": True}, {"augmentation": "shift"}])
+def test_a_fit_that_fails_leaves_nothing_to_go_on_from(params):
+    X, y = data("binary")
+    model = MLPClassifier(max_iter=2, warm_start=True, random_state=0, **params)
+    with pytest.raises(ValueError, match=r"too few|image"):
+        model.fit(X[:5], y[:5])
+    model.set_params(early_stopping=False, augmentation=None).fit(X, y)
+    assert (model.n_iter_, model.t_, len(model.loss_curve_)) == (2, 2 * len(X), 2)
+    model.set_params(warm_start=False, **params)
+    with pytest.raises(ValueError, match=r"too few|image"):
+        model.fit(X[:5], y[:5])
+    model.set_params(warm_start=True, early_stopping=False, augmentation=None).fit(X, y)
+    assert (model.n_iter_, model.t_, len(model.loss_curve_)) == (2, 2 * len(X), 2)
+
+
 def test_models_of_fit_many_go_on():
     X, y = load_wine(return_X_y=True)
     base = MLPClassifier((8,), max_iter=3, warm_start=True, random_state=0, prepare="table")
@@ -223,6 +263,13 @@ def test_the_same_said_in_another_way_is_no_change():
     assert len(model.fit(X, y).fit(X.astype(np.float32), y).loss_curve_) == 6
     assert model.coefs_[0].dtype == np.float64
     assert model.network_.n_threads == 1
+
+
+@pytest.mark.parametrize("prepare", ["table", "image", "auto"])
+def test_columns_that_are_alike_are_prepared_by_either_kind(prepare):
+    X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), [0, 1, 1, 0]
+    model = MLPClassifier((8,), max_iter=2, warm_start=True, prepare=prepare).fit(X, y)
+    assert len(model.fit(X, y).loss_curve_) == 4
 
 
 def test_other_columns_classes_and_targets_are_refused():
