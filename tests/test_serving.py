@@ -1,5 +1,7 @@
 """Tests of predictions for serving: the short cut for plain arrays, and models compiled to functions."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
+from fastmlp.engine.compiled import Compiled
 from fastmlp.layers import Dense
 from fastmlp.losses import Quantile
 from helpers.estimators import N_FEATURES, data, quietly
@@ -173,6 +176,23 @@ def test_a_network_compiles_as_well():
     X = np.random.default_rng(0).normal(size=(9, 3))
     assert_array_equal(network.compile()(X), network.predict(X))
     assert_array_equal(network.compile()(X[0]), network.predict(X[:1])[0])
+
+
+@pytest.mark.parametrize("name", ["binary", "regression, prepared"])
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_function_is_neither_pickled_nor_copied(name, copied):
+    model, predict, X = fitted(name)
+    predict(X)
+    with pytest.raises(TypeError, match="pickle the model"):
+        copied(model.compile())
+    assert_array_equal(pickle.loads(pickle.dumps(model)).compile()(X), predict(X))
+
+
+def test_a_function_needs_a_network():
+    with pytest.raises(TypeError):
+        Compiled.__new__(Compiled)
+    with pytest.raises(TypeError, match="None"):
+        Compiled(None, None, ())
 
 
 @every_model

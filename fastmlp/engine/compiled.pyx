@@ -70,12 +70,17 @@ cdef class Compiled:
         bint pairs, is_restored
         const double[::1] center, scale
 
-    def __init__(self, predictor, n_threads, shape, *, pairs=False, restored=None, finish=None):
+    def __cinit__(self, Predictor predictor not None, n_threads, shape, *, pairs=False, restored=None,
+                  finish=None):
         self.predictor, self.n_threads, self.shape = predictor, n_threads, tuple(shape)
         self.n_numbers, self.n_dimensions = np.prod(self.shape, dtype=int), len(self.shape)
         self.pairs, self.finish, self.is_restored = pairs, finish, restored is not None
         if self.is_restored:
             self.center, self.scale = (np.ascontiguousarray(part, dtype=np.float64) for part in restored)
+
+    def __reduce__(self):
+        raise TypeError(
+            "a compiled model is neither pickled nor copied: pickle the model, and compile it there.")
 
     def __call__(self, X, cnp.ndarray out=None):
         """Return the predictions.
