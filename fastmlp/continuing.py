@@ -71,8 +71,8 @@ class Continuing(Parameters):
             val_score=list(self.validation_scores_ or [])[:n_epochs],  # NaN for one that diverged left out
         )
         if history.loss:
-            best = np.argmax(history.val_score) if history.val_score else np.argmin(history.loss)
-            history.best_epoch = int(best) + 1
+            worse = np.negative(history.val_score) if history.val_score else np.array(history.loss)
+            history.best_epoch = int(np.argmin(np.where(np.isnan(worse), np.inf, worse))) + 1
         return history
 
     def _check_kept(self) -> None:

@@ -39,7 +39,7 @@ class Watch:
         self._best, self.n_flat = np.inf, 0
 
     def see(self, event: Any) -> bool:
-        """Take in an epoch; return whether it is the best one so far.
+        """Take in an epoch; return whether it is the best one so far, which one of NaN never is.
 
         Raises
         ------
@@ -51,6 +51,8 @@ class Watch:
             raise ValueError(f"watch={self.watched!r} needs validation data: give X_val and y_val to fit.")
         if self.watched == "val_score":
             value = -value
+        if np.isnan(value):  # a custom score; comparisons would forget the best for it
+            value = np.inf
         if self.tol is not None:
             self.n_flat = self.n_flat + 1 if value > self._best - self.tol else 0
         is_best = value < self._best
@@ -69,5 +71,7 @@ class Watch:
         """Go on from the best value of a history, and from the count of the one who watched it, if any."""
         if earlier is not None and earlier.watched == self.watched:
             self._best, self.n_flat = earlier._best, earlier.n_flat
-        elif earlier is None and (values := getattr(history, self.watched)):
-            self._best = -max(values) if self.watched == "val_score" else min(values)
+        elif earlier is None:
+            sign = -1 if self.watched == "val_score" else 1
+            values = [sign * value for value in getattr(history, self.watched) if not np.isnan(value)]
+            self._best = min(values, default=np.inf)

@@ -37,6 +37,17 @@ def test_the_network_is_left_as_it_was_after_its_best_epoch(watch):
     np.testing.assert_array_equal(trainer.network.parameters, parameters[best])
 
 
+@pytest.mark.parametrize("tol", [None, 0.0])
+def test_a_score_that_is_no_number_is_never_the_best_nor_forgets_it(tol):
+    scores = iter([np.nan, 0.2, 0.6, np.nan, 0.3, 0.4])
+    trainer = make_trainer(watch="val_score", restore_best=True, tol=tol, score=lambda *_: next(scores))
+    parameters = []
+    trainer.callbacks = (lambda e: parameters.append(e.network.parameters.copy()),)
+    assert trainer.fit(X, Y, X_VAL, Y_VAL, epochs=6).best_epoch == 3
+    np.testing.assert_array_equal(trainer.network.parameters, parameters[2])
+    assert tol is None or trainer.watch.n_flat == 3
+
+
 def test_without_being_told_the_network_stays_as_it_is_at_the_end():
     parameters = []
     trainer = make_trainer(

@@ -201,6 +201,20 @@ def test_a_fit_that_fails_leaves_nothing_to_go_on_from(params):
     assert (model.n_iter_, model.t_, len(model.loss_curve_)) == (2, 2 * len(X), 2)
 
 
+def test_a_loaded_model_goes_by_the_scores_that_are_numbers(tmp_path):
+    X, y = data("binary")
+    scores = iter([0.5, np.nan, 0.9, 0.2, 0.3, 0.4])
+    params = {"max_iter": 4, "early_stopping": True, "warm_start": True}
+    model = MLPClassifier(**params, scoring=lambda *_: next(scores)).fit(X, y)
+    model.save(tmp_path / "model.safetensors")
+    model = fastmlp.load(tmp_path / "model.safetensors").set_params(
+        scoring=lambda *_: next(scores), max_iter=2
+    )
+    before = model.coefs_[0].copy()
+    assert_array_equal(model.fit(X, y).coefs_[0], before)
+    assert model._trainer.history.best_epoch == 3
+
+
 def test_models_of_fit_many_go_on():
     X, y = load_wine(return_X_y=True)
     base = MLPClassifier((8,), max_iter=3, warm_start=True, random_state=0, prepare="table")
