@@ -371,7 +371,6 @@ def is_stochastic(estimator) -> bool:
 def _is_single(X) -> bool:
     """Return whether X, as it was given, is anything but float64: bytes, integers, float32."""
     kinds = [X.dtype] if hasattr(X, "dtype") else list(getattr(X, "dtypes", [np.dtype(np.float64)]))
-    # pandas' nullable types have the type of NumPy that they stand for; polars' have names alone.
-    return not any(
-        getattr(kind, "numpy_dtype", kind) == np.float64 or str(kind) == "Float64" for kind in kinds
-    )
+    # pandas' nullable and sparse types have the type of NumPy that they stand for; polars' have names alone.
+    kinds = [getattr(kind, "numpy_dtype", getattr(kind, "subtype", kind)) for kind in kinds]
+    return not any(kind == np.float64 or str(kind) == "Float64" for kind in kinds)

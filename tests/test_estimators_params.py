@@ -44,6 +44,8 @@ def test_automatic_dtype_is_float64_for_float64_input_and_float32_for_all_else(k
         (["Float64"] * 7, "float64"),  # pandas' nullable types
         (["Float32"] * 7, "float32"),
         (["Int64"] * 7, "float32"),
+        ([pd.SparseDtype("float64", 0)] * 7, "float64"),
+        ([pd.SparseDtype("float32", 0)] * 7, "float32"),
     ],
     ids=str,
 )
