@@ -89,7 +89,15 @@ class NetworkPredictions(NetworkParameters):
             )
         if shape is None:
             shape = (self.n_outputs,)
-        return import_module(COMPILED).Compiled(self._predictor, self.n_threads, shape, **made_of_outputs)
+        function = import_module(COMPILED).Compiled(self._predictor, self.n_threads, shape, **made_of_outputs)
+        if not self._limits_blas:
+            return function
+
+        def limited(X: Any, out: np.ndarray | None = None) -> Any:
+            with self._limited_blas():
+                return function(X, out)
+
+        return limited
 
     def forward(self, X) -> list[np.ndarray]:
         """Return the activations of every layer, each (n_samples, units); the last are the outputs."""
@@ -131,9 +139,13 @@ class NetworkPredictions(NetworkParameters):
     def _predictor(self):
         return import_module(PREDICTOR).Predictor(self._plan, self._parameters, self._prepared())
 
+    @property
+    def _limits_blas(self) -> bool:
+        return self.n_threads is not None and self.engine_in_use == "blas"
+
     def _limited_blas(self):
         """Keep BLAS, whose number of threads is the whole process's, to ours for as long as this is open."""
-        if self.n_threads is None or self.engine_in_use != "blas":
+        if not self._limits_blas:
             return nullcontext()
         return threadpool_limits(count_threads(self.n_threads), user_api="blas")
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
-from fastmlp import MLPClassifier, MLPRegressor, Network
+from fastmlp import MLPClassifier, MLPRegressor, Network, network_predictions
 from fastmlp.engine.compiled import Compiled
 from fastmlp.layers import Dense
 from fastmlp.losses import Quantile
@@ -161,6 +161,22 @@ def test_many_threads_may_call_it():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_blas_keeps_to_the_threads_that_it_is_given(monkeypatch):
+    limits = []
+    limit = network_predictions.threadpool_limits
+    monkeypatch.setattr(
+        network_predictions, "threadpool_limits", lambda n, **kwargs: limits.append(n) or limit(n, **kwargs)
+    )
+    model, predict, X = fitted("binary", engine="blas", n_threads=1)
+    function, expected = model.compile(), predict(X)
+    limits.clear()
+    out = np.empty((1, 2))
+    assert function(X[0], out=out[0]).base is out
+    assert limits == [1]
+    assert_array_equal(function(X), expected)
+    assert_array_equal(out, expected[:1])
 
 
 def test_only_a_fitted_and_compiled_model_can_be_compiled():
