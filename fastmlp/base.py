@@ -133,15 +133,16 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         Their columns are learnt, or with ``reset=False`` must be those that are known; their targets are
         learnt, or ``encode`` says what becomes of them.
         """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together.")
         single = _is_single(X)
         X, y = self._validate(X, y, reset=reset)
         sample_weight = weights("sample_weight", sample_weight, X.shape[0])
+        if X_val is not None:  # before the classes change
+            X_val, y_val = self._validate(X_val, y_val, reset=False)
         targets = (encode or self._learn_targets)(y)
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together.")
         if X_val is None:
             return Data(X, targets, single, sample_weight=sample_weight)
-        X_val, y_val = self._validate(X_val, y_val, reset=False)
         return Data(X, targets, single, X_val, self._encode(y_val), sample_weight)
 
     def _train(self, data, epochs, bar):
@@ -291,16 +292,13 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,
-            watch="val_score" if self.early_stopping else "loss",
+            watch=self._watched,
             restore_best=self.early_stopping,
             max_seconds=self.max_seconds,
             target_preparation=self.target_preparation_,
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
-        # By L-BFGS, tol is about the gradient.
-        is_watched = not (self._trainer.schedule.runs_to_the_end or is_full_batch(optimizer))
-        if self.early_stopping or is_watched:
-            self._trainer.watch.tol = self.tol
+        self._set_tol()
 
     def _set_outputs(self) -> None:
         """Choose the loss, and with it the outputs; what the data have is already known."""

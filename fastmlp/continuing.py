@@ -14,6 +14,7 @@ from fastmlp.complaints import complaints
 from fastmlp.history import History
 from fastmlp.machine import can_train_in
 from fastmlp.network import Network
+from fastmlp.optimizers import is_full_batch
 from fastmlp.parameters import Parameters
 from fastmlp.preparation import Preparation
 from fastmlp.progress import SILENT
@@ -133,6 +134,17 @@ class Continuing(Parameters):
         trainer = self.__dict__.get("_trainer")
         return bool(self.early_stopping and trainer is not None and trainer.history.converged)
 
+    @property
+    def _watched(self) -> str:
+        """What the epochs are judged by."""
+        return "val_score" if self.early_stopping else "loss"
+
+    def _set_tol(self) -> None:
+        """Have the trainer heed ``tol``, where that is about what is watched; by L-BFGS it is not."""
+        trainer = self._trainer
+        is_heeded = not (trainer.schedule.runs_to_the_end or is_full_batch(trainer.optimizer))
+        trainer.watch.tol = self.tol if self.early_stopping or is_heeded else None
+
     def _partial_fit(self, X, y, sample_weight, X_val, y_val, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
         if self.early_stopping and X_val is None:
@@ -148,6 +160,9 @@ class Continuing(Parameters):
         elif self.__dict__.get("_trainer") is None:  # it was loaded from a file
             self._epochs_before = len(self.loss_curve_) - self.n_iter_
             self._resume(None)
+        elif self._trainer.watch.watched != self._watched:  # early_stopping was set since
+            self._trainer.watch_by(self._watched, restore_best=self.early_stopping)
+            self._set_tol()
         self._trainer.best_of_calls = self.early_stopping
         try:
             self._train(data, 1, SILENT)

@@ -309,6 +309,11 @@ class Trainer(Epochs):
         self.history, self.n_epochs, self.samples_seen = history, len(history.loss), samples_seen
         self.watch.go_on(history, watch)
 
+    def watch_by(self, watched: str, restore_best: bool) -> None:
+        """Go by something else from now on, of which no best is known yet."""
+        self.watch = Watch(watched, self.watch.tol, self.watch.n_iter_no_change)
+        self.restore_best, self._best_of_calls = restore_best, None
+
     def _session(self, X, targets, rows, sample_weight):
         """Open the engine's training for these data, with the moments so far, or for L-BFGS its gradients."""
         trained = [layer for layer in self.network.layers if layer.trainable]

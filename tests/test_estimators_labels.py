@@ -8,7 +8,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 
 from fastmlp import MLPClassifier
-from helpers.estimators import N_SAMPLES, PAIRS, data, ignore_convergence
+from helpers.estimators import N_SAMPLES, PAIRS, data, ignore_convergence, quietly
 
 
 @ignore_convergence
@@ -79,3 +79,12 @@ def test_text_columns_of_pandas_are_labels():
     model = MLPClassifier(max_iter=2).fit(X, labels)
     assert_array_equal(model.classes_, ["high", "low", "mid"])
     assert model.score(X, labels) >= 0
+
+
+def test_validation_data_that_are_refused_leave_the_classes_as_they_were():
+    X, y = data("binary")
+    model = quietly(MLPClassifier(max_iter=2).fit, X, y)
+    for X_val, y_val in ((X, None), (X[:, 1:], y), (X * np.nan, y)):
+        with pytest.raises(ValueError, match=r"together|features|NaN"):
+            model.fit(X, y + 5, X_val=X_val, y_val=y_val)
+        assert_array_equal(model.classes_, [0, 1])

@@ -237,6 +237,43 @@ def test_a_fit_that_stopped_early_says_so_and_calls_after_it_count_anew():
     assert not MLPClassifier(max_iter=2).fit(X, y).stopped_early_
 
 
+@ignore_convergence
+@pytest.mark.parametrize("origin", ["fit", "partial_fit"])
+def test_early_stopping_may_be_set_between_the_calls(origin):
+    X, X_val, y, y_val = split(load_wine)
+    model = MLPClassifier(
+        (16,),
+        n_iter_no_change=2,
+        tol=1.0,
+        max_iter=20,
+        prepare="table",
+        random_state=0,
+        learning_rate_init=0.03,
+    )
+    if origin == "fit":
+        model.fit(X, y)  # its loss falls no more, by this tol
+    else:
+        model.partial_fit(X, y, classes=np.unique(y))
+    model.set_params(early_stopping=True)
+    weights = []
+    for n_calls in range(1, 5):
+        model.partial_fit(X, y, X_val=X_val, y_val=y_val)
+        weights.append(model.network_.parameters.copy())
+        assert model.stopped_early_ == (n_calls == 4)
+    best = int(np.argmax(model.validation_scores_))
+    assert_array_equal(weights[3], weights[best])
+    model.set_params(early_stopping=False).partial_fit(X, y)
+    assert not model.stopped_early_
+    assert model.best_loss_ == min(model.loss_curve_)
+
+
+@ignore_convergence
+def test_a_fit_that_stopped_early_is_gone_on_from_without_validation_data():
+    X, y = data("multiclass")
+    model = MLPClassifier(max_iter=3, early_stopping=True).fit(X, y).set_params(early_stopping=False)
+    assert len(model.partial_fit(X, y).loss_curve_) == 4
+
+
 def test_validation_data_come_in_pairs_and_are_checked():
     X, y = data("multiclass")
     model = MLPClassifier().partial_fit(X, y, classes=[0, 1, 2])
