@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
-from fastmlp import losses
+from fastmlp import activations, losses
 from fastmlp.base import BaseMLP, is_stochastic
 from fastmlp.checks import named, weights
-from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 from fastmlp.parameters import loss_choices
+from fastmlp.serving import shares
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -106,9 +108,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     weight_init : str, initializer, list of these or None, default=None
         How the layers begin, see `fastmlp.initializers`; one for all layers or one for each, the output
         included. None is scikit-learn's way.
+    output_activation : {"softmax", "logistic"} or None, default=None
+        What the outputs pass through. None is scikit-learn's way: softmax for several classes, otherwise
+        logistic. "logistic" gives each of several classes an output of its own, trained by the binary
+        cross-entropy unless ``loss`` names another; `predict_proba` divides them by their sum.
     loss : str, loss or None, default=None
         "cross_entropy", of a softmax also for two classes; "binary_cross_entropy", for two classes and label
-        indicators; "squared_error", of probabilities; or an instance of one of these from `fastmlp.losses`.
+        indicators, or each of several classes with ``output_activation="logistic"``; "squared_error", of
+        probabilities; "log_likelihood", of the logistic outputs of the right classes alone; or an instance of
+        one of these from `fastmlp.losses`.
     label_smoothing : float in [0, 1), default=0
         For the cross-entropies: this share of each target is spread evenly over the classes, for a label
         indicator over yes and no. It takes precedence over that of ``loss``.
@@ -163,7 +171,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints: dict = {  # noqa: RUF012
         **BaseMLP._parameter_constraints,
-        "loss": loss_choices(CrossEntropy, BinaryCrossEntropy, SquaredError),
+        "loss": loss_choices(CrossEntropy, BinaryCrossEntropy, LogLikelihood, SquaredError),
+        "output_activation": [StrOptions({"softmax", "logistic", "sigmoid"}), None],
     }
     _y_numeric = False
 
@@ -229,14 +238,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _choose_loss(self):
         """Return the loss; refuse one that these classes cannot have."""
-        default, smoothing = CrossEntropy if self._several else BinaryCrossEntropy, self.label_smoothing
+        smoothing, output = self.label_smoothing, self._wanted_output()
+        softmax = self._several if output is None else output == "softmax"
+        default = CrossEntropy if softmax else BinaryCrossEntropy
         loss = default() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
+        n_classes = len(self.classes_)
+        if self._multilabel and output == "softmax":
+            raise ValueError("output_activation='softmax' is for one class each; y are label indicators.")
         if isinstance(loss, CrossEntropy) and self._multilabel:
             raise ValueError(f"loss={loss.name!r} is for samples of one class each; y are label indicators.")
-        if isinstance(loss, BinaryCrossEntropy) and self._several:
-            n_classes = len(self.classes_)
+        if isinstance(loss, BinaryCrossEntropy) and self._several and output is None:
             raise ValueError(
-                f"loss={loss.name!r} is for two classes and label indicators; y has {n_classes} classes."
+                f"loss={loss.name!r} is for two classes and label indicators; y has {n_classes} classes. "
+                "With output_activation='logistic' each of them has an output of its own."
+            )
+        if isinstance(loss, LogLikelihood) and not self._several:
+            raise ValueError(
+                f"loss={loss.name!r} is for three and more classes of which each sample has one: a target "
+                "of 0 adds nothing to it."
             )
         if smoothing and isinstance(loss, SquaredError):
             raise ValueError(
@@ -244,18 +263,28 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         return replace(loss, label_smoothing=smoothing) if smoothing and loss.takes_labels else loss
 
+    def _wanted_output(self) -> str | None:
+        """Return the output activation that the parameters ask for, if they do."""
+        if self.output_activation is not None:
+            return activations.canonical(self.output_activation, "output_activation")
+        return "logistic" if isinstance(self.loss, LogLikelihood) or self.loss == LogLikelihood.name else None
+
     def _set_outputs(self):
         super()._set_outputs()
-        softmax = self._several or isinstance(self._loss, CrossEntropy)
-        self.out_activation_ = "softmax" if softmax else "logistic"
+        default = "softmax" if self._several or isinstance(self._loss, CrossEntropy) else "logistic"
+        self.out_activation_ = self._wanted_output() or default
         n_classes = len(self.classes_)
-        self.n_outputs_ = max(2, n_classes) if softmax else n_classes if self._multilabel else 1
+        if self.out_activation_ == "softmax":
+            self.n_outputs_ = max(2, n_classes)
+        else:
+            self.n_outputs_ = n_classes if self._multilabel or self._several else 1
 
     def _targets_of(self, codes):
         """Return the encoded classes as the loss takes them."""
-        if self.out_activation_ == "softmax":
-            is_squared = isinstance(self._loss, SquaredError)
-            return np.eye(self.n_outputs_, dtype=np.uint8)[codes] if is_squared else codes
+        if self._loss.takes_labels:
+            return codes
+        if self._several or self.out_activation_ == "softmax":
+            codes = np.eye(self.n_outputs_, dtype=np.uint8)[codes]
         smoothing = self.label_smoothing
         return (1 - smoothing) * codes + smoothing / 2 if smoothing else codes
 
@@ -274,7 +303,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return weights("class_weight, times sample_weight,", product, data.X.shape[0])
 
     def _score_of_epoch(self):
-        return (CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()).score
+        one_of_several = self._several or self.out_activation_ == "softmax"
+        return (CrossEntropy() if one_of_several else BinaryCrossEntropy()).score
 
     def _encode(self, y):
         if self._multilabel:
@@ -312,9 +342,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Of each label, for label indicators.
+            Of each label, for label indicators. Where each of several classes has a logistic output, these
+            are divided by their sum.
         """
         p = self._outputs(X)
+        if self._is_divided:
+            return shares(p)
         if not self._is_binary:
             return p
         both = np.empty((len(p), 2), dtype=p.dtype)  # a third of the time that hstack takes for one row
@@ -326,8 +359,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _is_binary(self):
         return self.n_outputs_ == 1 and not self._multilabel
 
+    @property
+    def _is_divided(self):
+        return self._several and self.out_activation_ == "logistic"
+
     def _compiled_as(self):
-        return {"shape": (2 if self._is_binary else self.n_outputs_,), "pairs": self._is_binary}
+        return {
+            "shape": (2 if self._is_binary else self.n_outputs_,),
+            "pairs": self._is_binary,
+            "finish": shares if self._is_divided else None,
+        }
 
     def predict_log_proba(self, X):
         """Return the logarithm of `predict_proba`."""

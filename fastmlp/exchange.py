@@ -150,6 +150,8 @@ def _their_parameters(estimator: Any, known: dict[str, Any]) -> dict[str, Any]:
     if len(names) > 1:
         activations = [layer.activation for layer in hidden]
         raise _not_theirs(f"activation={activations!r}", "one activation for all hidden layers", "")
+    if not hasattr(estimator, "classes_") and estimator.out_activation_ != "identity":
+        raise _not_theirs(f"output_activation={estimator.output_activation!r}", "such outputs")
     loss, losses = estimator._loss_name, _their_losses(estimator, known)
     if loss not in losses:
         raise _not_theirs(f"loss={loss!r}", f"for such targets only {', '.join(losses)}", "")

@@ -230,6 +230,9 @@ def add_classifier(estimator: Any, graph: Graph, classes: np.ndarray, label: str
         other = graph.node("Sub", graph.constant("one", 1.0, dtype), p)
         p = graph.node("Concat", other, p, axis=1)
         chosen = graph.node("Squeeze", graph.cast(chosen, np.int64), graph.constant("axis", [1], np.int64))
+    if estimator._is_divided:
+        total = graph.node("ReduceSum", p, graph.constant("columns", [1], np.int64), keepdims=1)
+        p = graph.node("Div", p, total)
     graph.cast(p, graph.output_dtype, probabilities)
     # A single class has an output for each of two.
     of_outputs = classes[np.minimum(np.arange(max(2, estimator.n_outputs_)), len(classes) - 1)]

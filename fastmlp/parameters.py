@@ -20,6 +20,8 @@ from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
 _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
+# What PReLU learns belongs to hidden units.
+_OUTPUT_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"prelu"}
 
 
 def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
@@ -95,6 +97,7 @@ class Parameters(BaseEstimator):
         "engine": [StrOptions(set(ENGINES))],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
+        "output_activation": [_ActivationOptions(_OUTPUT_ACTIVATIONS), None],
         "loss": [StrOptions(set(losses.BY_NAME)), losses.Loss, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
@@ -143,6 +146,7 @@ class Parameters(BaseEstimator):
         input_dropout=0.0,
         input_noise=0.0,
         weight_init=None,
+        output_activation=None,
         loss=None,
         label_smoothing=0.0,
         class_weight=None,
@@ -191,6 +195,7 @@ class Parameters(BaseEstimator):
         self.input_dropout = input_dropout
         self.input_noise = input_noise
         self.weight_init = weight_init
+        self.output_activation = output_activation
         self.loss = loss
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight

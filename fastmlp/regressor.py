@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Options
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp import losses
+from fastmlp import activations, losses
 from fastmlp.base import BaseMLP, is_stochastic
 from fastmlp.checks import named
 from fastmlp.losses import Quantile, SquaredError
@@ -28,6 +28,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
+    output_activation : str or None, default=None
+        An activation that predictions pass through, such as "softplus" for targets that are positive;
+        ``prepare`` then leaves the targets as they are. None is the identity.
     loss : str, loss or None, default="squared_error"
         "squared_error", which None stands for too; "absolute_error" or "huber", which heed outliers less;
         "quantile", the median, or ``Quantile((0.1, 0.5, 0.9))`` for several quantiles at once; "poisson", for
@@ -52,7 +55,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     }
     _y_numeric = True
     __init__ = with_defaults(BaseMLP.__init__, loss="squared_error")
-    out_activation_ = "identity"
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -91,6 +93,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _set_outputs(self):
         super()._set_outputs()
+        self.out_activation_ = activations.canonical(
+            self.output_activation or "identity", "output_activation"
+        )
         self.n_outputs_ = self._n_targets * self._loss.outputs_per_target
 
     def _targets_of(self, y):

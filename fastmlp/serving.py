@@ -64,3 +64,18 @@ class Serving(Parameters):
     def _compiled_as(self) -> dict[str, Any]:
         """Return what stands between the network's outputs and the predictions, as `Compiled` takes it."""
         raise NotImplementedError
+
+
+def shares(outputs: np.ndarray) -> np.ndarray:
+    """Return each row divided by its sum; one of zeros is shared evenly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shares(np.array([[1.0, 3.0], [0.0, 0.0]]))
+    array([[0.25, 0.75],
+           [0.5 , 0.5 ]])
+    """
+    total = outputs.sum(axis=1, keepdims=True)
+    even = np.asarray(1 / outputs.shape[1], dtype=outputs.dtype)
+    return np.where(total > 0, outputs / np.where(total > 0, total, 1), even)

@@ -215,7 +215,7 @@ def test_many_models_with_different_losses_have_the_bits_of_single_ones():
     ("parameters", "message"),
     [
         ({"loss": "huber"}, "loss"),
-        ({"loss": LogLikelihood()}, "loss"),
+        ({"loss": LogLikelihood(), "output_activation": "softmax"}, "goes with an output activation"),
         ({"loss": "binary_cross_entropy"}, "loss='binary_cross_entropy' is for two classes .* 3 classes"),
         ({"loss": BinaryCrossEntropy()}, "is for two classes"),
         ({"label_smoothing": 1.0}, "label_smoothing"),

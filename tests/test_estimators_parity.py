@@ -152,6 +152,7 @@ def test_defaults_are_scikit_learns():
             "dtype", "engine", "n_threads", "prepare", "callbacks", "l1", "l2", "weight_decay", "weight_init",
             "max_seconds", "clip_value", "clip_norm", "label_smoothing", "class_weight", "ema_decay",
             "augmentation", "image_shape",
+            "output_activation",
             "scoring", "dropout", "batch_norm", "layer_norm", "input_dropout", "input_noise",
         }  # fmt: skip
 

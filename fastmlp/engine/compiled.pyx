@@ -58,7 +58,7 @@ cdef class Compiled:
     restored : (center, scale) or None
         Arrays of (n_outputs,), by which outputs are restored.
     finish : callable or None
-        What makes predictions of the outputs, element by element.
+        What makes predictions of the outputs, (n_samples, n_numbers), of the same shape.
     """
 
     cdef:
@@ -140,7 +140,8 @@ cdef class Compiled:
         if self.is_restored:
             restore(memory, n_rows, self.predictor.n_outputs, &self.center[0], &self.scale[0], itemsize)
         if self.finish is not None:
-            out[...] = self.finish(out)
+            outputs = out.reshape(n_rows, self.n_numbers)  # a view: it is contiguous
+            outputs[...] = self.finish(outputs)
         return out[0] if returns_number else out
 
     cdef cnp.ndarray readable(self, X):
