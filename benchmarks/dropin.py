@@ -122,8 +122,8 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in TASKS]:
         parser.error(f"NAME {unknown[0]!r} is not one of {', '.join(TASKS)}")
-    if options.seeds < 1:
-        parser.error(f"--seeds {options.seeds} must be at least 1")
+    if options.seeds < 2:
+        parser.error(f"--seeds {options.seeds} must be at least 2: the difference needs an error")
     if options.out and not options.out.parent.is_dir():  # now, not after the first data set
         parser.error(f"--out {options.out}: there is no folder {options.out.parent}")
     results = {}

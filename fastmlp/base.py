@@ -123,7 +123,13 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             data = self._read(X, y, sample_weight, X_val, y_val, self._learn_again, reset=False)
             self._go_on()
         else:
-            data = self._read(X, y, sample_weight, X_val, y_val)
+            before = dict(self.__dict__)
+            try:
+                data = self._read(X, y, sample_weight, X_val, y_val)
+            except BaseException:  # a model that was fitted before is left whole
+                self.__dict__.clear()
+                self.__dict__.update(before)
+                raise
             self._build(data)
         return data
 

@@ -309,6 +309,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y):
         if self._multilabel:
             return np.ascontiguousarray(y, dtype=np.uint8)
+        if np.ndim(y) == 2:
+            raise ValueError(
+                f"y are label indicators, {y.shape}, but the model has learnt classes, one a sample."
+            )
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(f"y has the classes {unknown}, which are not among classes_: {self.classes_}.")

@@ -43,13 +43,21 @@ class NetworkPredictions(NetworkParameters):
         Returns
         -------
         ndarray of shape (n_samples, n_outputs), of the network's dtype
+
+        Raises
+        ------
+        ValueError
+            If X is not fit to be read, see `check_inputs`, or so large that outputs would be NaN.
         """
         outputs = self.predict_array(X)
         if outputs is not None:
             return outputs
         # No plain array, or one that is not fit to be read: this finds out.
         X = self.check_inputs(X)
-        return self._run(X, [False] * (len(self.layers) - 1) + [True])[0][-1]
+        outputs = self._run(X, [False] * (len(self.layers) - 1) + [True])[0][-1]
+        if np.isnan(outputs).any():
+            raise ValueError(f"X has values that are too large for {self.dtype}: some outputs are NaN.")
+        return outputs
 
     def predict_array(self, X) -> np.ndarray | None:
         """Return what `predict` returns for a plain array of finite numbers; None for all else."""

@@ -3,6 +3,8 @@
 Where scikit-learn has an error of its own for an estimator's argument, it is that one.
 """
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -107,3 +109,37 @@ def test_several_errors_of_a_regressors_targets_are_refused():
         model.partial_fit(X, TARGETS[:, :2])
     with pytest.raises(ValueError, match="y"):
         MLPRegressor(max_iter=1).fit(X, TARGETS, None, X, TARGETS[:, 0])
+
+
+@pytest.mark.parametrize("engine", ["tile", "blas", "reference"])
+def test_what_is_too_large_for_float32_does_not_become_nan(engine):
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    model = MLPClassifier(max_iter=2, dtype="float32", engine=engine, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
+    X[5] = [1e300, -1e300, 1e300]
+    with pytest.raises(ValueError, match="too large for float32"), np.errstate(all="ignore"):
+        model.predict_proba(X)
+    if engine != "reference":
+        with pytest.raises(ValueError, match="too large for float32"):
+            model.compile()(X)
+
+
+def test_a_fit_that_is_refused_leaves_the_model_whole():
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = MLPClassifier(max_iter=2, random_state=0).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="y has the classes"):
+        model.fit(X[:, :2], y + 5, X_val=X[:, :2], y_val=y + 6)
+    assert model.n_features_in_ == 3
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_indicators_for_classes_are_refused():
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 3
+    model = MLPClassifier().partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="y are label indicators"):
+        model.partial_fit(X, np.eye(3, dtype=int)[y])

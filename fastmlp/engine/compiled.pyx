@@ -134,7 +134,8 @@ cdef class Compiled:
         memory = cnp.PyArray_BYTES(out)
         if not self.predictor.run(&source, n_rows, memory + (n_rows * itemsize if self.pairs else 0),
                                   self.n_threads):
-            raise ValueError("X contains NaN or infinity.")
+            raise ValueError(
+                f"X contains NaN, infinity, or a value too large for {self.predictor.dtype}.")
         if self.pairs:
             complement(memory, n_rows, itemsize)
         if self.is_restored:
