@@ -23,23 +23,49 @@ from fastmlp.machine import can_train_in
 N_HELD_OUT = 10_000
 
 COMMON = {
-    "hidden_layer_sizes": (1024, 512),
+    "hidden_layer_sizes": (2048, 512),
     "batch_norm": True,
-    "label_smoothing": 0.1,
     "solver": "adamw",
     "learning_rate": "one_cycle",
-    "learning_rate_init": 1e-2,
-    "weight_decay": 0.05,
+    "learning_rate_init": 5e-3,
     "batch_size": 256,
     "alpha": 0,
     "prepare": "image",
 }
 #: For each set of images, as they are and augmented.
 RECIPES = {
-    "fashion-mnist": {"dropout": 0.5, "max_iter": 40},
-    "fashion-mnist augmented": {"dropout": 0.1, "max_iter": 100, "augmentation": (Shift(1), Flip())},
-    "mnist": {"dropout": 0.5, "input_dropout": 0.2, "input_noise": 0.3, "max_iter": 40},
-    "mnist augmented": {"dropout": 0.2, "max_iter": 40, "augmentation": (Shift(2),)},
+    "fashion-mnist": {
+        "dropout": 0.5,
+        "input_dropout": 0.1,
+        "input_noise": 0.15,
+        "label_smoothing": 0.2,
+        "beta_2": 0.99,
+        "weight_decay": 0.05,
+        "max_iter": 80,
+    },
+    "fashion-mnist augmented": {
+        "dropout": 0.2,
+        "label_smoothing": 0.1,
+        "weight_decay": 0.02,
+        "max_iter": 80,
+        "augmentation": (Shift(1), Flip()),
+    },
+    "mnist": {
+        "dropout": 0.5,
+        "input_dropout": 0.2,
+        "input_noise": 0.5,
+        "label_smoothing": 0.2,
+        "beta_2": 0.99,
+        "weight_decay": 0.02,
+        "max_iter": 80,
+    },
+    "mnist augmented": {
+        "dropout": 0.2,
+        "label_smoothing": 0.1,
+        "weight_decay": 0.02,
+        "max_iter": 50,
+        "augmentation": (Shift(2),),
+    },
 }
 
 
