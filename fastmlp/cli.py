@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 import fastmlp
-from fastmlp import optimizers, tables
+from fastmlp import optimizers, studies, tables
 from fastmlp.callbacks import EpochEnd
 from fastmlp.config import config
 from fastmlp.storage import replacing
@@ -24,6 +24,8 @@ app = typer.Typer(
     help="Train multilayer perceptrons, fast, on a CPU.", no_args_is_help=True, add_completion=False,
     pretty_exceptions_enable=False,
 )  # fmt: skip
+study_app = typer.Typer(help="Run a file of experiments.", no_args_is_help=True)
+app.add_typer(study_app, name="study")
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -145,6 +147,33 @@ def predict(
             with replacing(out) as file:
                 frame.to_csv(file, index=False)
             errors.print(f"{len(frame)} predictions written to {out}", soft_wrap=True)
+
+
+@study_app.command("run")
+def study_run(
+    file: Annotated[Path, typer.Argument(help="A study: a TOML file of data, runs and tables.")],
+    out: Annotated[Path | None, typer.Option(help="The folder for runs, models and tables.")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at a time; -1 for as many as there are cores.")] = -1,
+    quick: Annotated[bool, typer.Option("--quick", help="One seed and a tenth of the epochs.")] = False,
+) -> None:
+    """Run what is not done yet of a study, and print its tables.
+
+    Each run is kept as it ends, so that a study that was broken off goes on from there.
+    """
+    with plain_messages():
+        study = studies.load_study(file)
+        folder = out or Path("studies") / file.stem
+        records = studies.run_study(study, folder, n_jobs=jobs, quick=quick)
+        diverged = sum(bool(record.diverged) for record in records)
+        console.print(
+            f"[bold]{study.title}[/]: {len(records)} runs" + (f", {diverged} diverged" * bool(diverged))
+        )
+        for table, frame in studies.write_tables(study, records, folder):
+            console.print(f"\n[bold]{table.title}[/]")
+            console.print(
+                frame.to_string(index=False, float_format="{:.4f}".format, na_rep=""), soft_wrap=True
+            )
+        console.print(f"\nruns, models and tables in {folder}", soft_wrap=True)
 
 
 @app.command()

@@ -34,29 +34,40 @@ class Split:
 
 
 def load_split(data: str, target: str | None, validation: float, test: float, seed: int) -> Split:
-    """Load a data set and set its parts aside.
+    """Load a data set and set its parts aside: shares of its rows, or numbers of them from 1 on.
 
     The built-in sets bring their test part; of their training part the last rows are the validation part,
     so that nothing is copied. Files are shuffled, and stratified if the target looks like classes.
     """
     if data in BUILT_IN:
         X, y, X_test, y_test = BUILT_IN[data]()
-        n = len(X) - round(validation * len(X))
+        n = len(X) - _count(data, "validation", validation, len(X))
         return Split(X[:n], y[:n], X[n:], y[n:], X_test, y_test)
     X, y = read_table(data, target)
 
-    def part(X, y, share):
+    n_test = _count(data, "test", test, len(X))
+    n_validation = _count(data, "validation", validation, len(X) - n_test, of=len(X))
+
+    def part(X, y, n):
         strata = y if is_classification(y) and pd.Series(y).value_counts().min() > 1 else None
         try:
-            return train_test_split(X, y, test_size=share, random_state=seed, stratify=strata)
+            return train_test_split(X, y, test_size=n, random_state=seed, stratify=strata)
         except ValueError as error:
             raise ValueError(
-                f"{data}: {len(X)} rows are too few to set a share of {share} aside ({error})."
+                f"{data}: {len(X)} rows are too few to set {n} of them aside ({error})."
             ) from None
 
-    X_rest, X_test, y_rest, y_test = part(X, y, test)
-    X_train, X_val, y_train, y_val = part(X_rest, y_rest, validation / (1 - test))
+    X_rest, X_test, y_rest, y_test = part(X, y, n_test)
+    X_train, X_val, y_train, y_val = part(X_rest, y_rest, n_validation)
     return Split(X_train, y_train, X_val, y_val, X_test, y_test)
+
+
+def _count(data: str, name: str, wanted: float, n: int, of: int | None = None) -> int:
+    """Return how many rows a share is, of ``of`` or all n of them; refuse to set them all aside."""
+    count = int(wanted) if wanted >= 1 else round(wanted * (of or n))
+    if count >= n:
+        raise ValueError(f"{data}: {name}={wanted} of {n} rows leaves none to train on.")
+    return max(1, count)
 
 
 def read_table(data: str, target: str | None):

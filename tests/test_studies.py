@@ -1,0 +1,237 @@
+"""Tests of studies: files of experiments, run, resumed and tabulated."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import fastmlp
+from fastmlp.cli import app
+from fastmlp.studies import StudyError, load_study, run_study, table_frame
+from helpers.estimators import quietly
+
+STUDY = """
+title = "How wide?"
+
+[data]
+name = "digits"
+validation = 300
+
+[base]
+prepare = "image"
+max_iter = 3
+batch_size = 32
+learning_rate_init = 0.01
+
+[runs.width]
+seeds = 2
+grid.hidden_layer_sizes = [[4], [16]]
+
+[runs.rules]
+set.hidden_layer_sizes = [8]
+grid.solver = ["sgd", {name = "rmsprop", learning_rate = 0.003}]
+grid.weight_init = [{name = "normal", scale = 0.1}]
+
+[[tables]]
+title = "Width"
+runs = "width"
+show = ["train", "validation", "test", "loss", "epochs", "seconds"]
+published = {"hidden_layer_sizes=[16]" = 0.9}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a study, some of its text replaced."""
+
+    def writer(*changes):
+        text = STUDY
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "my.toml").write_text(text)
+        return tmp_path / "my.toml"
+
+    return writer
+
+
+def test_every_point_is_run_with_every_seed(write, tmp_path):
+    study = load_study(write())
+    records = run_study(study, tmp_path / "out", n_jobs=2)
+    assert [record.key for record in records] == [
+        "width/hidden_layer_sizes=[4]/seed 0",
+        "width/hidden_layer_sizes=[4]/seed 1",
+        "width/hidden_layer_sizes=[16]/seed 0",
+        "width/hidden_layer_sizes=[16]/seed 1",
+        'rules/solver="sgd", weight_init={"name": "normal", "scale": 0.1}/seed 0',
+        'rules/solver={"name": "rmsprop", "learning_rate": 0.003}, '
+        'weight_init={"name": "normal", "scale": 0.1}/seed 0',
+    ]
+    X, y, X_test, y_test = fastmlp.datasets.load_digits()
+    n = len(X) - 300
+    alone = fastmlp.MLPClassifier(
+        (16,), prepare="image", max_iter=3, batch_size=32, learning_rate_init=0.01, random_state=1
+    )
+    quietly(alone.fit, X[:n], y[:n], X_val=X[n:], y_val=y[n:])
+    record = records[3]
+    assert record.scores["test"] == alone.score(X_test, y_test)
+    assert record.curves["val_score"] == alone.validation_scores_
+    assert record.epochs == 3
+    model = fastmlp.load(tmp_path / "out" / "models" / f"{record.fingerprint}.safetensors")
+    np.testing.assert_array_equal(model.coefs_[0], alone.coefs_[0])
+
+
+def without_times(records):
+    return [{**vars(record), "seconds": None} for record in records]
+
+
+def test_the_number_of_jobs_changes_nothing(write, tmp_path):
+    study = load_study(write())
+    one, two = (run_study(study, tmp_path / str(n), n_jobs=n) for n in (1, 2))
+    assert without_times(one) == without_times(two)
+
+
+def test_what_is_done_is_not_done_again(write, tmp_path):
+    study, out = load_study(write()), tmp_path / "out"
+    first = run_study(study, out)
+    lines = (out / "runs.jsonl").read_text().splitlines(keepends=True)
+    assert len(lines) == 6
+    # Two lines are lost, one of them half.
+    (out / "runs.jsonl").write_text("".join(lines[:4]) + lines[4][:50])
+    again = run_study(study, out)
+    assert without_times(again) == without_times(first)
+    assert (out / "runs.jsonl").read_text().splitlines(keepends=True)[:4] == lines[:4]
+    before = (out / "runs.jsonl").read_bytes()
+    assert run_study(study, out) == again
+    assert (out / "runs.jsonl").read_bytes() == before
+    # Another parameter is another run, of that group alone.
+    other = load_study(write(("set.hidden_layer_sizes = [8]", "set.hidden_layer_sizes = [9]")))
+    assert run_study(other, out)[:4] == again[:4]
+    assert len((out / "runs.jsonl").read_text().splitlines()) == 8
+
+
+def test_it_goes_on_after_a_kill(write, tmp_path):
+    path, out = write(("max_iter = 3", "max_iter = 300")), tmp_path / "out"
+    command = [sys.executable, "-m", "fastmlp", "study", "run", str(path), "--out", str(out), "--jobs", "1"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            done = out / "runs.jsonl"
+            if done.exists() and done.read_bytes().count(b"\n") >= 2:
+                break
+            assert process.poll() is None
+            time.sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    lines = (out / "runs.jsonl").read_bytes()
+    kept = lines[: lines.rfind(b"\n") + 1]
+    assert 2 <= kept.count(b"\n") < 6
+    records = run_study(load_study(path), out)
+    assert len(records) == 6
+    assert (out / "runs.jsonl").read_bytes().startswith(kept)
+
+
+def test_quick_takes_one_seed_and_a_tenth_of_the_epochs(write, tmp_path):
+    study = load_study(write(("max_iter = 3", "max_iter = 20")))
+    records = run_study(study, tmp_path / "out", quick=True)
+    assert [record.seed for record in records] == [0] * 4
+    assert {record.epochs for record in records} == {2}
+    assert len(run_study(study, tmp_path / "out")) == 6  # and does not pass for the whole
+
+
+@pytest.mark.parametrize(("rate", "epochs"), [(1e30, 0), (1e8, None)])
+def test_a_run_that_diverges_is_told_and_the_others_go_on(write, tmp_path, rate, epochs):
+    study = load_study(
+        write(
+            (
+                '["sgd", {name = "rmsprop", learning_rate = 0.003}]',
+                f'["adam", {{name = "sgd", learning_rate = {rate}}}]',
+            )
+        )
+    )
+    sound, bad = run_study(study, tmp_path / "out")[-2:]
+    assert sound.scores["test"] > 0.2
+    assert not sound.diverged
+    assert "diverged" in bad.diverged or "non-finite" in bad.diverged
+    if epochs == 0:
+        assert bad.scores["test"] is None
+
+
+def test_a_table_has_means_and_deviations(write, tmp_path):
+    study = load_study(write())
+    records = run_study(study, tmp_path / "out")
+    frame = table_frame(study.tables[0], records)
+    assert list(frame["run"]) == ["hidden_layer_sizes=[4]", "hidden_layer_sizes=[16]"]
+    tests = [record.scores["test"] for record in records[2:4]]
+    assert frame["test"][1] == pytest.approx(np.mean(tests))
+    assert frame["test std"][1] == pytest.approx(np.std(tests, ddof=1))
+    assert frame["loss"][1] == pytest.approx(np.mean([record.loss for record in records[2:4]]))
+    assert frame["published"][1] == 0.9
+    assert np.isnan(frame["published"][0])
+
+
+def test_a_file_of_ones_own_and_real_targets(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    np.savetxt(tmp_path / "my.csv", np.c_[X, X.sum(axis=1)], delimiter=",", header="a,b,y", comments="")
+    (tmp_path / "my.toml").write_text(
+        f'title = "t"\n[data]\nname = "{tmp_path}/my.csv"\ntarget = "y"\n[base]\nmax_iter = 40\n'
+        "learning_rate_init = 0.02\n[runs.one]\n"
+    )
+    (record,) = run_study(load_study(tmp_path / "my.toml"), tmp_path / "out")
+    assert record.key == "one/seed 0"
+    assert record.scores["test"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("title", "titel"), "my.toml: titel: is not known; did you mean 'title'"),
+        (('title = "How wide?"', ""), "title: is missing"),
+        (('title = "How wide?"', "title = 3"), "title: must be a text, not 3"),
+        (("prepare =", "prepares ="), "base.prepares: is not a parameter .* did you mean 'prepare'"),
+        (('"image"', '"picture"'), "base.prepare: 'picture' will not do"),
+        (("max_iter = 3", "max_iter = -3"), "base.max_iter: -3 will not do"),
+        (("max_iter = 3", "random_state = 3"), "base.random_state: belongs to the study"),
+        (("validation = 300", "validation = 0.0"), "data.validation: must be a share below 1 or a number"),
+        (("validation = 300", 'validation = "some"'), "data.validation: must be a whole number or a number"),
+        (("seeds = 2", "seeds = 0"), "runs.width.seeds: must be at least 1"),
+        (("seeds = 2", "seeds = true"), "runs.width.seeds: must be a whole number"),
+        (("[[4], [16]]", "4"), "runs.width.grid.hidden_layer_sizes: must be a list of values"),
+        (('"rmsprop"', '"rmsprob"'), "runs.rules.grid.solver: .* name='rmsprob' is not one of"),
+        (("scale = 0.1", "scal = 0.1"), "runs.rules.grid.weight_init: .* will not do"),
+        (('runs = "width"', 'runs = "widht"'), r"tables\[0\].runs: 'widht' is none; did you mean 'width'"),
+        (('"loss", ', '"lossy", '), r"tables\[0\].show: 'lossy' is not one of"),
+        (("[data]", "[data"), "not a TOML file"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_runs(write, change, message):
+    with pytest.raises(StudyError, match=message):
+        load_study(write(change))
+
+
+def test_the_command_prints_the_tables(write, tmp_path):
+    path = write()
+    result = CliRunner().invoke(app, ["study", "run", str(path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "How wide?: 6 runs" in result.output
+    assert "hidden_layer_sizes=[16]" in result.output
+    assert (tmp_path / "out" / "tables" / "1-width.csv").read_text().startswith("run,train,train std,")
+    result = CliRunner().invoke(app, ["study", "run", str(write(("title", "titel")))])
+    assert result.exit_code == 1
+    assert "did you mean 'title'" in result.output
+
+
+def test_a_file_that_is_no_list_of_runs_is_left_alone(write, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "runs.jsonl").write_text(json.dumps({"some": "thing"}) + "\n")
+    with pytest.raises(ValueError, match="not the runs of a study"):
+        run_study(load_study(write()), tmp_path / "out")
+    assert (tmp_path / "out" / "runs.jsonl").read_text() == '{"some": "thing"}\n'
