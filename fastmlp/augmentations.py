@@ -95,7 +95,7 @@ def engine_options(augmentation: Any, image_shape: Any, n_features: int) -> dict
     chosen = listed(augmentation)
     if image_shape is None and not chosen:
         return None
-    height, width, channels = _shape(image_shape, n_features)
+    height, width, channels = sizes_of(image_shape, n_features)
     options: dict[str, Any] = {
         "height": height,
         "width": width,
@@ -113,7 +113,7 @@ def engine_options(augmentation: Any, image_shape: Any, n_features: int) -> dict
     return options if chosen else None
 
 
-def _shape(image_shape: Any, n_features: int) -> tuple[int, int, int]:
+def sizes_of(image_shape: Any, n_features: int) -> tuple[int, int, int]:
     """Return height, width and channels; None is a square of one channel."""
     if image_shape is None:
         side = math.isqrt(n_features)
