@@ -12,7 +12,7 @@ if _find_spec("fastmlp.engine.core") is None:
         "run `pip install -e .` in it, or start Python in another folder to use an installed fastmlp."
     )
 
-from fastmlp import augmentations, callbacks, datasets, layers, losses, optimizers, schedules
+from fastmlp import augmentations, callbacks, datasets, layers, losses, optimizers, plots, schedules
 from fastmlp.config import __version__, show_config
 from fastmlp.divergence import DivergenceWarning
 from fastmlp.estimators import MLPClassifier, MLPRegressor, load
@@ -45,6 +45,7 @@ __all__ = [
     "load",
     "losses",
     "optimizers",
+    "plots",
     "schedules",
     "show_config",
 ]

@@ -1,0 +1,23 @@
+"""Pictures of models and runs, drawn with matplotlib: ``pip install 'fastmlp[plot]'``.
+
+Every function returns the figure, which a notebook shows when it is a cell's last line and ``savefig`` writes
+to a file; with ``ax=`` or ``figure=`` it draws into yours. No display is needed, pyplot's state and
+``matplotlib.rcParams`` stay as they are, and matplotlib is imported when the first picture is drawn.
+
+- `curves`: loss and score over the epochs; `comparison`: the scores of several runs beside each other
+- `heat_map`: the scores of a grid search; `gradient_check_table`: a `fastmlp.gradient_check`
+- `style`: the style of them all, for pictures of your own
+"""
+
+from fastmlp.plots.grids import gradient_check_table, heat_map
+from fastmlp.plots.runs import curves
+from fastmlp.plots.scores import comparison
+from fastmlp.plots.style import style
+
+__all__ = [
+    "comparison",
+    "curves",
+    "gradient_check_table",
+    "heat_map",
+    "style",
+]

@@ -1,0 +1,283 @@
+"""Pictures of tables: the scores of a grid search, and a check of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.gradients import GradientCheck
+from fastmlp.plots.style import COLORS, FAINT, INK, axes_for, ink_on, quiet, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COMBINED: dict[str, Callable[[Any], Any]] = {"mean": np.mean, "max": np.max, "min": np.min}
+
+#: The ground of what is pointed out.
+_MARKED = "#FBE3D1"
+
+
+def heat_map(
+    results, rows, columns, score="mean_test_score", *, combine="mean", greater_is_better=True,
+    score_name=None, ax=None,
+) -> Figure:  # fmt: skip
+    """Draw the scores of a grid search over two parameters, with the best one framed.
+
+    Parameters
+    ----------
+    results : mapping, list of dict or data frame
+        ``cv_results_`` of scikit-learn's searches, or a fitted search itself; or a dictionary, or a row of a
+        data frame, for each combination.
+    rows, columns : str
+        The parameters down and across, as ``results`` name them; "param_" may be left out.
+    score : str, default="mean_test_score"
+    combine : {"mean", "max", "min"}, default="mean"
+        What is drawn where several results share a cell, as seeds and other parameters make them do.
+    greater_is_better : bool, default=True
+    score_name : str, optional
+        What the score measures; None for ``score`` itself.
+    ax : matplotlib Axes, optional
+        Where to draw; None for a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Numbers ascend from left to right and downwards, other values keep their order; cells without a
+        finite score have a dash.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the results are none of these, have no such columns, or no finite score.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> X, y, *_ = fastmlp.datasets.load_digits()
+    >>> grid = {"hidden_layer_sizes": [(16,), (32,)], "learning_rate_init": [0.003, 0.03]}
+    >>> model = fastmlp.MLPClassifier(learning_rate="one_cycle", max_iter=5, prepare="image", random_state=0)
+    >>> search = GridSearchCV(model, grid, cv=2).fit(X[:500], y[:500])
+    >>> figure = fastmlp.plots.heat_map(search.cv_results_, "hidden_layer_sizes", "learning_rate_init")
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['0.003', '0.03']
+    """
+    if combine not in _COMBINED:
+        raise ValueError(f"combine={combine!r} is not known; choose 'mean', 'max' or 'min'.")
+    records = _records(results, {"rows": rows, "columns": columns, "score": score})
+    cells: dict[tuple[Any, Any], list[float]] = {}
+    for record in records:
+        value = _number(score, record["score"])
+        if np.isfinite(value):
+            cells.setdefault((record["rows"], record["columns"]), []).append(value)
+    if not cells:
+        raise ValueError(f"results have no finite {score!r}.")
+    down, across = (_in_order([record[side] for record in records]) for side in ("rows", "columns"))
+    table = np.full((len(down), len(across)), np.nan)
+    for (row, column), values in cells.items():
+        table[down.index(row), across.index(column)] = _COMBINED[combine](values)
+    combined = "" if max(map(len, cells.values())) == 1 else f"{combine} of several "
+    with style():
+        ax = axes_for(ax, max(4.8, 2.4 + 0.95 * len(across)), 1.7 + 0.6 * len(down))
+        _draw_cells(ax, table, greater_is_better)
+        ticks = list(map(_text, across))
+        is_long = max(map(len, ticks)) > 9
+        ax.set_xticks(
+            range(len(across)), ticks, rotation=30 if is_long else 0, ha="right" if is_long else "center"
+        )
+        ax.set_yticks(range(len(down)), list(map(_text, down)))
+        ax.set(xlabel=columns.removeprefix("param_"), ylabel=rows.removeprefix("param_"))
+        ax.set_title(combined + (score_name or score.replace("_", " ")))
+    return ax.get_figure()
+
+
+def _records(results, names) -> list[dict[str, Any]]:
+    """Return a dictionary for each result, with what stands for rows, columns and score."""
+    results = getattr(results, "cv_results_", results)
+    if hasattr(results, "keys") or hasattr(results, "columns"):
+        table = {key: list(results[key]) for key in getattr(results, "columns", results)}
+    elif isinstance(results, list | tuple) and all(isinstance(one, Mapping) for one in results):
+        keys = dict.fromkeys(key for one in results for key in one)
+        table = {key: [one.get(key, np.ma.masked) for one in results] for key in keys}
+    else:
+        raise TypeError(
+            f"results are a {type(results).__name__}; they must be cv_results_, a list of dictionaries or a "
+            "data frame."
+        )
+    found = {}
+    for argument, name in names.items():
+        key = next((key for key in (name, f"param_{name}") if key in table), None)
+        if key is None:
+            known = ", ".join(map(repr, table)) or "nothing"
+            raise ValueError(f"{argument}={name!r} is not in the results, which have {known}.")
+        found[argument] = [_hashable(value) for value in table[key]]
+    return [
+        dict(zip(found, values, strict=True))
+        for values in zip(*found.values(), strict=True)
+        if not any(value is np.ma.masked for value in values)  # of another part of the grid
+    ]
+
+
+def _number(name: str, value: Any) -> float:
+    """Return a score; what is not there is not a number."""
+    try:
+        return np.nan if value is None else float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"results have {name}={value!r}; scores must be numbers.") from None
+
+
+def _hashable(value: Any) -> Any:
+    """Return a value that can be a key: lists as tuples, all that cannot as its text."""
+    if value is np.ma.masked:
+        return value
+    value = tuple(value) if isinstance(value, list | np.ndarray) else value
+    try:
+        hash(value)
+    except TypeError:
+        return str(value)
+    return value
+
+
+def _in_order(values: list[Any]) -> list[Any]:
+    """Return the different values, ascending if they have an order."""
+    different = list(dict.fromkeys(values))
+    numeric = all(isinstance(value, int | float | np.number) for value in different)
+    tuples = all(isinstance(value, tuple) for value in different)
+    try:
+        return sorted(different) if numeric or tuples else different
+    except TypeError:  # tuples of this and that
+        return different
+
+
+def _text(value: Any) -> str:
+    """Return how a parameter is written: hidden layers of (64, 32) as 64, 32."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value)) or "none"
+    is_number = isinstance(value, float | np.floating)
+    return f"{value:g}" if is_number else str(value)
+
+
+def _format_for(table: np.ndarray) -> str:
+    """Return the format that gives all numbers as many decimals as the largest needs for four digits."""
+    largest = np.nanmax(np.abs(table))
+    decimals = 3 - int(np.floor(np.log10(largest))) if largest else 0
+    return "{:.3g}" if decimals > 6 else f"{{:.{max(decimals, 0)}f}}"
+
+
+def _draw_cells(ax, table, greater_is_better) -> None:
+    """Draw the cells with their numbers, and a frame around the best."""
+    from matplotlib.patches import Rectangle
+
+    image = ax.imshow(table, cmap="viridis" if greater_is_better else "viridis_r", aspect="auto")
+    best = np.unravel_index((np.nanargmax if greater_is_better else np.nanargmin)(table), table.shape)
+    written = _format_for(table)
+    for (i, j), value in np.ndenumerate(table):
+        there = np.isfinite(value)
+        ax.text(
+            j,
+            i,
+            written.format(value) if there else "–",
+            ha="center",
+            va="center",
+            color=ink_on(image.cmap(image.norm(value))) if there else INK,
+            weight="bold" if (i, j) == best else "normal",
+        )
+    ax.add_patch(
+        Rectangle(
+            (best[1] - 0.5, best[0] - 0.5),
+            width=1,
+            height=1,
+            fill=False,
+            edgecolor=COLORS[1],
+            clip_on=False,
+            linewidth=4,
+            zorder=3,
+        )
+    )
+    ax.spines[:].set_visible(False)
+    quiet(ax, None)
+    ax.tick_params(length=0)
+
+
+def gradient_check_table(check, *, ax=None) -> Figure:
+    """Draw the table of a `fastmlp.gradient_check`, the largest difference of each epsilon marked.
+
+    Parameters
+    ----------
+    check : GradientCheck
+    ax : matplotlib Axes, optional
+        Where to draw; None for a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    TypeError
+        If it is no such check.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> from fastmlp.layers import Dense
+    >>> X, y, *_ = fastmlp.datasets.load_digits()
+    >>> network = fastmlp.Network([Dense(8, "tanh"), Dense(10, "softmax")], 64, random_state=0)
+    >>> figure = fastmlp.plots.gradient_check_table(fastmlp.gradient_check(network, X[:10] / 16, y[:10]))
+    >>> figure.axes[0].texts[0].get_text()
+    'layer'
+    """
+    if not isinstance(check, GradientCheck):
+        raise TypeError(f"check is a {type(check).__name__}; it must be what fastmlp.gradient_check returns.")
+    heads = ["layer", "parameter", "analytic", f"numerical\nε = {check.epsilons[-1]:g}"]
+    heads += [f"difference\nε = {epsilon:g}" for epsilon in check.epsilons]
+    lines = [
+        [str(row.layer), row.name, f"{row.analytic:.6f}", f"{row.numerical[-1]:.6f}"]
+        + [f"{difference:.1e}" for difference in row.differences]
+        for row in check.rows
+    ]
+    largest = np.abs([row.differences for row in check.rows]).argmax(axis=0).tolist()
+    # A column is as wide as what it holds, in parts of them all.
+    widths = np.array([
+        2 + max(len(part) for cell in column for part in cell.split("\n"))
+        for column in zip(heads, *lines, strict=True)
+    ])  # fmt: skip
+    edges = np.concatenate([[0], np.cumsum(widths)])
+    with style():
+        ax = axes_for(ax, 0.115 * edges[-1], 0.3 * (len(lines) + 3))
+        ax.set(xlim=(0, edges[-1]), ylim=(len(lines) + 0.2, -2.2))
+        ax.set_axis_off()
+        for j, head in enumerate(heads):
+            _write(ax, edges, j, -1, head, color="#555555")
+        ax.plot(edges[[0, -1]], [-0.05, -0.05], color=INK, linewidth=1)
+        for i, line in enumerate(lines):
+            if i and check.rows[i].layer != check.rows[i - 1].layer:
+                ax.plot(edges[[0, -1]], [i, i], color=FAINT, linewidth=1)
+            for j, cell in enumerate(line):
+                marked = j >= 4 and largest[j - 4] == i
+                _write(ax, edges, j, i + 0.5, cell, marked=marked)
+    return ax.get_figure()
+
+
+def _write(ax, edges, column, y, text, *, marked=False, color=INK) -> None:
+    """Write a cell: the parameter's name to the left, all else to the right."""
+    from matplotlib.patches import Rectangle
+
+    left = column == 1
+    x = edges[column] + 1 if left else edges[column + 1] - 0.8
+    ax.text(
+        x,
+        y,
+        text,
+        ha="left" if left else "right",
+        va="center",
+        color=color,
+        family="DejaVu Sans Mono" if y >= 0 else None,
+        fontsize=11,
+        weight="bold" if marked else "normal",
+    )
+    if marked:
+        width = edges[column + 1] - edges[column]
+        ax.add_patch(Rectangle((edges[column], y - 0.45), width, 0.9, color=_MARKED, linewidth=0, zorder=0))

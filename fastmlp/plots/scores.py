@@ -1,0 +1,148 @@
+"""Pictures of final scores: those of several runs beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.plots.histories import SPREADS
+from fastmlp.plots.style import COLORS, INK, axes_for, quiet, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def comparison(
+    scores, *, kind="dots", error="std", references=None, reference_label="published",
+    score_name="score", ax=None,
+) -> Figure:  # fmt: skip
+    """Draw the scores of several named runs beside each other, with error bars.
+
+    Parameters
+    ----------
+    scores : mapping from str to float or list of float
+        A score, or the scores of several seeds, whose mean is marked.
+    kind : {"dots", "bars"}, default="dots"
+        Dots show small differences, as their axis begins where the scores do; bars begin at 0.
+    error : {"std", "range"} or None, default="std"
+        The error bars: a standard deviation to either side of the mean, or from the smallest to the largest.
+        Names with one score have none.
+    references : mapping from str to float, optional
+        Scores to compare with, such as published ones, of all or some of the names.
+    reference_label : str, default="published"
+        What they are.
+    score_name : str, default="score"
+        What the scores measure, with their unit.
+    ax : matplotlib Axes, optional
+        Where to draw; None for a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the scores are no numbers, a reference has no score beside it, or an argument is out of range.
+
+    Examples
+    --------
+    >>> from fastmlp import plots
+    >>> scores = {"SGD": [0.952, 0.956, 0.949], "Adam": [0.969, 0.972, 0.966], "no training": 0.103}
+    >>> figure = plots.comparison(scores, kind="bars", score_name="test accuracy")
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['SGD', 'Adam', 'no training']
+    """
+    if kind not in ("dots", "bars"):
+        raise ValueError(f"kind={kind!r} is not known; choose 'dots' or 'bars'.")
+    if error is not None and error not in SPREADS:
+        raise ValueError(f"error={error!r} is not known; choose 'std', 'range' or None.")
+    values = _numbers("scores", scores)
+    references = _numbers("references", references or {})
+    if unknown := [name for name in references if name not in values]:
+        raise ValueError(f"references has {unknown[0]!r}; it must be one of {', '.join(map(repr, values))}.")
+    with style():
+        ax = axes_for(ax, 6.4, 1.5 + 0.5 * len(values))
+        for y, one in enumerate(values.values()):
+            _draw_score(ax, y, one, kind, error)
+        if references:
+            places = [list(values).index(name) for name in references]
+            ax.plot(
+                [one.mean() for one in references.values()],
+                places,
+                "D",
+                markerfacecolor="white",
+                markeredgecolor=COLORS[1],
+                markeredgewidth=2,
+                markersize=8,
+                zorder=4,
+                label=reference_label,
+            )
+        several = [len(one) for one in values.values() if len(one) > 1]
+        if references or (several and error):
+            _explain(ax, kind, error if several else None, references)
+        ax.set_yticks(range(len(values)), list(values))
+        ax.set_ylim(len(values) - 0.5, -0.5)
+        ax.set_xlabel(score_name)
+        quiet(ax, "x")
+        ax.tick_params(axis="y", length=0)
+    return ax.get_figure()
+
+
+def _numbers(argument: str, scores: Any) -> dict[str, np.ndarray]:
+    """Return the scores of each name as an array."""
+    if not isinstance(scores, Mapping):
+        raise TypeError(f"{argument} is a {type(scores).__name__}; it must map names to scores.")
+    if argument == "scores" and not scores:
+        raise ValueError("scores are empty; pass one or more names with their scores.")
+    numbers = {}
+    for name, value in scores.items():
+        try:
+            one = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{argument}[{name!r}]={value!r} must be a number or a list of numbers."
+            ) from None
+        if one.ndim > 1 or not len(one) or not np.isfinite(one).all():
+            raise ValueError(f"{argument}[{name!r}]={value!r} must be one or more finite numbers.")
+        numbers[str(name)] = one
+    return numbers
+
+
+def _draw_score(ax, y, values, kind, error) -> None:
+    """Draw the mean of a name's scores, its error bar and the scores themselves."""
+    mean, spread = values.mean(), None
+    if error and len(values) > 1:
+        deviation = values.std(ddof=1)
+        sides = (deviation, deviation) if error == "std" else (mean - values.min(), values.max() - mean)
+        spread = np.array(sides)[:, None]
+    if kind == "bars":
+        ax.barh(y, mean, height=0.62, color=COLORS[0], alpha=0.75)
+        ax.errorbar([mean], [y], xerr=spread, fmt="none", ecolor=INK, elinewidth=1.6, capsize=4)
+        return
+    if len(values) > 1:
+        ax.plot(
+            values, np.full(len(values), y), "o", color=COLORS[0], alpha=0.35, markersize=5, linestyle="none"
+        )
+    ax.errorbar(
+        [mean], [y], xerr=spread, fmt="o", color=COLORS[0], markersize=9, elinewidth=2, capsize=0, zorder=3
+    )
+
+
+def _explain(ax, kind, error, references) -> None:
+    """Say above the axes what the marks are."""
+    from matplotlib.lines import Line2D
+
+    handles, name = (
+        [],
+        {"std": "mean ± standard deviation", "range": "mean, min to max", None: "score"}[error],
+    )
+    color = INK if kind == "bars" else COLORS[0]
+    handles.append(
+        Line2D([], [], color=color, marker="" if kind == "bars" else "o", markersize=8, label=name)
+    )
+    if references:
+        handles += [line for line in ax.get_lines() if line.get_marker() == "D"]
+    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
