@@ -91,6 +91,13 @@ def test_mlflow_is_fed(recorder, monkeypatch, tmp_path):
     assert fastmlp.load(tmp_path / recorder.of("log_artifact")[0][0]).n_features_in_ == 64
 
 
+def test_pictures_are_drawn(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    run_example("fastmlp import plots")
+    for name in ("curves", "misclassified"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_models_leave_and_come(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     run_example("onnxruntime")
