@@ -1,6 +1,7 @@
 """Tests of `output_activation`: an output for each class, and predictions within a range."""
 
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
@@ -151,3 +152,14 @@ def test_a_warm_start_keeps_the_outputs():
     model = quietly(MLPClassifier(**PARAMS, warm_start=True).fit, X, y)
     with pytest.raises(ValueError, match="cannot be changed with warm_start=True"):
         model.set_params(output_activation="logistic").fit(X, y)
+
+
+@pytest.mark.parametrize(("task", "activation"), [("multiclass", "logistic"), ("regression", "softplus")])
+def test_onnx_has_the_outputs_too(task, activation):
+    X, y = data(task)
+    cls = MLPRegressor if task == "regression" else MLPClassifier
+    model = cls(**PARAMS, output_activation=activation).fit(X, y)
+    session = onnxruntime.InferenceSession(model.to_onnx().SerializeToString())
+    *_, given = session.run(None, {"X": X})
+    expected = model.predict(X)[:, None] if task == "regression" else model.predict_proba(X)
+    assert_allclose(given, expected, rtol=1e-10)
