@@ -154,10 +154,9 @@ def test_arrays_with_gaps_and_empty_ones_of_wide_indices_will_do():
         setattr(apart, name, np.repeat(getattr(X, name), 2)[::2])
     empty = sp.csr_array(X.shape)
     empty.indices, empty.indptr = empty.indices.astype(np.int64), empty.indptr.astype(np.int64)
+    params = {"max_iter": 2, "random_state": 0, "engine": "tile"}
     for other in (apart, empty):
-        ours, dense = (
-            MLPClassifier(max_iter=2, random_state=0).fit(data, y) for data in (other, other.toarray())
-        )
+        ours, dense = (MLPClassifier(**params).fit(data, y) for data in (other, other.toarray()))
         assert_array_equal(ours.coefs_[0], dense.coefs_[0])
         assert_array_equal(ours.predict_proba(other), dense.predict_proba(other.toarray()))
 
@@ -167,7 +166,8 @@ def test_arrays_with_gaps_and_empty_ones_of_wide_indices_will_do():
 def test_any_type_of_number_will_do(dtype):
     X, y = sparse()
     X = (X * 9).astype(dtype)
-    ours, dense = (MLPClassifier(max_iter=2, random_state=0).fit(data, y) for data in (X, X.toarray()))
+    params = {"max_iter": 2, "random_state": 0, "engine": "tile"}
+    ours, dense = (MLPClassifier(**params).fit(data, y) for data in (X, X.toarray()))
     assert ours.coefs_[0].dtype == dense.coefs_[0].dtype
     assert_array_equal(ours.coefs_[0], dense.coefs_[0])
 
@@ -175,7 +175,8 @@ def test_any_type_of_number_will_do(dtype):
 @ignore_convergence
 def test_a_matrix_of_zeros_trains_the_biases():
     X, y = sp.csr_array((30, N_FEATURES)), np.full(30, 2.0)
-    ours, dense = (MLPRegressor(max_iter=50, random_state=0).fit(data, y) for data in (X, X.toarray()))
+    params = {"max_iter": 50, "random_state": 0, "engine": "tile"}
+    ours, dense = (MLPRegressor(**params).fit(data, y) for data in (X, X.toarray()))
     assert_array_equal(ours.predict(X), dense.predict(X.toarray()))
     assert ours.loss_curve_[-1] < ours.loss_curve_[0]
 
@@ -193,7 +194,7 @@ def test_the_data_are_left_as_they_were():
 @ignore_convergence
 def test_validation_data_partial_fit_and_fit_many():
     X, y = sparse()
-    params = {"max_iter": 3, "random_state": 0}
+    params = {"max_iter": 3, "random_state": 0, "engine": "tile"}
     ours = MLPClassifier(**params).fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
     dense = MLPClassifier(**params).fit(X[:100].toarray(), y[:100], X_val=X[100:].toarray(), y_val=y[100:])
     assert ours.validation_scores_ == dense.validation_scores_
