@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastmlp.engine.prediction import Predictor
 
 class Compiled:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         predictor: Predictor,
         n_threads: int | None,
         shape: Sequence[int],
@@ -15,5 +15,5 @@ class Compiled:
         pairs: bool = False,
         restored: tuple[NDArray[Any], NDArray[Any]] | None = None,
         finish: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
-    ) -> None: ...
+    ) -> Compiled: ...
     def __call__(self, X: ArrayLike, out: NDArray[Any] | None = None) -> Any: ...
