@@ -242,15 +242,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         softmax = self._several if output is None else output == "softmax"
         default = CrossEntropy if softmax else BinaryCrossEntropy
         loss = default() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
-        n_classes = len(self.classes_)
         if self._multilabel and output == "softmax":
             raise ValueError("output_activation='softmax' is for one class each; y are label indicators.")
         if isinstance(loss, CrossEntropy) and self._multilabel:
             raise ValueError(f"loss={loss.name!r} is for samples of one class each; y are label indicators.")
         if isinstance(loss, BinaryCrossEntropy) and self._several and output is None:
             raise ValueError(
-                f"loss={loss.name!r} is for two classes and label indicators; y has {n_classes} classes. "
-                "With output_activation='logistic' each of them has an output of its own."
+                f"loss={loss.name!r} is for two classes and label indicators; y has {len(self.classes_)} "
+                "classes. With output_activation='logistic' each of them has an output of its own."
             )
         if isinstance(loss, LogLikelihood) and not self._several:
             raise ValueError(
