@@ -138,6 +138,24 @@ def test_it_goes_on_after_a_kill(write, tmp_path):
     assert (out / "runs.jsonl").read_bytes().startswith(kept)
 
 
+def test_a_run_that_ctrl_c_breaks_off_is_not_done(write, tmp_path, monkeypatch):
+    study, out, train, n_fits = load_study(write()), tmp_path / "out", fastmlp.Trainer.train, 0
+
+    def interrupted(self, *args, **kwargs):
+        nonlocal n_fits
+        n_fits += 1
+        train(self, *args, **kwargs)
+        if n_fits == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fastmlp.Trainer, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, out, n_jobs=1)
+    assert (out / "runs.jsonl").read_bytes().count(b"\n") == 2
+    monkeypatch.undo()
+    assert without_times(run_study(study, out)) == without_times(run_study(study, tmp_path / "whole"))
+
+
 def test_quick_takes_one_seed_and_a_tenth_of_the_epochs(write, tmp_path):
     study = load_study(write(("max_iter = 3", "max_iter = 20")))
     records = run_study(study, tmp_path / "out", quick=True)

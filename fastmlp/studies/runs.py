@@ -8,7 +8,6 @@ import os
 import platform
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from fastmlp import tables
 from fastmlp.config import __version__
 from fastmlp.estimators import ESTIMATORS
-from fastmlp.progress import show_models_progress
+from fastmlp.progress import SILENT, show_models_progress
 from fastmlp.recipe import is_classification
 from fastmlp.studies.spec import Run, Study, built_parameters
 
@@ -144,19 +143,17 @@ def _run_all(study, runs, fingerprints, out, n_jobs, quick, progress) -> Iterato
         if n_jobs > 1:
             params.setdefault("n_threads", 1)
         model = estimator(**params, random_state=run.seed, callbacks=[lambda event: stop.is_set()])
-        return run, *_fit(model, split)
+        return run, model, _fit(model, split)
 
     with (
         (out / RUNS).open("a", encoding="utf-8") as file,
-        warnings.catch_warnings(),  # for all threads, which share the filters
         show_models_progress(progress, len(runs)) as bar,
     ):
-        warnings.simplefilter("ignore")  # the record says how a run ended
         pool = Parallel(n_jobs, require="sharedmem", return_as="generator_unordered")
         try:
-            for run, model, seconds, diverged in pool(delayed(fit)(run) for run in runs):
-                record = _record(run, fingerprints[run.key], model, split, seconds, diverged)
-                if not diverged:
+            for run, model, seconds in pool(delayed(fit)(run) for run in runs):
+                record = _record(run, fingerprints[run.key], model, split, seconds)
+                if record.epochs:
                     model.save(out / "models" / f"{record.fingerprint}.safetensors")
                 file.write(json.dumps(asdict(record)) + "\n")
                 file.flush()
@@ -167,19 +164,19 @@ def _run_all(study, runs, fingerprints, out, n_jobs, quick, progress) -> Iterato
             stop.set()  # after Ctrl-C or an error, what still runs ends with its epoch
 
 
-def _fit(model, split) -> tuple[Any, float, str]:
-    """Fit; return the model, the seconds, and how it diverged if it did before anything was learned."""
-    begun, diverged = time.perf_counter(), ""
-    try:
-        model.fit(split.X_train, split.y_train, X_val=split.X_val, y_val=split.y_val)
-    except ValueError as error:
-        if "network_" not in vars(model):
-            raise
-        diverged = str(error)
-    return model, time.perf_counter() - begun, diverged
+def _fit(model, split) -> float:
+    """Fit without a word: the record says how a run ended. Return the seconds.
+
+    Not by ``fit``, which takes Ctrl-C for the end of the training: a run that is broken off is not done.
+    """
+    begun = time.perf_counter()
+    model._check_params()
+    data = model._begin(split.X_train, split.y_train, None, split.X_val, split.y_val)
+    model._train(data, model.max_iter, SILENT)
+    return time.perf_counter() - begun
 
 
-def _record(run, fingerprint, model, split, seconds, diverged) -> Record:
+def _record(run, fingerprint, model, split, seconds) -> Record:
     parts = {
         "train": (split.X_train, split.y_train),
         "validation": (split.X_val, split.y_val),
@@ -193,11 +190,11 @@ def _record(run, fingerprint, model, split, seconds, diverged) -> Record:
         run.seed,
         run.params,
         fingerprint,
-        {name: None if diverged else float(model.score(*part)) for name, part in parts.items()},
+        {name: float(model.score(*part)) if model.n_iter_ else None for name, part in parts.items()},
         {"loss": history.loss, "val_loss": history.val_loss, "val_score": history.val_score},
         model.n_iter_,
         round(seconds, 4),
-        diverged or model._trainer.divergence,
+        model._trainer.divergence,
         {
             "fastmlp": __version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__,
             "python": platform.python_version(),
