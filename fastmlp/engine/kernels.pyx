@@ -19,6 +19,7 @@ from fastmlp.engine.core cimport (
     find_operations,
 )
 from fastmlp.engine.csrc cimport *
+from fastmlp.engine.sparse cimport borrow_csr
 from fastmlp.engine.update cimport update_vectors
 
 from fastmlp import activations
@@ -281,11 +282,8 @@ def sparse_forward(floating[:, ::1] weight, x, const int64_t[::1] rows, isa):
     """Return weight x^T for these rows of a CSR matrix, (n_units, padded samples)."""
     cdef:
         csr_t sparse
-        floating[::1] values = x.data
-        const int32_t[::1] columns = x.indices
-        const int64_t[::1] starts = x.indptr.astype(np.int64)
+        object alive = borrow_csr(&sparse, x, x.dtype)  # no-cython-lint: held until the kernel is done
         floating[:, ::1] out
-    sparse.values, sparse.columns, sparse.starts = &values[0], &columns[0], &starts[0]
     array = np.full((weight.shape[0], padded(len(rows))), np.nan, dtype=x.dtype)
     out = array
     find_kernels(isa, dtype_of(weight)).sparse_forward(
@@ -298,12 +296,9 @@ def sparse_gradient(floating[:, ::1] d, x, const int64_t[::1] rows, isa):
     """Return d x for these rows of a CSR matrix, a row of d (n_units, n_samples) at a time."""
     cdef:
         csr_t sparse
-        floating[::1] values = x.data
-        const int32_t[::1] columns = x.indices
-        const int64_t[::1] starts = x.indptr.astype(np.int64)
+        object alive = borrow_csr(&sparse, x, x.dtype)  # no-cython-lint: held until the kernel is done
         floating[:, ::1] out
         Py_ssize_t i
-    sparse.values, sparse.columns, sparse.starts = &values[0], &columns[0], &starts[0]
     array = np.zeros((d.shape[0], x.shape[1]), dtype=x.dtype)
     out = array
     for i in range(d.shape[0]):

@@ -1,11 +1,24 @@
 """The first layer of a batch of sparse rows, in place of the operations: it reads the rows itself."""
 
-from libc.stdint cimport int64_t
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.shares cimport at, block_t, itemsize_of, own_units
 from fastmlp.engine.walk cimport walk_t
+
+
+cdef object borrow_csr(csr_t *out, X, dtype):
+    """Point ``out`` at a CSR matrix, its values in this type; the caller keeps what is returned alive."""
+    # At least one element each, for there to be an address.
+    cdef const int32_t[::1] columns = np.ascontiguousarray(X.indices if X.nnz else [0], dtype=np.int32)
+    cdef const int64_t[::1] starts = np.ascontiguousarray(X.indptr, dtype=np.int64)
+    data = np.ascontiguousarray(X.data if X.nnz else [0], dtype=dtype)
+    cdef const uint8_t[::1] values = data.view(np.uint8)
+    out.values, out.columns, out.starts = &values[0], &columns[0], &starts[0]
+    return columns, starts, values
 
 
 cdef void sparse_forward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil:

@@ -25,7 +25,7 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.finish cimport finish, fold, unfinish
 from fastmlp.engine.gathering cimport gather
 from fastmlp.engine.shares cimport itemsize_of, strip_begin, strip_end
-from fastmlp.engine.sparse cimport sparse_forward, sparse_update
+from fastmlp.engine.sparse cimport borrow_csr, sparse_forward, sparse_update
 from fastmlp.engine.update cimport update_vectors
 
 from fastmlp import activations
@@ -232,17 +232,10 @@ cdef class Walk:
         return <char *>&view[0]
 
     cdef int set_inputs(self, X, dtype) except -1:
-        cdef const int32_t[::1] columns
-        cdef const int64_t[::1] starts
-        if not issparse(X):
+        if issparse(X):
+            self.keep_alive.append(borrow_csr(&self.walk.sparse, X, dtype))
+        else:
             self.keep_alive.append(borrow(&self.walk.inputs, X))
-            return 0
-        # At least one element each, for there to be an address.
-        columns = np.ascontiguousarray(X.indices if X.nnz else [0], dtype=np.int32)
-        starts = np.ascontiguousarray(X.indptr, dtype=np.int64)
-        self.walk.sparse.values = self.readable(np.ascontiguousarray(X.data if X.nnz else [0], dtype=dtype))
-        self.walk.sparse.columns, self.walk.sparse.starts = &columns[0], &starts[0]
-        self.keep_alive += [columns, starts]
         return 0
 
     cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1:
