@@ -149,26 +149,48 @@ def predict(
             errors.print(f"{len(frame)} predictions written to {out}", soft_wrap=True)
 
 
+@study_app.command("list")
+def study_list() -> None:
+    """Print the studies that come with fastmlp."""
+    with plain_messages():
+        for name in studies.published():
+            study = studies.load_study(name)
+            runs = sum(len(study.runs_of(group)) for group in study.groups.values())
+            of = f"{runs} runs, {len(study.claims)} claims"
+            console.print(f"[bold]{name}[/]  {study.title}: {of}", soft_wrap=True)
+
+
 @study_app.command("run")
 def study_run(
-    file: Annotated[Path, typer.Argument(help="A study: a TOML file of data, runs and tables.")],
-    out: Annotated[Path | None, typer.Option(help="The folder for runs, models and tables.")] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at a time; -1 for as many as there are cores.")] = -1,
-    quick: Annotated[bool, typer.Option("--quick", help="One seed and a tenth of the epochs.")] = False,
+    study: Annotated[str, typer.Argument(help="A study of the list, or a TOML file of your own.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for runs, models, tables and the page.")
+    ] = None,
+    jobs: Annotated[
+        str,
+        typer.Option(
+            help="Runs at a time, -1 for as many as there are cores; also a joblib backend, loky:4."
+        ),
+    ] = "-1",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One seed and a tenth of the data, to see whether it works.")
+    ] = False,
 ) -> None:
-    """Run what is not done yet of a study, and print its tables.
+    """Run what is not done yet of a study, and write its tables, pictures and page.
 
     Each run is kept as it ends, so that a study that was broken off goes on from there.
     """
     with plain_messages():
-        study = studies.load_study(file)
-        folder = out or Path("studies") / file.stem
-        records = studies.run_study(study, folder, n_jobs=jobs, quick=quick)
-        diverged = sum(bool(record.diverged) for record in records)
+        n_jobs, backend = _jobs(jobs)
+        loaded = studies.load_study(study)
+        folder = out or Path("studies") / (loaded.name + "-quick" * quick)
+        results = studies.run_study(loaded, folder, n_jobs=n_jobs, backend=backend, quick=quick)
+        diverged = sum(bool(record.diverged) for record in results.records)
         console.print(
-            f"[bold]{study.title}[/]: {len(records)} runs" + (f", {diverged} diverged" * bool(diverged))
+            f"[bold]{loaded.title}[/]: {len(results.records)} runs"
+            + (f", {diverged} diverged" * bool(diverged))
         )
-        for table, frame in studies.write_tables(study, records, folder):
+        for table, frame in studies.write_tables(results):
             console.print(f"\n[bold]{table.title}[/]")
             console.print(
                 frame.to_string(index=False, float_format="{:.4f}".format, na_rep=""), soft_wrap=True
@@ -217,3 +239,15 @@ def _sizes(text: str) -> tuple[int, ...]:
         raise ValueError(
             f"--hidden must be whole numbers separated by commas, such as 256,128, not {text!r}."
         ) from None
+
+
+def _jobs(text: str) -> tuple[int, str]:
+    """Return how many, and the backend: "4", "loky", or "loky:4"."""
+    backend, _, number = text.rpartition(":")
+    if not backend and not text.lstrip("-").isdigit():
+        backend, number = text, "-1"
+    try:
+        return int(number), backend or "threading"
+    except ValueError:
+        says = f"--jobs must be a number, a joblib backend, or both as loky:4, not {text!r}."
+        raise ValueError(says) from None

@@ -187,7 +187,7 @@ class Epochs:
         """Evaluate the validation data, (X, y, weights) or None, and write the epoch into the history."""
         val_loss = val_score = None
         if validation is not None:
-            val_loss, val_score = self._evaluate(*validation)
+            val_loss, val_score = self.evaluate(*validation)
         event = EpochEnd(
             self.n_epochs + 1, last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
             n_samples / max(seconds, 1e-9), self.network,
@@ -198,8 +198,23 @@ class Epochs:
         self.samples_seen += n_samples
         return event
 
-    def _evaluate(self, X, y, sample_weight):
-        """Return the validation loss, in the units of the training loss, and the score, in those of y."""
+    def evaluate(self, X, y, sample_weight=None) -> tuple[float, float]:
+        """Return loss and score of other data, as validation data have them after each epoch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like
+            Targets as for `Trainer.fit`.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        loss : float
+            In the units of the training loss, without penalties.
+        score : float
+            In the units of y.
+        """
         targets = y
         if self.target_preparation is not None:
             targets = np.asarray(y, dtype=np.float64).reshape(X.shape[0], -1)

@@ -92,6 +92,7 @@ def gradient_check(
     *,
     epsilons: Sequence[float] = (1e-2, 1e-3, 1e-4),
     n_per_layer: int = 3,
+    parameters: Sequence[tuple[int, str]] | None = None,
     random_state: Any = 0,
 ) -> GradientCheck:
     """Compare backpropagation with (L(w + epsilon) - L(w - epsilon)) / (2 epsilon) for a few parameters.
@@ -111,6 +112,9 @@ def gradient_check(
     epsilons : sequence of float, default=(1e-2, 1e-3, 1e-4)
     n_per_layer : int, default=3
         Weights, and as many biases and so on, that are drawn from each layer; all where there are no more.
+    parameters : sequence of (layer, name), optional
+        The parameters to check instead, layers counted from 0 and names as in `CheckedGradient`, such as
+        ``[(0, "W[21, 9]"), (1, "b[5]")]``.
     random_state : int, RandomState instance or None, default=0
         For that draw.
 
@@ -139,18 +143,40 @@ def gradient_check(
     double = _in_double(network)
     loss = double.check_loss(loss or _LOSSES.get(network.layers[-1].activation, "squared_error"))
     _, d_parameters, _ = double.gradients(X, y, loss)
-    rows = []
+    wanted = None if parameters is None else [(int(layer), name) for layer, name in parameters]
+    rows = {}
     for i, layer in enumerate(double.plan.layers):
         parts, gradients = (double.split_layer(layer, vector) for vector in (None, d_parameters))
         for part in ("weight", *layer.learned):
             letter = {"weight": "W", "bias": "b"}.get(part, part)
             values, gradient = parts[part].T, gradients[part].T  # W as in coefs_
-            for flat in np.sort(random_state.permutation(values.size)[:n_per_layer]):
-                index = np.unravel_index(flat, values.shape)
+            if wanted is None:
+                drawn = np.sort(random_state.permutation(values.size)[:n_per_layer])
+                indices = [tuple(map(int, np.unravel_index(flat, values.shape))) for flat in drawn]
+            else:
+                named = (_index(name, letter, values.shape) for at, name in wanted if at == i)
+                indices = [index for index in named if index is not None]
+            for index in indices:
                 numerical = tuple(_difference(double, values, index, e, X, y, loss) for e in epsilons)
                 name = f"{letter}[{', '.join(map(str, index))}]"
-                rows.append(CheckedGradient(i, name, float(gradient[index]), numerical))
-    return GradientCheck(epsilons, tuple(rows))
+                rows[i, name] = CheckedGradient(i, name, float(gradient[index]), numerical)
+    for one in wanted or ():
+        if one not in rows:
+            raise ValueError(
+                f"parameters: there is no {one!r}; layers are 0 to {i}, names such as 'W[2, 3]'."
+            )
+    return GradientCheck(epsilons, tuple(rows.values()))
+
+
+def _index(name: str, letter: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return where a parameter is, if it is one of an array with this letter and shape."""
+    head, _, rest = name.removesuffix("]").partition("[")
+    try:
+        index = tuple(int(part) for part in rest.split(","))
+    except ValueError:
+        return None
+    within = len(index) == len(shape) and all(0 <= i < n for i, n in zip(index, shape, strict=True))
+    return index if head == letter and within else None
 
 
 def _difference(network, values, index, epsilon, X, y, loss) -> float:

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import fastmlp
 from fastmlp.cli import app
-from fastmlp.studies import StudyError, load_study, run_study, table_frame
+from fastmlp.studies import StudyError, load_study, table_frame
+from fastmlp.studies import run_study as run
 from helpers.estimators import quietly
 
 STUDY = """
@@ -41,8 +42,8 @@ grid.weight_init = [{name = "normal", scale = 0.1}]
 [[tables]]
 title = "Width"
 runs = "width"
-show = ["train", "validation", "test", "loss", "epochs", "seconds"]
-published = {"hidden_layer_sizes=[16]" = 0.9}
+show = ["train", "validation", "test", "train loss", "epochs", "seconds"]
+published.test = {"hidden_layer_sizes=[16]" = 0.9}
 """
 
 
@@ -83,8 +84,12 @@ def test_every_point_is_run_with_every_seed(write, tmp_path):
     assert record.scores["test"] == alone.score(X_test, y_test)
     assert record.curves["val_score"] == alone.validation_scores_
     assert record.epochs == 3
-    model = fastmlp.load(tmp_path / "out" / "models" / f"{record.fingerprint}.safetensors")
+    model = fastmlp.load(tmp_path / "out" / record.model)
     np.testing.assert_array_equal(model.coefs_[0], alone.coefs_[0])
+
+
+def run_study(study, out, **options):
+    return run(study, out, **options).records
 
 
 def without_times(records):
@@ -156,11 +161,11 @@ def test_a_run_that_ctrl_c_breaks_off_is_not_done(write, tmp_path, monkeypatch):
     assert without_times(run_study(study, out)) == without_times(run_study(study, tmp_path / "whole"))
 
 
-def test_quick_takes_one_seed_and_a_tenth_of_the_epochs(write, tmp_path):
-    study = load_study(write(("max_iter = 3", "max_iter = 20")))
+def test_quick_takes_one_seed_and_a_tenth_of_the_data(write, tmp_path):
+    study = load_study(write())
     records = run_study(study, tmp_path / "out", quick=True)
     assert [record.seed for record in records] == [0] * 4
-    assert {record.epochs for record in records} == {2}
+    assert {(record.epochs, record.n_train) for record in records} == {(3, 200)}
     assert len(run_study(study, tmp_path / "out")) == 6  # and does not pass for the whole
 
 
@@ -184,15 +189,15 @@ def test_a_run_that_diverges_is_told_and_the_others_go_on(write, tmp_path, rate,
 
 def test_a_table_has_means_and_deviations(write, tmp_path):
     study = load_study(write())
-    records = run_study(study, tmp_path / "out")
-    frame = table_frame(study.tables[0], records)
+    results = run(study, tmp_path / "out")
+    records, frame = results.records, table_frame(study.tables[0], results)
     assert list(frame["run"]) == ["hidden_layer_sizes=[4]", "hidden_layer_sizes=[16]"]
     tests = [record.scores["test"] for record in records[2:4]]
     assert frame["test"][1] == pytest.approx(np.mean(tests))
     assert frame["test std"][1] == pytest.approx(np.std(tests, ddof=1))
-    assert frame["loss"][1] == pytest.approx(np.mean([record.loss for record in records[2:4]]))
-    assert frame["published"][1] == 0.9
-    assert np.isnan(frame["published"][0])
+    assert frame["train loss"][1] == pytest.approx(np.mean([one.losses["train"] for one in records[2:4]]))
+    assert frame["test published"][1] == 0.9
+    assert np.isnan(frame["test published"][0])
 
 
 def test_a_file_of_ones_own_and_real_targets(tmp_path):
@@ -225,8 +230,11 @@ def test_a_file_of_ones_own_and_real_targets(tmp_path):
         (("[[4], [16]]", "4"), "runs.width.grid.hidden_layer_sizes: must be a list of values"),
         (('"rmsprop"', '"rmsprob"'), "runs.rules.grid.solver: .* name='rmsprob' is not one of"),
         (("scale = 0.1", "scal = 0.1"), "runs.rules.grid.weight_init: .* will not do"),
-        (('runs = "width"', 'runs = "widht"'), r"tables\[0\].runs: 'widht' is none; did you mean 'width'"),
-        (('"loss", ', '"lossy", '), r"tables\[0\].show: 'lossy' is not one of"),
+        (
+            ('runs = "width"', 'runs = "widht"'),
+            r"tables\[0\].runs: 'widht' is none of the runs; did you mean 'width'",
+        ),
+        (('"train loss", ', '"lossy", '), r"tables\[0\].show: 'lossy' is not one of"),
         (("[data]", "[data"), "not a TOML file"),
     ],
 )

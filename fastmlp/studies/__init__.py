@@ -1,7 +1,14 @@
-"""Studies: experiments in a file. Data, a grid of runs, seeds and tables, run side by side and resumed."""
+"""Studies: experiments in a file. Data, runs, tables, figures and claims; run side by side, and resumed."""
 
-from fastmlp.studies.runs import Record, run_study
-from fastmlp.studies.spec import Study, StudyError, load_study
+from fastmlp.studies.claims import Verdict, judge
+from fastmlp.studies.reading import StudyError, load_study, published
+from fastmlp.studies.records import Record
+from fastmlp.studies.results import Results
+from fastmlp.studies.runs import run_study
+from fastmlp.studies.spec import Study
 from fastmlp.studies.tables import table_frame, write_tables
 
-__all__ = ["Record", "Study", "StudyError", "load_study", "run_study", "table_frame", "write_tables"]
+__all__ = [
+    "Record", "Results", "Study", "StudyError", "Verdict", "judge", "load_study", "published", "run_study",
+    "table_frame", "write_tables",
+]  # fmt: skip

@@ -2,79 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import platform
 import threading
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sklearn
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
-from fastmlp import tables
-from fastmlp.config import __version__
-from fastmlp.estimators import ESTIMATORS
-from fastmlp.progress import SILENT, show_models_progress
-from fastmlp.recipe import is_classification
-from fastmlp.studies.spec import Run, Study, built_parameters
+from fastmlp.progress import ModelsBar, show_models_progress
+from fastmlp.studies.halving import search_by_halving
+from fastmlp.studies.job import Job, do, load_data
+from fastmlp.studies.records import Record, Store, best_of, fingerprint, opened
+from fastmlp.studies.results import Results
+from fastmlp.studies.spec import Group, Run, Study, split
 
-#: A line for each run that is done.
-RUNS = "runs.jsonl"
-# Of the epochs; `quick` takes a tenth of them, and one seed.
-_QUICK = 10
-
-
-@dataclass
-class Record:
-    """A run that is done.
-
-    Attributes
-    ----------
-    key, group, point, seed, params
-        As in `Run`.
-    fingerprint : str
-        Of all that it depends on; a study that asks for something else runs it again.
-    scores : dict
-        By part, "train", "validation" and "test"; None of a run that diverged in its first epoch.
-    curves : dict
-        By name, "loss", "val_loss" and "val_score": a number for each epoch.
-    epochs : int
-    seconds : float
-    diverged : str
-        How, or nothing.
-    versions : dict
-        Of what made it.
-    """
-
-    key: str
-    group: str
-    point: str
-    seed: int
-    params: dict[str, Any]
-    fingerprint: str
-    scores: dict[str, float | None]
-    curves: dict[str, list[float]]
-    epochs: int
-    seconds: float
-    diverged: str
-    versions: dict[str, str]
-
-    @property
-    def loss(self) -> float | None:
-        """The training loss of the last epoch."""
-        return self.curves["loss"][-1] if self.curves["loss"] else None
+#: Backends of joblib whose jobs share this process's memory.
+_THREADS = ("threading", "sequential")
 
 
 def run_study(
-    study: Study, out: str | os.PathLike, *, n_jobs: int | None = -1, quick: bool = False, progress=None
-) -> list[Record]:
-    """Run what is not done yet, and return a record of every run, in the study's order.
+    study: Study,
+    out: str | os.PathLike,
+    *,
+    n_jobs: int | None = -1,
+    backend: str = "threading",
+    quick: bool = False,
+    progress: bool | None = None,
+) -> Results:
+    """Run what is not done yet of a study, and return the results of all of it.
 
     Parameters
     ----------
@@ -84,119 +40,158 @@ def run_study(
         where it is the same run of the same data.
     n_jobs : int or None, default=-1
         Runs at a time, as in joblib; each takes one core. The results do not depend on it.
+    backend : str, default="threading"
+        Of joblib. Threads share the data; processes of "loky", or those that a registered backend has
+        elsewhere, load them once each, and must see the same folders.
     quick : bool, default=False
-        One seed and a tenth of the epochs, to see whether a study works.
+        One seed and a tenth of the training and validation rows, to see whether a study works.
     progress : bool or None, default=None
         Whether to draw a progress bar; None draws one on a terminal, if rich is installed.
 
     Returns
     -------
-    list of Record
+    Results
+
+    Raises
+    ------
+    ValueError
+        If the folder holds something else, another process is at work there, or the data do not go with the
+        study; what was done until then is kept.
     """
-    out = Path(out)
-    (out / "models").mkdir(parents=True, exist_ok=True)
-    runs = [run for run in study.runs() if run.seed == 0 or not quick]
-    done = {record.fingerprint: record for record in read_records(out / RUNS)}
-    fingerprints = {run.key: _fingerprint(study, run, quick) for run in runs}
-    missing = [run for run in runs if fingerprints[run.key] not in done]
-    if missing:
-        for record in _run_all(study, missing, fingerprints, out, n_jobs, quick, progress):
-            done[record.fingerprint] = record
-    return [done[fingerprints[run.key]] for run in runs]
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 must be the number of runs at a time, or -1 for all cores.")
+    with opened(out) as store, show_models_progress(progress, _n_runs(study, quick)) as bar:
+        records = _Work(study, store, n_jobs, backend, quick, bar).all()
+    return Results(study, Path(out), records, quick)
 
 
-def read_records(path: Path) -> list[Record]:
-    """Return the records of a file; cut off a last line that a kill left half written."""
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    try:
-        return [Record(**json.loads(line)) for line in whole.splitlines()]
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: not the runs of a study ({error}); move it away to begin anew.") from None
+def _n_runs(study: Study, quick: bool) -> int:
+    """Return how many runs there are; those of a halving search, which decides that itself, count as one."""
+    groups = study.groups.values()
+    return sum(max(1, len(list(group.points()))) * (1 if quick else group.seeds) for group in groups)
 
 
-def _fingerprint(study: Study, run: Run, quick: bool) -> str:
-    """Return a digest of all that a run depends on."""
-    whole = {"data": asdict(study.data), "params": run.params, "seed": run.seed, "quick": quick}
-    text = json.dumps([run.key, whole], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+class _Work:
+    """The runs of a study on their way into its store."""
 
+    def __init__(self, study: Study, store: Store, n_jobs, backend: str, quick: bool, bar: ModelsBar):
+        self._study, self._store, self._quick, self._bar = study, store, quick, bar
+        self._backend = backend
+        with parallel_config(backend, n_jobs=n_jobs):  # a wrong one is told before anything runs
+            self._n_jobs = effective_n_jobs(n_jobs)
+        self._records: dict[str, list[Record]] = {}
 
-def _run_all(study, runs, fingerprints, out, n_jobs, quick, progress) -> Iterator[Record]:
-    """Yield each record as its run ends, once it is in the file."""
-    data = study.data
-    split = tables.load_split(data.name, data.target, data.validation, data.test, data.seed)
-    classify = data.estimator == "MLPClassifier" if data.estimator else is_classification(split.y_train)
-    estimator = ESTIMATORS["MLPClassifier" if classify else "MLPRegressor"]
-    n_jobs = max(1, min(effective_n_jobs(n_jobs), len(runs)))
-    stop = threading.Event()
+    def all(self) -> list[Record]:
+        """Do what is not done, and return the records in the study's order."""
+        for wave in self._study.waves():
+            runs = {group.name: self._runs(group) for group in wave}
+            done = self._do([run for of_group in runs.values() for run in of_group])
+            for group in wave:
+                if group.is_open:
+                    self._records[group.name] = self._search(group)
+                else:
+                    self._records[group.name] = [done[run.key] for run in runs[group.name]]
+        return [record for name in self._study.groups for record in self._records[name]]
 
-    def fit(run):
-        params = built_parameters(run.params)
-        if quick:
-            params["max_iter"] = max(1, params.get("max_iter", estimator().max_iter) // _QUICK)
-        if n_jobs > 1:
-            params.setdefault("n_threads", 1)
-        model = estimator(**params, random_state=run.seed, callbacks=[lambda event: stop.is_set()])
-        return run, model, _fit(model, split)
+    def _runs(self, group: Group) -> list[Run]:
+        runs = self._study.runs_of(group, self._params_before(group))
+        return [run for run in runs if run.seed == 0 or not self._quick]
 
-    with (
-        (out / RUNS).open("a", encoding="utf-8") as file,
-        show_models_progress(progress, len(runs)) as bar,
-    ):
-        pool = Parallel(n_jobs, require="sharedmem", return_as="generator_unordered")
-        try:
-            for run, model, seconds in pool(delayed(fit)(run) for run in runs):
-                record = _record(run, fingerprints[run.key], model, split, seconds)
-                if record.epochs:
-                    model.save(out / "models" / f"{record.fingerprint}.safetensors")
-                file.write(json.dumps(asdict(record)) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-                bar.advance(1, done=True)
+    def _params_before(self, group: Group) -> dict[str, Any] | None:
+        """Return the parameters that a group takes from one that is done."""
+        if group.continues:
+            return self._sources(group.continues)[0].params
+        return best_of(self._records[group.best_of]).params if group.best_of else None
+
+    def _sources(self, reference: str) -> list[Record]:
+        group, point = split(reference)
+        return [record for record in self._records[group] if not point or record.point == point]
+
+    def _job(self, run: Run) -> Job:
+        source = None
+        if run.continues:
+            sources = self._sources(run.continues)
+            source = next((record for record in sources if record.seed == run.seed), sources[0])
+            if not source.model:
+                raise ValueError(
+                    f"runs.{run.group}.continues: {source.key} diverged; there is no model of it."
+                )
+        data, quick = self._study.data, self._quick
+        return Job(
+            data, run, fingerprint(data, run, quick, source), self._store.folder, quick,
+            1 if self._n_jobs > 1 else None, source.model if source else "",
+        )  # fmt: skip
+
+    def _do(self, runs: list[Run]) -> dict[str, Record]:
+        """Return a record of each run, by its key."""
+        jobs = {run.key: self._job(run) for run in runs}
+        missing = [job for job in jobs.values() if self._store.get(job.fingerprint) is None]
+        self._bar.advance(len(jobs) - len(missing))
+        for record in self._did(missing):
+            self._store.add(record)
+        done = {key: self._store.get(job.fingerprint) for key, job in jobs.items()}
+        return {key: record for key, record in done.items() if record is not None}
+
+    def _did(self, jobs: list[Job]) -> Iterator[Record]:
+        """Do jobs side by side; yield each record as its run ends."""
+        if not jobs:
+            return
+        load_data(self._study.data, self._quick)  # once, for all threads
+        n_jobs = min(self._n_jobs, len(jobs))
+        if self._backend in _THREADS:
+            pool = Parallel(n_jobs, backend=self._backend, return_as="generator_unordered")
+            stop = threading.Event()
+            try:
+                for record in pool(delayed(self._with_progress)(job, stop) for job in jobs):
+                    if record is not None:
+                        yield record
+            finally:
+                stop.set()  # after Ctrl-C or an error, what still runs ends with its epoch
+        else:
+            for record in _elsewhere(jobs, n_jobs, self._backend):
+                self._bar.advance(1, done=True)
                 yield record
-        finally:
-            stop.set()  # after Ctrl-C or an error, what still runs ends with its epoch
+
+    def _with_progress(self, job: Job, stop: threading.Event | None = None) -> Record | None:
+        """Do a job, which moves the bar with every epoch."""
+        drawn = 0.0
+
+        def advance(share: float) -> None:
+            nonlocal drawn
+            drawn += share
+            self._bar.advance(share)
+
+        record = do(job, stop, advance)
+        score = None if record is None else record.scores["validation"]
+        self._bar.advance(1 - drawn, done=True, score=score)
+        return record
+
+    def _search(self, group: Group) -> list[Record]:
+        """Do a halving search, by threads."""
+        data = load_data(self._study.data, self._quick)
+
+        def run(one: Run) -> Record:
+            job = self._job(one)
+            record = self._store.get(job.fingerprint)
+            if record is None:
+                record = do(job)
+                assert record is not None  # nothing tells it to stop
+                self._store.add(record)
+            return record
+
+        before = self._params_before(group)
+        params = {**(group.base if before is None else before), **group.set}
+        found = search_by_halving(group, params, len(data.y_train), self._n_jobs, run)
+        self._bar.advance(1, done=True)
+        return found
 
 
-def _fit(model, split) -> float:
-    """Fit without a word: the record says how a run ended. Return the seconds.
-
-    Not by ``fit``, which takes Ctrl-C for the end of the training: a run that is broken off is not done.
-    """
-    begun = time.perf_counter()
-    model._check_params()
-    data = model._begin(split.X_train, split.y_train, None, split.X_val, split.y_val)
-    model._train(data, model.max_iter, SILENT)
-    return time.perf_counter() - begun
-
-
-def _record(run, fingerprint, model, split, seconds) -> Record:
-    parts = {
-        "train": (split.X_train, split.y_train),
-        "validation": (split.X_val, split.y_val),
-        "test": (split.X_test, split.y_test),
-    }
-    history = model._trainer.history
-    return Record(
-        run.key,
-        run.group,
-        run.point,
-        run.seed,
-        run.params,
-        fingerprint,
-        {name: float(model.score(*part)) if model.n_iter_ else None for name, part in parts.items()},
-        {"loss": history.loss, "val_loss": history.val_loss, "val_score": history.val_score},
-        model.n_iter_,
-        round(seconds, 4),
-        model._trainer.divergence,
-        {
-            "fastmlp": __version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    )  # fmt: skip
+def _elsewhere(jobs: list[Job], n_jobs: int, backend: str) -> Iterator[Record]:
+    """Do jobs in other processes; yield each record as its run ends, or as a few do."""
+    try:
+        pool = Parallel(n_jobs, backend=backend, batch_size=1, return_as="generator_unordered")
+    except (ValueError, NotImplementedError):  # a backend that returns only when all is done
+        for i in range(0, len(jobs), n_jobs):
+            yield from Parallel(n_jobs, backend=backend)(delayed(do)(job) for job in jobs[i : i + n_jobs])
+    else:
+        yield from pool(delayed(do)(job) for job in jobs)

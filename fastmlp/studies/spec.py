@@ -1,55 +1,24 @@
-"""What a study file says: data, runs and tables. Whatever is wrong with it is told before anything runs."""
+"""What a study is: data, groups of runs, and what to tabulate, draw and check of them."""
 
 from __future__ import annotations
 
-import difflib
 import json
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from sklearn.model_selection import ParameterGrid
+from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from fastmlp import augmentations, initializers, losses, optimizers, schedules
-from fastmlp.estimators import ESTIMATORS
-
-#: What parameters that are not plain values are instances of: {"name": ..., and what its class takes}.
-_OBJECTS: dict[str, Mapping[str, type]] = {
-    "solver": optimizers.BY_NAME,
-    "learning_rate": schedules.BY_NAME,
-    "loss": losses.BY_NAME,
-    "weight_init": initializers.BY_NAME,
-    "augmentation": augmentations.BY_NAME,
-}
-#: Of each run, what a table can show beside its parameters.
-SHOWN = ("train", "validation", "test", "loss", "epochs", "seconds")
-
-# The keys of each part of a file: the types of what they may hold, and whether they are needed.
-_STUDY = {
-    "title": ((str,), True), "about": ((str,), False), "data": ((dict,), True), "base": ((dict,), False),
-    "runs": ((dict,), True), "tables": ((list,), False),
-}  # fmt: skip
-_DATA = {
-    "name": ((str,), True), "target": ((str,), False), "estimator": ((str,), False), "seed": ((int,), False),
-    "validation": ((int, float), False), "test": ((int, float), False),
-}  # fmt: skip
-_RUNS = {
-    "about": ((str,), False), "seeds": ((int,), False), "set": ((dict,), False), "grid": ((dict,), False),
-}  # fmt: skip
-_TABLE = {
-    "title": ((str,), True), "runs": ((str,), True), "show": ((list,), False), "published": ((dict,), False),
-}  # fmt: skip
-
-
-class StudyError(ValueError):
-    """A study file that is not what it should be; the message names the file, the key and what is allowed."""
+from fastmlp.studies.distributions import sampled_from
+from fastmlp.studies.measures import Check
 
 
 @dataclass(frozen=True)
 class Data:
-    """The data of a study: a built-in set or a file, and how its parts are set aside."""
+    """The data of a study: a built-in set or a file, and how its parts are set aside.
+
+    Features are multiplied by ``scale``; None leaves them as they are.
+    """
 
     name: str
     target: str | None = None
@@ -57,202 +26,301 @@ class Data:
     validation: float = 0.1
     test: float = 0.2
     seed: int = 0
+    scale: float | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """One fit: a group's parameters at one point of its grid, and a seed."""
+    """One fit: a group's parameters at one of its points, and a seed.
+
+    Attributes
+    ----------
+    group, point : str
+    seed : int
+    params : dict
+        Parameters of the estimator, as the file has them.
+    train : int or None
+        Train on so many of the first training rows; None for all.
+    continues : str or None
+        The run, ``group/point``, whose model is trained on.
+    wants_train_score : bool
+        Whether the training data are scored after every epoch.
+    snapshots : tuple of int
+        Epochs after which the first layer's weights are kept, 0 for the start.
+    """
 
     group: str
     point: str
     seed: int
     params: dict[str, Any]
+    train: int | None = None
+    continues: str | None = None
+    wants_train_score: bool = False
+    snapshots: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The group and its point, as a study file refers to them."""
+        return joined(self.group, self.point)
 
     @property
     def key(self) -> str:
         """The name of this run within its study."""
-        return "/".join([self.group, *filter(None, [self.point]), f"seed {self.seed}"])
+        return f"{self.name}/seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search among points that are drawn at random.
+
+    Attributes
+    ----------
+    kind : {"random", "halving"}
+        Whether all of them are trained in full, or few go on to more epochs or samples.
+    over : dict
+        By parameter, a list of values or a range, as the file has it.
+    n : int
+        How many points.
+    seed : int
+        For drawing them.
+    resource : {"max_iter", "n_samples"}
+        What a halving search gives more of to fewer points.
+    factor : int
+        How many times more to how many times fewer.
+    smallest, largest : int
+        Of the resource.
+    """
+
+    kind: str
+    over: dict[str, Any]
+    n: int = 10
+    seed: int = 0
+    resource: str = "max_iter"
+    factor: int = 3
+    smallest: int = 1
+    largest: int | None = None
+
+    def distributions(self) -> dict[str, Any]:
+        """Return what scikit-learn's searches draw from."""
+        return {name: sampled_from(values) for name, values in self.over.items()}
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that belong together: their parameters, a grid over some of them, and seeds."""
+    """Runs that belong together: their parameters and points, and seeds.
+
+    A group has a list of named points, a grid, a search, or a single point without a name. With
+    ``continues`` its runs train on the models of another group, with ``best_of`` they take the parameters of
+    its best point.
+    """
 
     name: str
-    about: str
-    params: dict[str, Any]
-    grid: dict[str, list[Any]]
-    seeds: int
+    about: str = ""
+    base: dict[str, Any] = field(default_factory=dict)
+    set: dict[str, Any] = field(default_factory=dict)
+    list: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grid: dict[str, Any] = field(default_factory=dict)
+    search: Search | None = None
+    seeds: int = 1
+    train: int | None = None
+    continues: str | None = None
+    best_of: str | None = None
 
-    def runs(self) -> Iterator[Run]:
-        """Yield every point of the grid with every seed."""
-        for point in ParameterGrid(self.grid):
-            point = {name: point[name] for name in self.grid}  # in the file's order, not the alphabet's
-            label = ", ".join(f"{name}={json.dumps(value)}" for name, value in point.items())
-            for seed in range(self.seeds):
-                yield Run(self.name, label, seed, {**self.params, **point})
+    @property
+    def is_open(self) -> bool:
+        """Whether its points are known only while it runs."""
+        return self.search is not None and self.search.kind == "halving"
+
+    @property
+    def after(self) -> str | None:
+        """The group that must be done before."""
+        before = self.continues or self.best_of
+        return None if before is None else split(before)[0]
+
+    def points(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the name and the own parameters of each point; none of a group that is open."""
+        if self.is_open:
+            return
+        if self.list:
+            yield from self.list.items()
+        elif self.search is not None:
+            drawn = ParameterSampler(
+                self.search.distributions(), self.search.n, random_state=self.search.seed
+            )
+            for point in drawn:
+                point = {name: plain(point[name]) for name in self.search.over}
+                yield labelled(point), point
+        else:
+            for point in ParameterGrid(self.grid):
+                point = {name: point[name] for name in self.grid}  # in the file's order, not the alphabet's
+                yield labelled(point), point
 
 
 @dataclass(frozen=True)
 class Table:
-    """What to tabulate of a group: a row for each point, means over the seeds, published figures."""
+    """What to tabulate: a row for each point, means over the seeds, published figures beside them.
+
+    Attributes
+    ----------
+    runs : tuple of str
+        Groups, or points of them.
+    show : tuple of str
+        See `fastmlp.studies.measures.MEASURES`.
+    published : dict
+        By measure, by row.
+    scale : dict
+        By measure, what ours is multiplied with before it stands beside the published one.
+    """
 
     title: str
-    runs: str
-    show: tuple[str, ...]
-    published: dict[str, float]
+    runs: tuple[str, ...]
+    show: tuple[str, ...] = ("validation", "test")
+    published: dict[str, dict[str, float]] = field(default_factory=dict)
+    scale: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What to draw: a kind of picture of `fastmlp.plots`, and of which runs.
+
+    Attributes
+    ----------
+    runs : tuple of str
+        Groups, or points of them; pictures of one model take the first.
+    options : dict
+        What else the kind takes, see `fastmlp.studies.figures.KINDS`.
+    """
+
+    kind: str
+    title: str
+    caption: str = ""
+    runs: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, and the checks that must all hold for it."""
+
+    claim: str
+    checks: tuple[Check, ...]
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Why some rows differ from the published figures, and checks on the runs that show it."""
+
+    rows: tuple[str, ...]
+    because: str
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class GradientChecks:
+    """Backpropagation beside central differences, at the start of the first run of a group or point.
+
+    Attributes
+    ----------
+    of : str
+    epsilons : tuple of float
+    samples_per_class : int
+        The first of each class.
+    parameters : tuple of (int, str)
+        Layer and name, as `fastmlp.gradient_check` takes them; empty for a few of each layer.
+    published : dict
+        By "LAYER NAME", the published difference at the first epsilon.
+    """
+
+    of: str
+    epsilons: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)
+    samples_per_class: int = 1
+    parameters: tuple[tuple[int, str], ...] = ()
+    published: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Study:
     """A study file, read and checked."""
 
+    name: str
     title: str
     about: str
+    source: str
+    choices: tuple[str, ...]
     data: Data
     groups: dict[str, Group]
     tables: tuple[Table, ...]
+    figures: tuple[Figure, ...]
+    claims: tuple[Claim, ...]
+    differences: tuple[Difference, ...]
+    gradient_check: GradientChecks | None = None
 
-    def runs(self) -> list[Run]:
-        """Return all runs, in the file's order."""
-        return [run for group in self.groups.values() for run in group.runs()]
+    def waves(self) -> list[list[Group]]:
+        """Return the groups in the order in which they can run; those of a wave can run side by side."""
+        waves: list[list[Group]] = []
+        done: set[str | None] = {None}
+        rest = list(self.groups.values())
+        while rest:
+            waves.append([group for group in rest if group.after in done])
+            done |= {group.name for group in waves[-1]}
+            rest = [group for group in rest if group.name not in done]
+        return waves
 
-
-def load_study(path: str | Path) -> Study:
-    """Return the study that a TOML file describes.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    StudyError
-        If it is no TOML, or a key, a type or a value is wrong.
-    """
-    path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: not a TOML file ({error}).") from None
-    return _Reader(str(path)).study(content)
-
-
-class _Reader:
-    """Reads one file; knows its name for what it has to say."""
-
-    def __init__(self, path: str):
-        self._path = path
-        self._parameters: dict[str, Any] = {}
-
-    def wrong(self, key: str, says: str) -> StudyError:
-        return StudyError(f"{self._path}: {key}: {says}")
-
-    def study(self, content: dict[str, Any]) -> Study:
-        self.check("", content, _STUDY)
-        data = self.data(content["data"])
-        kinds = [data.estimator] if data.estimator else list(ESTIMATORS)
-        self._parameters = {name: kind for kind in kinds for name in ESTIMATORS[kind]().get_params()}
-        base = self.parameters("base", content.get("base", {}))
-        if not content["runs"]:
-            raise self.wrong("runs", "there must be at least one, such as [runs.baseline].")
-        groups = {name: self.group(name, runs, base) for name, runs in content["runs"].items()}
-        tables = [
-            self.table(f"tables[{i}]", table, groups) for i, table in enumerate(content.get("tables", []))
-        ]
-        return Study(content["title"], content.get("about", ""), data, groups, tuple(tables))
-
-    def check(self, key: str, content: Any, allowed: Mapping[str, tuple[tuple[type, ...], bool]]) -> None:
-        """Refuse keys that are not known, those that are missing, and values of another type."""
-        if not isinstance(content, dict):
-            raise self.wrong(key, f"must be a table of keys and values, not {content!r}.")
-        for name, value in content.items():
-            inner = f"{key}.{name}" if key else name
-            if name not in allowed:
-                raise self.wrong(inner, f"is not known; {_nearest(name, allowed)}")
-            types, _ = allowed[name]
-            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-                wanted = " or ".join(_TYPE_NAMES[one] for one in types)
-                raise self.wrong(inner, f"must be {wanted}, not {value!r}.")
-        for name, (_, is_needed) in allowed.items():
-            if is_needed and name not in content:
-                raise self.wrong(f"{key}.{name}" if key else name, "is missing.")
-
-    def data(self, content: dict[str, Any]) -> Data:
-        self.check("data", content, _DATA)
-        data = Data(**content)
-        for name in ("validation", "test"):
-            share = getattr(data, name)
-            if not (0 < share < 1 or (isinstance(share, int) and share >= 1)):
-                raise self.wrong(f"data.{name}", f"must be a share below 1 or a number of rows, not {share}.")
-        if data.estimator is not None and data.estimator not in ESTIMATORS:
-            choices = " or ".join(ESTIMATORS)
-            raise self.wrong("data.estimator", f"must be {choices}, not {data.estimator!r}.")
-        return data
-
-    def group(self, name: str, content: Any, base: dict[str, Any]) -> Group:
-        key = f"runs.{name}"
-        self.check(key, content, _RUNS)
-        seeds = content.get("seeds", 1)
-        if seeds < 1:
-            raise self.wrong(f"{key}.seeds", f"must be at least 1, not {seeds}.")
-        grid = {}
-        for parameter, values in content.get("grid", {}).items():
-            if not isinstance(values, list) or not values:
-                raise self.wrong(f"{key}.grid.{parameter}", f"must be a list of values, not {values!r}.")
-            grid[parameter] = [
-                self.parameters(f"{key}.grid", {parameter: value})[parameter] for value in values
-            ]
-        own = self.parameters(f"{key}.set", content.get("set", {}))
-        return Group(name, content.get("about", ""), {**base, **own}, grid, seeds)
-
-    def parameters(self, key: str, content: dict[str, Any]) -> dict[str, Any]:
-        """Return parameters of the estimator as the file has them, once they are found to be some."""
-        for name, value in content.items():
-            if name in ("random_state", "callbacks") or name not in self._parameters:
-                says = "belongs to the study; leave it out." if name in self._parameters else (
-                    f"is not a parameter of {' or '.join(ESTIMATORS)}; {_nearest(name, self._parameters)}"
+    def runs_of(self, group: Group, best: dict[str, Any] | None = None) -> list[Run]:
+        """Return the runs of a group; ``best`` are the parameters of the point that it takes them from."""
+        runs = []
+        for point, own in group.points():
+            params = {**(group.base if best is None else best), **group.set, **own}
+            name = joined(group.name, point)
+            for seed in range(group.seeds):
+                runs.append(
+                    Run(
+                        group.name, point, seed, params, group.train, group.continues,
+                        self._wants_train_score(name), self._snapshots(name),
+                    )
                 )  # fmt: skip
-                raise self.wrong(f"{key}.{name}", says)
-            try:
-                built = built_parameters({name: value})
-                kind = ESTIMATORS[self._parameters[name]]
-                kind(**built)._validate_params()
-            except (TypeError, ValueError) as error:
-                raise self.wrong(f"{key}.{name}", f"{value!r} will not do: {error}") from None
-        return content
+        return runs
 
-    def table(self, key: str, content: Any, groups: dict[str, Group]) -> Table:
-        self.check(key, content, _TABLE)
-        if content["runs"] not in groups:
-            raise self.wrong(
-                f"{key}.runs", f"{content['runs']!r} is none; {_nearest(content['runs'], groups)}"
-            )
-        show = tuple(content.get("show", ("validation", "test")))
-        for one in show:
-            if one not in SHOWN:
-                raise self.wrong(f"{key}.show", f"{one!r} is not one of {', '.join(SHOWN)}.")
-        return Table(content["title"], content["runs"], show, content.get("published", {}))
+    def names(self, reference: str) -> list[str]:
+        """Return the names of the runs of a group, or of a point of it, as far as they are known."""
+        group, point = split(reference)
+        points = [point] if point else [name for name, _ in self.groups[group].points()]
+        return [joined(group, name) for name in points]
 
+    def _wants_train_score(self, name: str) -> bool:
+        drawn = [one for figure in self.figures if figure.kind == "curves" for one in figure.runs]
+        stated: list[Claim | Difference] = [*self.claims, *self.differences]
+        told = [check for one in stated for check in one.checks]
+        asked = [term.run for check in told for term in check.terms if term.needs_train_score]
+        return any(reference in (name, split(name)[0]) for reference in (*drawn, *asked))
 
-_TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
+    def _snapshots(self, name: str) -> tuple[int, ...]:
+        epochs: set[int] = set()
+        for figure in self.figures:
+            if figure.kind == "first_layer" and {name, split(name)[0]} & set(figure.runs):
+                epochs |= set(figure.options.get("epochs", ()))
+        return tuple(sorted(epochs))
 
 
-def _nearest(name: str, known) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}."
+def joined(group: str, point: str) -> str:
+    """Return the name of a point as a study file refers to it."""
+    return f"{group}/{point}" if point else group
 
 
-def built_parameters(params: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters as the estimators take them, objects made of tables with a ``name``."""
-    return {name: _built(name, value) for name, value in params.items()}
+def split(reference: str) -> tuple[str, str]:
+    """Return the group and the point of a name; the point is empty where it names the whole group."""
+    group, _, point = reference.partition("/")
+    return group, point
 
 
-def _built(parameter: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return [_built(parameter, one) for one in value]
-    if not isinstance(value, dict) or parameter not in _OBJECTS:
-        return value
-    choices, settings = _OBJECTS[parameter], dict(value)
-    name = settings.pop("name", None)
-    if name not in choices:
-        raise ValueError(f"name={name!r} is not one of {', '.join(choices)}.")
-    return choices[name](**settings)
+def labelled(point: dict[str, Any]) -> str:
+    """Return the name of a point of a grid or a search."""
+    return ", ".join(f"{name}={json.dumps(value)}" for name, value in point.items())
+
+
+def plain(value: Any) -> Any:
+    """Return what a distribution drew as a number that a file can hold, of four digits."""
+    value = value.item() if hasattr(value, "item") else value
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,55 +1,129 @@
-"""The tables of a study: a row for each point of a grid, means over the seeds, published figures."""
+"""The tables of a study: a row for each point, means over the seeds, published figures beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from fastmlp.storage import replacing
-from fastmlp.studies.runs import Record
-from fastmlp.studies.spec import Study, Table
+from fastmlp.studies.measures import SCORES, shown
+from fastmlp.studies.records import Record, mean, points_of
+from fastmlp.studies.results import Results
+from fastmlp.studies.spec import Difference, Table, split
+
+#: From here on a score that is not the published one wants an explanation.
+_A_POINT = 0.01
 
 
-def table_frame(table: Table, records: Iterable[Record]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Gap:
+    """A figure of ours that is more than a point from the published one.
+
+    Attributes
+    ----------
+    table, row, measure : str
+    ours, published : float
+    difference : Difference or None
+        The study's explanation, if it has one for this row.
+    """
+
+    table: str
+    row: str
+    measure: str
+    ours: float
+    published: float
+    difference: Difference | None
+
+
+def rows_of(table: Table, results: Results) -> dict[str, list[Record]]:
+    """Return the runs of each row, by its name: the point alone where all are of one group."""
+    records = [record for reference in table.runs for record in results.of(reference)]
+    of_one = len({record.group for record in records}) == 1
+    return {(split(name)[1] or name) if of_one else name: runs for name, runs in points_of(records).items()}
+
+
+def table_frame(table: Table, results: Results) -> pd.DataFrame:
     """Return a data frame: a row for each point, a column for each of ``table.show``.
 
-    Where a point has several seeds, a second column has their standard deviation. A point whose run diverged
-    in its first epoch has no scores.
+    Where a point has several seeds, a second column has their standard deviation; a third has the published
+    figures, if there are any. A point whose runs diverged in their first epoch has no scores.
     """
-    of_points: dict[str, list[Record]] = {}
-    for record in records:
-        if record.group == table.runs:
-            of_points.setdefault(record.point or record.group, []).append(record)
-    rows = []
-    for point, runs in of_points.items():
-        row: dict[str, object] = {"run": point}
-        for name in table.show:
-            values = [value for value in (_value(run, name) for run in runs) if value is not None]
-            row[name] = np.mean(values) if values else np.nan
-            if len(runs) > 1:
-                row[f"{name} std"] = np.std(values, ddof=1) if len(values) > 1 else np.nan
-        if table.published:
-            row["published"] = table.published.get(point, np.nan)
-        if any(run.diverged for run in runs):
-            row["diverged"] = sum(bool(run.diverged) for run in runs)
-        rows.append(row)
-    return pd.DataFrame(rows)
+    rows = rows_of(table, results)
+    has_seeds = any(len(runs) > 1 for runs in rows.values())
+    frame = pd.DataFrame({"run": list(rows)})
+    for name in table.show:
+        factor = table.scale.get(name, 1)
+        frame[name] = [factor * mean(runs, name) for runs in rows.values()]
+        if has_seeds:
+            frame[f"{name} std"] = [factor * _deviation(runs, name) for runs in rows.values()]
+        if name in table.published:
+            frame[f"{name} published"] = [table.published[name].get(row, np.nan) for row in rows]
+    diverged = [sum(bool(run.diverged) for run in runs) for runs in rows.values()]
+    if any(diverged):
+        frame["diverged"] = diverged
+    return frame
 
 
-def _value(record: Record, name: str) -> float | None:
-    return record.scores[name] if name in record.scores else getattr(record, name)
+def _deviation(runs: list[Record], measure: str) -> float:
+    values = [value for value in (run.measure(measure) for run in runs) if value is not None]
+    return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
 
 
-def write_tables(study: Study, records: Iterable[Record], out: Path) -> list[tuple[Table, pd.DataFrame]]:
-    """Write every table as CSV into the folder ``tables`` of ``out``; return them."""
-    folder, records, written = Path(out) / "tables", list(records), []
+def readable(frame: pd.DataFrame, is_accuracy: bool) -> pd.DataFrame:
+    """Return a table as people read it: accuracies in percent, deviations behind their means."""
+    shown_columns: dict[str, list[str]] = {"run": list(frame["run"])}
+    for name in frame.columns[1:]:
+        measure = name.removesuffix(" published")
+        if name.endswith(" std"):
+            continue
+        if name == "diverged":
+            shown_columns[name] = [str(n or "") for n in frame[name]]
+            continue
+        cells = [shown(measure, value, is_accuracy) if np.isfinite(value) else "–" for value in frame[name]]
+        if f"{name} std" in frame:
+            deviations = [
+                f" ± {shown(measure, value, is_accuracy).removesuffix(' %')}" if np.isfinite(value) else ""
+                for value in frame[f"{name} std"]
+            ]
+            cells = [
+                f"{cell.removesuffix(' %')}{deviation}{' %' * cell.endswith(' %')}"
+                for cell, deviation in zip(cells, deviations, strict=True)
+            ]
+        shown_columns[name] = ["" if cell == "–" and name.endswith("published") else cell for cell in cells]
+    return pd.DataFrame(shown_columns)
+
+
+def gaps(results: Results) -> Iterator[Gap]:
+    """Yield what is more than a point from the published figures."""
+    explained = {
+        name: one for one in results.study.differences for row in one.rows for name in _names(row, results)
+    }
+    for table in results.study.tables:
+        for row, runs in rows_of(table, results).items():
+            for measure, figures in table.published.items():
+                ours = table.scale.get(measure, 1) * mean(runs, measure)
+                if row in figures and measure in SCORES and not abs(ours - figures[row]) <= _A_POINT:
+                    yield Gap(table.title, row, measure, ours, figures[row], explained.get(runs[0].name))
+
+
+def _names(reference: str, results: Results) -> list[str]:
+    return list(points_of(results.of(reference)))
+
+
+def write_tables(results: Results) -> list[tuple[Table, pd.DataFrame]]:
+    """Write every table as CSV and as Markdown into the folder ``tables`` of the study's; return them."""
+    folder, written = results.folder / "tables", []
     folder.mkdir(parents=True, exist_ok=True)
-    for i, table in enumerate(study.tables, 1):
-        frame = table_frame(table, records)
-        with replacing(folder / f"{i}-{table.runs}.csv") as file:
-            frame.to_csv(file, index=False)
+    for i, table in enumerate(results.study.tables, 1):
+        frame = table_frame(table, results)
+        stem = f"{i}-{'-'.join(dict.fromkeys(split(one)[0] for one in table.runs))}"[:60]
+        with replacing(folder / f"{stem}.csv") as file:
+            file.write(frame.to_csv(index=False).encode())
+        text = f"**{table.title}**\n\n{readable(frame, results.is_classifier).to_markdown(index=False)}\n"
+        with replacing(folder / f"{stem}.md") as file:
+            file.write((text + (f"\n{table.note}\n" if table.note else "")).encode())
         written.append((table, frame))
     return written

@@ -1,0 +1,55 @@
+"""What a random search draws from: a list of values, or a range of numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scipy import stats
+
+#: The keys of a range.
+KEYS = ("low", "high", "log", "whole")
+
+
+def sampled_from(values: Any) -> Any:
+    """Return what scikit-learn's searches draw from: the list itself, or a distribution of SciPy.
+
+    Parameters
+    ----------
+    values : list or dict
+        Values to choose from, or a range: ``low`` and ``high``, both numbers; ``log``, whether all orders of
+        magnitude are as likely; ``whole``, whether only whole numbers are drawn, ``high`` among them.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> sampled_from({"low": 8, "high": 512, "log": True, "whole": True}).rvs(random_state=0)
+    75
+    """
+    if isinstance(values, list) and values:
+        return values
+    if not isinstance(values, dict) or not {"low", "high"} <= set(values) <= set(KEYS):
+        raise ValueError(f"{values!r} must be a list of values, or a range {{low = ..., high = ...}}.")
+    low, high, log, whole = (values.get(key, False) for key in KEYS)
+    if not all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in (low, high)):
+        raise ValueError(f"low={low!r} and high={high!r} must be numbers.")
+    if not low < high or (log and low <= 0):
+        raise ValueError(f"low={low} must be below high={high}{', and above 0' if log else ''}.")
+    if whole:  # so that the bounds are as likely as any other
+        low, high = low - 0.5, high + 0.5
+    drawn = stats.loguniform(low, high) if log else stats.uniform(low, high - low)
+    return _Rounded(drawn) if whole else drawn
+
+
+class _Rounded:
+    """A distribution of whole numbers."""
+
+    def __init__(self, of: Any):
+        self._of = of
+
+    def rvs(self, *args: Any, **kwargs: Any) -> int:
+        """Draw one."""
+        return round(self._of.rvs(*args, **kwargs))

@@ -1,0 +1,227 @@
+"""One run of a study, from its parameters to its record: what the workers do."""
+
+from __future__ import annotations
+
+import platform
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import sklearn
+from safetensors.numpy import save
+
+import fastmlp
+from fastmlp import tables
+from fastmlp.config import __version__
+from fastmlp.estimators import ESTIMATORS
+from fastmlp.progress import SILENT
+from fastmlp.recipe import is_classification
+from fastmlp.storage import replacing
+from fastmlp.studies.building import built_parameters
+from fastmlp.studies.records import MODELS, Record
+from fastmlp.studies.spec import Data, Run
+
+#: `quick` takes this part of the training and validation rows, but not less than so many.
+QUICK, _QUICK_ROWS = 10, 200
+#: The test rows over whose scores a record has the spread.
+_SPREAD_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, and all that a process needs to do it.
+
+    Attributes
+    ----------
+    data : Data
+    run : Run
+    fingerprint : str
+    folder : Path
+        Of the study.
+    quick : bool
+    n_threads : int or None
+        Of the run.
+    source : str
+        The model to go on from, within the folder; empty for none.
+    """
+
+    data: Data
+    run: Run
+    fingerprint: str
+    folder: Path
+    quick: bool
+    n_threads: int | None
+    source: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The name of its files."""
+        words = re.sub(r"[^\w.=-]+", "-", self.run.key).strip("-")[:80]
+        return f"{words}-{self.fingerprint[:8]}"
+
+
+@lru_cache(maxsize=2)
+def load_data(data: Data, quick: bool) -> tables.Split:
+    """Return the parts of a study's data; the last are kept, for all runs of a process."""
+    split = tables.load_split(data.name, data.target, data.validation, data.test, data.seed)
+    if quick:
+        n, n_val = (max(len(y) // QUICK, min(len(y), _QUICK_ROWS)) for y in (split.y_train, split.y_val))
+        split = replace(
+            split, X_train=split.X_train[:n], y_train=split.y_train[:n],
+            X_val=split.X_val[:n_val], y_val=split.y_val[:n_val],
+        )  # fmt: skip
+    if data.scale is None:
+        return split
+    parts = (split.X_train, split.X_val, split.X_test)
+    scaled = [np.asarray(X, dtype=np.float32) * np.float32(data.scale) for X in parts]
+    return replace(split, X_train=scaled[0], X_val=scaled[1], X_test=scaled[2])
+
+
+def estimator_of(data: Data, split: tables.Split) -> type:
+    """Return the class of a study's models."""
+    classify = data.estimator == "MLPClassifier" if data.estimator else is_classification(split.y_train)
+    return ESTIMATORS["MLPClassifier" if classify else "MLPRegressor"]
+
+
+def do(
+    job: Job, stop: threading.Event | None = None, advance: Callable[[float], Any] | None = None
+) -> Record | None:
+    """Train the model of a run, write it to its file, and return the record; None if it was told to stop.
+
+    Parameters
+    ----------
+    job : Job
+    stop : Event, optional
+        Ends the training with its epoch.
+    advance : callable, optional
+        Called after each epoch with its share of the run.
+    """
+    run, split = job.run, load_data(job.data, job.quick)
+    n = run.train
+    X, y = split.X_train[:n], split.y_train[:n]
+    model = _model(job, split)
+    watch = _Watch(run, stop, advance)
+    model.set_params(callbacks=[watch])
+    # Not by `fit`, which takes Ctrl-C for the end of the training and warns of what the record says.
+    model._check_params()
+    data = model._begin(X, y, None, split.X_val, split.y_val)
+    watch.begin(model, X, y)
+    model._train(data, model.max_iter, SILENT)
+    if stop is not None and stop.is_set():
+        return None
+    model.set_params(callbacks=())
+    file = ""
+    if model.n_iter_:
+        file = f"{MODELS}/{job.stem}.safetensors"
+        model.save(job.folder / file)
+        if watch.weights:
+            with replacing(job.folder / weights_file(file)) as opened:
+                opened.write(save(watch.weights))
+    return _record(job, model, watch, split, (X, y), file)
+
+
+def weights_file(model: str) -> str:
+    """Return the file of the first layer's weights over the training, by that of the model."""
+    return model.replace(".safetensors", "-weights.safetensors")
+
+
+def load_weights(path: Path) -> dict[int, np.ndarray]:
+    """Return the first layer's weights, by the epoch after which they were kept."""
+    with safetensors.safe_open(path, "np") as file:
+        return {int(epoch): file.get_tensor(epoch) for epoch in file.keys()}  # noqa: SIM118  not a dict
+
+
+def _model(job: Job, split: tables.Split):
+    """Return the estimator of a run: a new one, or that of another run to go on from."""
+    params = built_parameters(job.run.params)
+    if job.n_threads is not None:
+        params.setdefault("n_threads", job.n_threads)
+    if not job.source:
+        return estimator_of(job.data, split)(**params, random_state=job.run.seed)
+    model = fastmlp.load(job.folder / job.source)
+    return model.set_params(**params, random_state=job.run.seed, warm_start=True)
+
+
+class _Watch:
+    """What is kept of each epoch beside the history; a callback of the run."""
+
+    def __init__(self, run: Run, stop, advance):
+        self._run, self._stop, self._advance = run, stop, advance
+        self.train_scores: list[float] = []
+        self.weights: dict[str, np.ndarray] = {}
+
+    def begin(self, model, X, y) -> None:
+        """Remember the model and the data; the weights are those of the start."""
+        self._model, self._X = model, X
+        self.before = model._epochs_before
+        self._targets = model._targets_of(model._encode(y))
+        self._keep(0)
+
+    def __call__(self, event) -> bool:
+        """Measure, and return whether to stop."""
+        if self._run.wants_train_score:
+            self.train_scores.append(self._model._trainer.evaluate(self._X, self._targets)[1])
+        self._keep(event.epoch - self.before)
+        if self._advance is not None:
+            self._advance(1 / self._model.max_iter)
+        return self._stop is not None and self._stop.is_set()
+
+    def _keep(self, epoch: int) -> None:
+        if epoch in self._run.snapshots:
+            self.weights[str(epoch)] = np.ascontiguousarray(self._model.coefs_[0], dtype=np.float32)
+
+
+def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
+    parts = {"train": train, "validation": (split.X_val, split.y_val), "test": (split.X_test, split.y_test)}
+    # Neither a loss nor a score of what diverged in its first epoch.
+    measured: dict[str, tuple[float | None, float | None]] = {
+        name: _evaluate(model, *part) if model.n_iter_ else (None, None) for name, part in parts.items()
+    }
+    history, before, run = model._trainer.history, watch.before, job.run
+    val_score = history.val_score[before:]
+    return Record(
+        run.key,
+        run.group,
+        run.point,
+        run.seed,
+        run.params,
+        job.fingerprint,
+        {name: score for name, (_, score) in measured.items()},
+        {name: loss for name, (loss, _) in measured.items()},
+        _spread(model, split.X_test, split.y_test) if model.n_iter_ else None,
+        {
+            "loss": history.loss[before:], "val_loss": history.val_loss[before:], "val_score": val_score,
+            **({"score": watch.train_scores} if watch.train_scores else {}),
+        },
+        len(train[1]),
+        model.n_iter_,
+        int(np.nanargmax(val_score)) + 1 if np.isfinite(val_score).any() else None,
+        round(float(np.sum(history.seconds)), 4),
+        model._trainer.divergence,
+        file,
+        {
+            "fastmlp": __version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__,
+            "python": platform.python_version(), "engine": model.network_.engine_in_use,
+        },
+    )  # fmt: skip
+
+
+def _evaluate(model, X, y) -> tuple[float, float]:
+    """Return loss and score."""
+    loss, score = model._trainer.evaluate(X, model._targets_of(model._encode(y)))
+    return float(loss), score
+
+
+def _spread(model, X, y) -> float | None:
+    """Return the standard deviation of the score over whole batches of the rows."""
+    n_batches = len(y) // _SPREAD_BATCH
+    if n_batches < 2:
+        return None
+    batches = np.split(np.arange(n_batches * _SPREAD_BATCH), n_batches)
+    return float(np.std([_evaluate(model, X[rows], y[rows])[1] for rows in batches], ddof=1))

@@ -1,0 +1,413 @@
+"""Reading a study file: whatever is wrong with it is told before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastmlp.estimators import ESTIMATORS
+from fastmlp.studies import figures
+from fastmlp.studies.building import built_parameters
+from fastmlp.studies.distributions import sampled_from
+from fastmlp.studies.measures import GRADIENT_ORDER, MEASURES, Check, read_check
+from fastmlp.studies.spec import (
+    Claim,
+    Data,
+    Difference,
+    Figure,
+    GradientChecks,
+    Group,
+    Search,
+    Study,
+    Table,
+    joined,
+    split,
+)  # fmt: skip
+
+#: The parameters that a study sets by itself.
+_OWN = ("random_state", "callbacks", "warm_start", "verbose")
+
+# The keys of each part of a file: the types of what they may hold, and whether they are needed.
+_TEXT, _WHOLE, _NUMBER, _TABLE, _LIST = (str,), (int,), (int, float), (dict,), (list,)
+_Keys = Mapping[str, tuple[tuple[type, ...], bool]]
+_STUDY: _Keys = {
+    "title": (_TEXT, True), "about": (_TEXT, False), "source": (_TEXT, False), "choices": (_LIST, False),
+    "data": (_TABLE, True), "base": (_TABLE, False), "runs": (_TABLE, True), "tables": (_LIST, False),
+    "figures": (_LIST, False), "claims": (_LIST, False), "differences": (_LIST, False),
+    "gradient_check": (_TABLE, False),
+}  # fmt: skip
+_DATA: _Keys = {
+    "name": (_TEXT, True), "target": (_TEXT, False), "estimator": (_TEXT, False), "seed": (_WHOLE, False),
+    "validation": (_NUMBER, False), "test": (_NUMBER, False), "scale": (_NUMBER, False),
+}  # fmt: skip
+_RUNS: _Keys = {
+    "about": (_TEXT, False), "seeds": (_WHOLE, False), "train": (_WHOLE, False), "continues": (_TEXT, False),
+    "best_of": (_TEXT, False), "set": (_TABLE, False), "list": (_TABLE, False), "grid": (_TABLE, False),
+    "search": (_TABLE, False),
+}  # fmt: skip
+_SEARCH: _Keys = {
+    "kind": (_TEXT, True), "over": (_TABLE, True), "n": (_WHOLE, False), "seed": (_WHOLE, False),
+    "resource": (_TEXT, False), "factor": (_WHOLE, False), "smallest": (_WHOLE, False),
+    "largest": (_WHOLE, False),
+}  # fmt: skip
+_TABLES: _Keys = {
+    "title": (_TEXT, True), "runs": ((str, list), True), "show": (_LIST, False), "published": (_TABLE, False),
+    "scale": (_TABLE, False), "note": (_TEXT, False),
+}  # fmt: skip
+_FIGURE: _Keys = {
+    "kind": (_TEXT, True), "title": (_TEXT, True), "caption": (_TEXT, False), "runs": ((str, list), False),
+}  # fmt: skip
+_CLAIM: _Keys = {"claim": (_TEXT, True), "checks": (_LIST, True), "comment": (_TEXT, False)}
+_DIFFERENCE: _Keys = {"rows": (_LIST, True), "because": (_TEXT, True), "checks": (_LIST, False)}
+_GRADIENTS: _Keys = {
+    "of": (_TEXT, True), "epsilons": (_LIST, False), "samples_per_class": (_WHOLE, False),
+    "parameters": (_LIST, False), "published": (_TABLE, False),
+}  # fmt: skip
+
+
+class StudyError(ValueError):
+    """A study file that is not what it should be; the message names the file, the key and what is allowed."""
+
+
+def load_study(path: str | Path) -> Study:
+    """Return the study that a TOML file describes.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, or the name of a study that comes with fastmlp, see `published`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    StudyError
+        If it is no TOML, or a key, a type or a value is wrong.
+    """
+    path = _located(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: not a TOML file ({error}).") from None
+    return _Reader(str(path), path.stem).study(content)
+
+
+def published() -> list[str]:
+    """Return the names of the studies that come with fastmlp.
+
+    Examples
+    --------
+    >>> "fashion-topology" in published()
+    True
+    """
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+_FOLDER = Path(__file__).parent / "published"
+
+
+def _located(path: str | Path) -> Path:
+    if str(path) in published():
+        return _FOLDER / f"{path}.toml"
+    if not Path(path).is_file():
+        near = _nearest(str(path), published())
+        raise FileNotFoundError(f"{path}: there is no such file, and no study of that name; {near}")
+    return Path(path)
+
+
+class _Reader:
+    """Reads one file; knows its name for what it has to say."""
+
+    def __init__(self, path: str, name: str):
+        self._path, self._name = path, name
+        self._parameters: dict[str, Any] = {}
+        self._groups: dict[str, Group] = {}
+
+    def wrong(self, key: str, says: str) -> StudyError:
+        return StudyError(f"{self._path}: {key}: {says}")
+
+    def study(self, content: dict[str, Any]) -> Study:
+        self.check("", content, _STUDY)
+        data = self.data(content["data"])
+        kinds = [data.estimator] if data.estimator else list(ESTIMATORS)
+        self._parameters = {name: kind for kind in kinds for name in ESTIMATORS[kind]().get_params()}
+        base = self.parameters("base", content.get("base", {}))
+        if not content["runs"]:
+            raise self.wrong("runs", "there must be at least one, such as [runs.baseline].")
+        for name, runs in content["runs"].items():
+            self._groups[name] = self.group(name, runs, base)
+        for group in self._groups.values():
+            self.order(group)
+        return Study(
+            self._name,
+            content["title"],
+            content.get("about", ""),
+            content.get("source", ""),
+            self.texts("choices", content.get("choices", [])),
+            data,
+            self._groups,
+            self.each("tables", content, self.table),
+            self.each("figures", content, self.figure),
+            self.each("claims", content, self.claim),
+            self.each("differences", content, self.difference),
+            self.gradients(content["gradient_check"]) if "gradient_check" in content else None,
+        )
+
+    def each(self, name: str, content: dict[str, Any], read: Any) -> tuple[Any, ...]:
+        return tuple(read(f"{name}[{i}]", one) for i, one in enumerate(content.get(name, [])))
+
+    def check(self, key: str, content: Any, allowed: _Keys, others: Iterable[str] = ()) -> None:
+        """Refuse keys that are not known, those that are missing, and values of another type."""
+        if not isinstance(content, dict):
+            raise self.wrong(key, f"must be a table of keys and values, not {content!r}.")
+        for name, value in content.items():
+            inner = joined_keys(key, name)
+            if name in others:
+                continue
+            if name not in allowed:
+                raise self.wrong(inner, f"is not known; {_nearest(name, [*allowed, *others])}")
+            types, _ = allowed[name]
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                wanted = " or ".join(_TYPE_NAMES[one] for one in types)
+                raise self.wrong(inner, f"must be {wanted}, not {value!r}.")
+        for name, (_, is_needed) in allowed.items():
+            if is_needed and name not in content:
+                raise self.wrong(joined_keys(key, name), "is missing.")
+
+    def texts(self, key: str, values: list[Any]) -> tuple[str, ...]:
+        for value in values:
+            if not isinstance(value, str):
+                raise self.wrong(key, f"must be a list of texts; {value!r} is none.")
+        return tuple(values)
+
+    def at_least(self, key: str, value: float | None, least: float) -> None:
+        if value is not None and value < least:
+            raise self.wrong(key, f"must be at least {least}, not {value}.")
+
+    def one_of(self, key: str, value: Any, choices: Iterable[str]) -> None:
+        if value not in choices:
+            raise self.wrong(key, f"{value!r} is not one of {', '.join(choices)}.")
+
+    def data(self, content: dict[str, Any]) -> Data:
+        self.check("data", content, _DATA)
+        data = Data(**content)
+        for name in ("validation", "test"):
+            share = getattr(data, name)
+            if not (0 < share < 1 or (isinstance(share, int) and share >= 1)):
+                raise self.wrong(f"data.{name}", f"must be a share below 1 or a number of rows, not {share}.")
+        if data.estimator is not None:
+            self.one_of("data.estimator", data.estimator, ESTIMATORS)
+        if data.scale is not None and not data.scale > 0:
+            raise self.wrong("data.scale", f"must be above 0, not {data.scale}.")
+        return data
+
+    def group(self, name: str, content: Any, base: dict[str, Any]) -> Group:
+        key = f"runs.{name}"
+        self.check(key, content, _RUNS)
+        if "/" in name:
+            raise self.wrong(key, "must be a name without '/', which stands between group and point.")
+        many = [one for one in ("list", "grid", "search") if one in content]
+        if len(many) > 1:
+            raise self.wrong(
+                f"{key}.{many[1]}", f"cannot stand beside {many[0]}; make it a group of its own."
+            )
+        for one in ("seeds", "train"):
+            self.at_least(f"{key}.{one}", content.get(one), 1)
+        if "continues" in content and "best_of" in content:
+            raise self.wrong(f"{key}.best_of", "cannot stand beside continues.")
+        settings = dict(content)
+        settings["set"] = self.parameters(f"{key}.set", content.get("set", {}))
+        settings["list"] = {
+            point: self.parameters(f"{key}.list.{point}", own)
+            for point, own in content.get("list", {}).items()
+        }
+        settings["grid"] = {
+            parameter: self.values(f"{key}.grid", parameter, values)
+            for parameter, values in content.get("grid", {}).items()
+        }
+        if "search" in content:
+            settings["search"] = self.search(f"{key}.search", content["search"])
+            if settings["search"].kind == "halving" and ("seeds" in content or "train" in content):
+                raise self.wrong(f"{key}.search", "a halving search has one seed, and all training rows.")
+        return Group(name, base=base, **settings)
+
+    def values(self, key: str, parameter: str, values: Any) -> list[Any]:
+        if not isinstance(values, list) or not values:
+            raise self.wrong(f"{key}.{parameter}", f"must be a list of values, not {values!r}.")
+        return [self.parameters(key, {parameter: value})[parameter] for value in values]
+
+    def search(self, key: str, content: Any) -> Search:
+        self.check(key, content, _SEARCH)
+        search = Search(**content)
+        self.one_of(f"{key}.kind", search.kind, ("random", "halving"))
+        self.one_of(f"{key}.resource", search.resource, ("max_iter", "n_samples"))
+        for name, least in (("n", 1), ("factor", 2), ("smallest", 1), ("largest", search.smallest)):
+            self.at_least(f"{key}.{name}", getattr(search, name), least)
+        for parameter, values in search.over.items():
+            if isinstance(values, list):
+                self.values(f"{key}.over", parameter, values)
+                continue
+            try:
+                drawn = sampled_from(values).rvs(random_state=0)
+            except ValueError as error:
+                raise self.wrong(f"{key}.over.{parameter}", str(error)) from None
+            self.parameters(f"{key}.over", {parameter: drawn})
+        return search
+
+    def order(self, group: Group) -> None:
+        """Refuse groups that wait for others that are not there, or for themselves."""
+        seen = [group.name]
+        while group.after is not None:
+            which = "continues" if group.continues else "best_of"
+            key = f"runs.{group.name}.{which}"
+            self.reference(key, group.continues or group.best_of)
+            if group.continues and len(self.points(group.continues)) != 1:
+                raise self.wrong(key, f"{group.continues!r} must be one point, such as 'group/point'.")
+            group = self._groups[group.after]
+            if group.name in seen:
+                raise self.wrong(key, f"waits for itself: {' < '.join([*seen, group.name])}.")
+            seen.append(group.name)
+
+    def parameters(self, key: str, content: Any) -> dict[str, Any]:
+        """Return parameters of the estimator as the file has them, once they are found to be some."""
+        if not isinstance(content, dict):
+            raise self.wrong(key, f"must be a table of parameters, not {content!r}.")
+        for name, value in content.items():
+            if name in _OWN or name not in self._parameters:
+                says = "belongs to the study; leave it out." if name in self._parameters else (
+                    f"is not a parameter of {' or '.join(ESTIMATORS)}; {_nearest(name, self._parameters)}"
+                )  # fmt: skip
+                raise self.wrong(f"{key}.{name}", says)
+            try:
+                built = built_parameters({name: value})
+                kind = ESTIMATORS[self._parameters[name]]
+                kind(**built)._validate_params()
+            except (TypeError, ValueError) as error:
+                raise self.wrong(f"{key}.{name}", f"{value!r} will not do: {error}") from None
+        return content
+
+    def points(self, reference: str) -> list[str]:
+        """Return the points of a group, or the one that is named."""
+        group, point = split(reference)
+        return [point] if point else [name for name, _ in self._groups[group].points()]
+
+    def reference(self, key: str, reference: Any) -> str:
+        """Refuse what is neither a group nor a point of one."""
+        group, point = split(reference) if isinstance(reference, str) else ("", "")
+        if group not in self._groups:
+            raise self.wrong(key, f"{reference!r} is none of the runs; {_nearest(str(group), self._groups)}")
+        known = [name for name, _ in self._groups[group].points()]
+        if point and not self._groups[group].is_open and point not in known:
+            raise self.wrong(key, f"{reference!r}: {group!r} has no such point; {_nearest(point, known)}")
+        return reference
+
+    def references(self, key: str, value: Any) -> tuple[str, ...]:
+        values = [value] if isinstance(value, str) else value
+        return tuple(self.reference(key, one) for one in values)
+
+    def table(self, key: str, content: Any) -> Table:
+        self.check(key, content, _TABLES)
+        runs = self.references(f"{key}.runs", content["runs"])
+        show = tuple(content.get("show", Table.show))
+        for one in show:
+            self.one_of(f"{key}.show", one, MEASURES)
+        rows = {row for reference in runs for row in self.rows(reference, runs)}
+        is_open = any(self._groups[split(reference)[0]].is_open for reference in runs)
+        for measure, figures_of_rows in content.get("published", {}).items():
+            inner = f"{key}.published.{measure}"
+            self.one_of(inner, measure, show)
+            if not isinstance(figures_of_rows, dict):
+                raise self.wrong(inner, f"must be a table of rows, not {figures_of_rows!r}.")
+            for row, figure in figures_of_rows.items():
+                if row not in rows and not is_open:
+                    raise self.wrong(inner, f"there is no row {row!r}; {_nearest(row, rows)}")
+                if isinstance(figure, bool) or not isinstance(figure, int | float):
+                    raise self.wrong(f"{inner}.{row}", f"must be a number, not {figure!r}.")
+        for measure, factor in content.get("scale", {}).items():
+            self.one_of(f"{key}.scale", measure, show)
+            if isinstance(factor, bool) or not isinstance(factor, int | float):
+                raise self.wrong(f"{key}.scale.{measure}", f"must be a number, not {factor!r}.")
+        return Table(**{**content, "runs": runs, "show": show})
+
+    def rows(self, reference: str, runs: tuple[str, ...]) -> list[str]:
+        """Return the rows that a table of these runs has for a group or a point."""
+        group, _ = split(reference)
+        if len({split(one)[0] for one in runs}) == 1:
+            return [point or group for point in self.points(reference)]
+        return [joined(group, point) for point in self.points(reference)]
+
+    def figure(self, key: str, content: Any) -> Figure:
+        kind = str(content.get("kind")) if isinstance(content, dict) else ""
+        options = figures.KINDS[kind].options if kind in figures.KINDS else {}
+        self.check(key, content, _FIGURE, options)
+        self.one_of(f"{key}.kind", kind, figures.KINDS)
+        for name, value in content.items():
+            if name in options:
+                try:
+                    options[name](value)
+                except ValueError as error:
+                    raise self.wrong(f"{key}.{name}", str(error)) from None
+        runs = self.references(f"{key}.runs", content.get("runs", []))
+        if figures.KINDS[kind].needs_runs and not runs:
+            raise self.wrong(f"{key}.runs", "is missing.")
+        own = {name: value for name, value in content.items() if name in options}
+        return Figure(kind, content["title"], content.get("caption", ""), runs, own)
+
+    def checks(self, key: str, values: list[Any]) -> tuple[Check, ...]:
+        checks = []
+        for text in self.texts(key, values):
+            try:
+                check = read_check(text)
+            except ValueError as error:
+                raise self.wrong(key, str(error)) from None
+            for term in check.terms:
+                if term.measure != GRADIENT_ORDER:
+                    self.reference(key, term.run)
+            if isinstance(check.right, str):
+                self.reference(key, check.right)
+            checks.append(check)
+        return tuple(checks)
+
+    def claim(self, key: str, content: Any) -> Claim:
+        self.check(key, content, _CLAIM)
+        checks = self.checks(f"{key}.checks", content["checks"])
+        if not checks:
+            raise self.wrong(f"{key}.checks", "must hold at least one.")
+        return Claim(content["claim"], checks, content.get("comment", ""))
+
+    def difference(self, key: str, content: Any) -> Difference:
+        self.check(key, content, _DIFFERENCE)
+        rows = self.references(f"{key}.rows", content["rows"])
+        return Difference(rows, content["because"], self.checks(f"{key}.checks", content.get("checks", [])))
+
+    def gradients(self, content: Any) -> GradientChecks:
+        self.check("gradient_check", content, _GRADIENTS)
+        self.reference("gradient_check.of", content["of"])
+        self.at_least("gradient_check.samples_per_class", content.get("samples_per_class"), 1)
+        for epsilon in content.get("epsilons", []):
+            if not isinstance(epsilon, float) or epsilon <= 0:
+                raise self.wrong("gradient_check.epsilons", f"must be numbers above 0; {epsilon!r} is none.")
+        parameters = []
+        for one in content.get("parameters", []):
+            if not (isinstance(one, list) and [type(part) for part in one] == [int, str]):
+                says = f'must be pairs of layer and name, such as [0, "W[21, 9]"], not {one!r}.'
+                raise self.wrong("gradient_check.parameters", says)
+            parameters.append((one[0], one[1]))
+        tuples = {"epsilons": tuple(content.get("epsilons", GradientChecks.epsilons))}
+        return GradientChecks(**{**content, **tuples, "parameters": tuple(parameters)})
+
+
+_TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
+
+
+def joined_keys(key: str, name: str) -> str:
+    """Return the key of a part of a table."""
+    return f"{key}.{name}" if key else name
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known))}."
