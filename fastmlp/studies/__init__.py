@@ -6,9 +6,9 @@ from fastmlp.studies.records import Record
 from fastmlp.studies.results import Results
 from fastmlp.studies.runs import run_study
 from fastmlp.studies.spec import Study
-from fastmlp.studies.tables import table_frame, write_tables
+from fastmlp.studies.tables import gaps, table_frame, write_tables
 
 __all__ = [
-    "Record", "Results", "Study", "StudyError", "Verdict", "judge", "load_study", "published", "run_study",
-    "table_frame", "write_tables",
+    "Record", "Results", "Study", "StudyError", "Verdict", "gaps", "judge", "load_study", "published",
+    "run_study", "table_frame", "write_tables",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from joblib import parallel_config
 from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  what makes the next import work
-from sklearn.model_selection import HalvingRandomSearchCV, PredefinedSplit
+from sklearn.model_selection import HalvingRandomSearchCV
 
 from fastmlp.studies.records import Record
 from fastmlp.studies.spec import Group, Run, labelled, plain
@@ -82,17 +82,15 @@ def search_by_halving(
 
     first = {name: params.get(name) for name in [*over, "max_iter"]}
     largest = min(search.largest or n_train, n_train) if is_rows else search.largest or params["max_iter"]
-    # Two rows to score stand for the validation data, which the runs know by themselves.
-    rows = np.arange(n_train + 2)
-    held_out = PredefinedSplit(np.where(rows < n_train, -1, 0))
+    rows = np.arange(n_train)  # for both parts of the one split: the runs know their validation data
     halving = HalvingRandomSearchCV(
         _Candidate(candidate, **first), over, n_candidates=search.n, factor=search.factor,
         resource=search.resource, min_resources=search.smallest, max_resources=largest,
-        cv=held_out, random_state=search.seed, refit=False, n_jobs=n_jobs, error_score="raise",
+        cv=[(rows, rows)], random_state=search.seed, refit=False, n_jobs=n_jobs, error_score="raise",
     )  # fmt: skip
     with parallel_config(backend="threading"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of scores that are not finite: those of what diverged
-        halving.fit(rows[:, None], np.zeros(len(rows)))
+        halving.fit(rows[:, None], np.zeros(n_train))
     return sorted(records.values(), key=lambda record: _order(record, search.resource))
 
 

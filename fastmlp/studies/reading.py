@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,20 @@ from fastmlp.estimators import ESTIMATORS
 from fastmlp.studies import figures
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.distributions import sampled_from
+from fastmlp.studies.keys import (
+    CLAIM,
+    DATA,
+    DIFFERENCE,
+    FIGURE,
+    GRADIENTS,
+    RUNS,
+    SEARCH,
+    STUDY,
+    TABLES,
+    Checker,
+    StudyError,
+    nearest,
+)  # fmt: skip
 from fastmlp.studies.measures import GRADIENT_ORDER, MEASURES, Check, read_check
 from fastmlp.studies.spec import (
     Claim,
@@ -29,47 +41,6 @@ from fastmlp.studies.spec import (
 
 #: The parameters that a study sets by itself.
 _OWN = ("random_state", "callbacks", "warm_start", "verbose")
-
-# The keys of each part of a file: the types of what they may hold, and whether they are needed.
-_TEXT, _WHOLE, _NUMBER, _TABLE, _LIST = (str,), (int,), (int, float), (dict,), (list,)
-_Keys = Mapping[str, tuple[tuple[type, ...], bool]]
-_STUDY: _Keys = {
-    "title": (_TEXT, True), "about": (_TEXT, False), "source": (_TEXT, False), "choices": (_LIST, False),
-    "data": (_TABLE, True), "base": (_TABLE, False), "runs": (_TABLE, True), "tables": (_LIST, False),
-    "figures": (_LIST, False), "claims": (_LIST, False), "differences": (_LIST, False),
-    "gradient_check": (_TABLE, False),
-}  # fmt: skip
-_DATA: _Keys = {
-    "name": (_TEXT, True), "target": (_TEXT, False), "estimator": (_TEXT, False), "seed": (_WHOLE, False),
-    "validation": (_NUMBER, False), "test": (_NUMBER, False), "scale": (_NUMBER, False),
-}  # fmt: skip
-_RUNS: _Keys = {
-    "about": (_TEXT, False), "seeds": (_WHOLE, False), "train": (_WHOLE, False), "continues": (_TEXT, False),
-    "best_of": (_TEXT, False), "set": (_TABLE, False), "list": (_TABLE, False), "grid": (_TABLE, False),
-    "search": (_TABLE, False),
-}  # fmt: skip
-_SEARCH: _Keys = {
-    "kind": (_TEXT, True), "over": (_TABLE, True), "n": (_WHOLE, False), "seed": (_WHOLE, False),
-    "resource": (_TEXT, False), "factor": (_WHOLE, False), "smallest": (_WHOLE, False),
-    "largest": (_WHOLE, False),
-}  # fmt: skip
-_TABLES: _Keys = {
-    "title": (_TEXT, True), "runs": ((str, list), True), "show": (_LIST, False), "published": (_TABLE, False),
-    "scale": (_TABLE, False), "note": (_TEXT, False),
-}  # fmt: skip
-_FIGURE: _Keys = {
-    "kind": (_TEXT, True), "title": (_TEXT, True), "caption": (_TEXT, False), "runs": ((str, list), False),
-}  # fmt: skip
-_CLAIM: _Keys = {"claim": (_TEXT, True), "checks": (_LIST, True), "comment": (_TEXT, False)}
-_DIFFERENCE: _Keys = {"rows": (_LIST, True), "because": (_TEXT, True), "checks": (_LIST, False)}
-_GRADIENTS: _Keys = {
-    "of": (_TEXT, True), "epsilons": (_LIST, False), "samples_per_class": (_WHOLE, False),
-    "parameters": (_LIST, False), "published": (_TABLE, False),
-}  # fmt: skip
-
-
-class StudyError(ValueError):
-    """A study file that is not what it should be; the message names the file, the key and what is allowed."""
 
 
 def load_study(path: str | Path) -> Study:
@@ -113,24 +84,22 @@ def _located(path: str | Path) -> Path:
     if str(path) in published():
         return _FOLDER / f"{path}.toml"
     if not Path(path).is_file():
-        near = _nearest(str(path), published())
+        near = nearest(str(path), published())
         raise FileNotFoundError(f"{path}: there is no such file, and no study of that name; {near}")
     return Path(path)
 
 
-class _Reader:
-    """Reads one file; knows its name for what it has to say."""
+class _Reader(Checker):
+    """Reads one file."""
 
     def __init__(self, path: str, name: str):
-        self._path, self._name = path, name
+        super().__init__(path)
+        self._name = name
         self._parameters: dict[str, Any] = {}
         self._groups: dict[str, Group] = {}
 
-    def wrong(self, key: str, says: str) -> StudyError:
-        return StudyError(f"{self._path}: {key}: {says}")
-
     def study(self, content: dict[str, Any]) -> Study:
-        self.check("", content, _STUDY)
+        self.check("", content, STUDY)
         data = self.data(content["data"])
         kinds = [data.estimator] if data.estimator else list(ESTIMATORS)
         self._parameters = {name: kind for kind in kinds for name in ESTIMATORS[kind]().get_params()}
@@ -159,40 +128,8 @@ class _Reader:
     def each(self, name: str, content: dict[str, Any], read: Any) -> tuple[Any, ...]:
         return tuple(read(f"{name}[{i}]", one) for i, one in enumerate(content.get(name, [])))
 
-    def check(self, key: str, content: Any, allowed: _Keys, others: Iterable[str] = ()) -> None:
-        """Refuse keys that are not known, those that are missing, and values of another type."""
-        if not isinstance(content, dict):
-            raise self.wrong(key, f"must be a table of keys and values, not {content!r}.")
-        for name, value in content.items():
-            inner = joined_keys(key, name)
-            if name in others:
-                continue
-            if name not in allowed:
-                raise self.wrong(inner, f"is not known; {_nearest(name, [*allowed, *others])}")
-            types, _ = allowed[name]
-            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-                wanted = " or ".join(_TYPE_NAMES[one] for one in types)
-                raise self.wrong(inner, f"must be {wanted}, not {value!r}.")
-        for name, (_, is_needed) in allowed.items():
-            if is_needed and name not in content:
-                raise self.wrong(joined_keys(key, name), "is missing.")
-
-    def texts(self, key: str, values: list[Any]) -> tuple[str, ...]:
-        for value in values:
-            if not isinstance(value, str):
-                raise self.wrong(key, f"must be a list of texts; {value!r} is none.")
-        return tuple(values)
-
-    def at_least(self, key: str, value: float | None, least: float) -> None:
-        if value is not None and value < least:
-            raise self.wrong(key, f"must be at least {least}, not {value}.")
-
-    def one_of(self, key: str, value: Any, choices: Iterable[str]) -> None:
-        if value not in choices:
-            raise self.wrong(key, f"{value!r} is not one of {', '.join(choices)}.")
-
     def data(self, content: dict[str, Any]) -> Data:
-        self.check("data", content, _DATA)
+        self.check("data", content, DATA)
         data = Data(**content)
         for name in ("validation", "test"):
             share = getattr(data, name)
@@ -206,7 +143,7 @@ class _Reader:
 
     def group(self, name: str, content: Any, base: dict[str, Any]) -> Group:
         key = f"runs.{name}"
-        self.check(key, content, _RUNS)
+        self.check(key, content, RUNS)
         if "/" in name:
             raise self.wrong(key, "must be a name without '/', which stands between group and point.")
         many = [one for one in ("list", "grid", "search") if one in content]
@@ -232,7 +169,15 @@ class _Reader:
             settings["search"] = self.search(f"{key}.search", content["search"])
             if settings["search"].kind == "halving" and ("seeds" in content or "train" in content):
                 raise self.wrong(f"{key}.search", "a halving search has one seed, and all training rows.")
+            self.has_largest(key, settings, base)
         return Group(name, base=base, **settings)
+
+    def has_largest(self, key: str, settings: dict[str, Any], base: dict[str, Any]) -> None:
+        """Refuse a halving search that does not say how far the last of its points are trained."""
+        search = settings["search"]
+        largest = search.largest or {**base, **settings["set"]}.get("max_iter")
+        if search.kind == "halving" and search.resource == "max_iter" and largest is None:
+            raise self.wrong(f"{key}.search.largest", "is missing, and there is no max_iter.")
 
     def values(self, key: str, parameter: str, values: Any) -> list[Any]:
         if not isinstance(values, list) or not values:
@@ -240,7 +185,7 @@ class _Reader:
         return [self.parameters(key, {parameter: value})[parameter] for value in values]
 
     def search(self, key: str, content: Any) -> Search:
-        self.check(key, content, _SEARCH)
+        self.check(key, content, SEARCH)
         search = Search(**content)
         self.one_of(f"{key}.kind", search.kind, ("random", "halving"))
         self.one_of(f"{key}.resource", search.resource, ("max_iter", "n_samples"))
@@ -251,10 +196,11 @@ class _Reader:
                 self.values(f"{key}.over", parameter, values)
                 continue
             try:
-                drawn = sampled_from(values).rvs(random_state=0)
+                sampled_from(values)
             except ValueError as error:
                 raise self.wrong(f"{key}.over.{parameter}", str(error)) from None
-            self.parameters(f"{key}.over", {parameter: drawn})
+            for bound in ("low", "high"):
+                self.parameters(f"{key}.over", {parameter: values[bound]})
         return search
 
     def order(self, group: Group) -> None:
@@ -278,7 +224,7 @@ class _Reader:
         for name, value in content.items():
             if name in _OWN or name not in self._parameters:
                 says = "belongs to the study; leave it out." if name in self._parameters else (
-                    f"is not a parameter of {' or '.join(ESTIMATORS)}; {_nearest(name, self._parameters)}"
+                    f"is not a parameter of {' or '.join(ESTIMATORS)}; {nearest(name, self._parameters)}"
                 )  # fmt: skip
                 raise self.wrong(f"{key}.{name}", says)
             try:
@@ -298,10 +244,10 @@ class _Reader:
         """Refuse what is neither a group nor a point of one."""
         group, point = split(reference) if isinstance(reference, str) else ("", "")
         if group not in self._groups:
-            raise self.wrong(key, f"{reference!r} is none of the runs; {_nearest(str(group), self._groups)}")
+            raise self.wrong(key, f"{reference!r} is none of the runs; {nearest(str(group), self._groups)}")
         known = [name for name, _ in self._groups[group].points()]
         if point and not self._groups[group].is_open and point not in known:
-            raise self.wrong(key, f"{reference!r}: {group!r} has no such point; {_nearest(point, known)}")
+            raise self.wrong(key, f"{reference!r}: {group!r} has no such point; {nearest(point, known)}")
         return reference
 
     def references(self, key: str, value: Any) -> tuple[str, ...]:
@@ -309,7 +255,7 @@ class _Reader:
         return tuple(self.reference(key, one) for one in values)
 
     def table(self, key: str, content: Any) -> Table:
-        self.check(key, content, _TABLES)
+        self.check(key, content, TABLES)
         runs = self.references(f"{key}.runs", content["runs"])
         show = tuple(content.get("show", Table.show))
         for one in show:
@@ -323,7 +269,7 @@ class _Reader:
                 raise self.wrong(inner, f"must be a table of rows, not {figures_of_rows!r}.")
             for row, figure in figures_of_rows.items():
                 if row not in rows and not is_open:
-                    raise self.wrong(inner, f"there is no row {row!r}; {_nearest(row, rows)}")
+                    raise self.wrong(inner, f"there is no row {row!r}; {nearest(row, rows)}")
                 if isinstance(figure, bool) or not isinstance(figure, int | float):
                     raise self.wrong(f"{inner}.{row}", f"must be a number, not {figure!r}.")
         for measure, factor in content.get("scale", {}).items():
@@ -342,7 +288,7 @@ class _Reader:
     def figure(self, key: str, content: Any) -> Figure:
         kind = str(content.get("kind")) if isinstance(content, dict) else ""
         options = figures.KINDS[kind].options if kind in figures.KINDS else {}
-        self.check(key, content, _FIGURE, options)
+        self.check(key, content, FIGURE, options)
         self.one_of(f"{key}.kind", kind, figures.KINDS)
         for name, value in content.items():
             if name in options:
@@ -372,19 +318,19 @@ class _Reader:
         return tuple(checks)
 
     def claim(self, key: str, content: Any) -> Claim:
-        self.check(key, content, _CLAIM)
+        self.check(key, content, CLAIM)
         checks = self.checks(f"{key}.checks", content["checks"])
         if not checks:
             raise self.wrong(f"{key}.checks", "must hold at least one.")
         return Claim(content["claim"], checks, content.get("comment", ""))
 
     def difference(self, key: str, content: Any) -> Difference:
-        self.check(key, content, _DIFFERENCE)
+        self.check(key, content, DIFFERENCE)
         rows = self.references(f"{key}.rows", content["rows"])
         return Difference(rows, content["because"], self.checks(f"{key}.checks", content.get("checks", [])))
 
     def gradients(self, content: Any) -> GradientChecks:
-        self.check("gradient_check", content, _GRADIENTS)
+        self.check("gradient_check", content, GRADIENTS)
         self.reference("gradient_check.of", content["of"])
         self.at_least("gradient_check.samples_per_class", content.get("samples_per_class"), 1)
         for epsilon in content.get("epsilons", []):
@@ -398,16 +344,3 @@ class _Reader:
             parameters.append((one[0], one[1]))
         tuples = {"epsilons": tuple(content.get("epsilons", GradientChecks.epsilons))}
         return GradientChecks(**{**content, **tuples, "parameters": tuple(parameters)})
-
-
-_TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
-
-
-def joined_keys(key: str, name: str) -> str:
-    """Return the key of a part of a table."""
-    return f"{key}.{name}" if key else name
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known))}."

@@ -129,9 +129,7 @@ def opened(folder: str | os.PathLike) -> Iterator[Store]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ValueError(
-                f"{folder}: another process runs a study there; choose another folder."
-            ) from None
+            raise ValueError(f"{folder}: another process is at work there; choose another folder.") from None
         yield Store(folder)
 
 

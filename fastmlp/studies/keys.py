@@ -1,0 +1,108 @@
+"""The keys of a study file, and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# The keys of each part of a file: the types of what they may hold, and whether they are needed.
+_TEXT, _WHOLE, _NUMBER, _TABLE, _LIST = (str,), (int,), (int, float), (dict,), (list,)
+Keys = Mapping[str, tuple[tuple[type, ...], bool]]
+STUDY: Keys = {
+    "title": (_TEXT, True), "about": (_TEXT, False), "source": (_TEXT, False), "choices": (_LIST, False),
+    "data": (_TABLE, True), "base": (_TABLE, False), "runs": (_TABLE, True), "tables": (_LIST, False),
+    "figures": (_LIST, False), "claims": (_LIST, False), "differences": (_LIST, False),
+    "gradient_check": (_TABLE, False),
+}  # fmt: skip
+DATA: Keys = {
+    "name": (_TEXT, True), "target": (_TEXT, False), "estimator": (_TEXT, False), "seed": (_WHOLE, False),
+    "validation": (_NUMBER, False), "test": (_NUMBER, False), "scale": (_NUMBER, False),
+}  # fmt: skip
+RUNS: Keys = {
+    "about": (_TEXT, False), "seeds": (_WHOLE, False), "train": (_WHOLE, False), "continues": (_TEXT, False),
+    "best_of": (_TEXT, False), "set": (_TABLE, False), "list": (_TABLE, False), "grid": (_TABLE, False),
+    "search": (_TABLE, False),
+}  # fmt: skip
+SEARCH: Keys = {
+    "kind": (_TEXT, True), "over": (_TABLE, True), "n": (_WHOLE, False), "seed": (_WHOLE, False),
+    "resource": (_TEXT, False), "factor": (_WHOLE, False), "smallest": (_WHOLE, False),
+    "largest": (_WHOLE, False),
+}  # fmt: skip
+TABLES: Keys = {
+    "title": (_TEXT, True), "runs": ((str, list), True), "show": (_LIST, False), "published": (_TABLE, False),
+    "scale": (_TABLE, False), "note": (_TEXT, False),
+}  # fmt: skip
+FIGURE: Keys = {
+    "kind": (_TEXT, True), "title": (_TEXT, True), "caption": (_TEXT, False), "runs": ((str, list), False),
+}  # fmt: skip
+CLAIM: Keys = {"claim": (_TEXT, True), "checks": (_LIST, True), "comment": (_TEXT, False)}
+DIFFERENCE: Keys = {"rows": (_LIST, True), "because": (_TEXT, True), "checks": (_LIST, False)}
+GRADIENTS: Keys = {
+    "of": (_TEXT, True), "epsilons": (_LIST, False), "samples_per_class": (_WHOLE, False),
+    "parameters": (_LIST, False), "published": (_TABLE, False),
+}  # fmt: skip
+
+
+class StudyError(ValueError):
+    """A study file that is not what it should be; the message names the file, the key and what is allowed."""
+
+
+class Checker:
+    """Knows a file's name, for what it has to say of it."""
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def wrong(self, key: str, says: str) -> StudyError:
+        """Return what is said of a key."""
+        return StudyError(f"{self._path}: {key}: {says}")
+
+    def check(self, key: str, content: Any, allowed: Keys, others: Iterable[str] = ()) -> None:
+        """Refuse keys that are not known, those that are missing, and values of another type."""
+        if not isinstance(content, dict):
+            raise self.wrong(key, f"must be a table of keys and values, not {content!r}.")
+        for name, value in content.items():
+            inner = joined_keys(key, name)
+            if name in others:
+                continue
+            if name not in allowed:
+                raise self.wrong(inner, f"is not known; {nearest(name, [*allowed, *others])}")
+            types, _ = allowed[name]
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                wanted = " or ".join(_TYPE_NAMES[one] for one in types)
+                raise self.wrong(inner, f"must be {wanted}, not {value!r}.")
+        for name, (_, is_needed) in allowed.items():
+            if is_needed and name not in content:
+                raise self.wrong(joined_keys(key, name), "is missing.")
+
+    def texts(self, key: str, values: list[Any]) -> tuple[str, ...]:
+        """Refuse what is no list of texts."""
+        for value in values:
+            if not isinstance(value, str):
+                raise self.wrong(key, f"must be a list of texts; {value!r} is none.")
+        return tuple(values)
+
+    def at_least(self, key: str, value: float | None, least: float) -> None:
+        """Refuse a number that is too small."""
+        if value is not None and value < least:
+            raise self.wrong(key, f"must be at least {least}, not {value}.")
+
+    def one_of(self, key: str, value: Any, choices: Iterable[str]) -> None:
+        """Refuse what is not one of some names."""
+        if value not in choices:
+            raise self.wrong(key, f"{value!r} is not one of {', '.join(choices)}.")
+
+
+_TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
+
+
+def joined_keys(key: str, name: str) -> str:
+    """Return the key of a part of a table."""
+    return f"{key}.{name}" if key else name
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the name that was likely meant, or all that there are."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known))}."

@@ -1,0 +1,276 @@
+"""Tests of a study's groups: lists, searches, groups that wait for others, and where the runs go."""
+
+import numpy as np
+import pytest
+from joblib import register_parallel_backend
+from joblib._parallel_backends import ThreadingBackend
+from typer.testing import CliRunner
+
+import fastmlp
+from fastmlp.cli import app
+from fastmlp.studies import StudyError, gaps, load_study, run_study, table_frame
+from fastmlp.studies.records import best_of, opened
+from helpers.estimators import quietly
+
+HEAD = """
+title = "t"
+[data]
+name = "digits"
+validation = 300
+[base]
+prepare = "image"
+max_iter = 4
+batch_size = 32
+hidden_layer_sizes = [16]
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Return a function that reads a study whose runs, and what else, it is told."""
+
+    def reader(text, head=HEAD):
+        (tmp_path / "my.toml").write_text(head + text)
+        return load_study(tmp_path / "my.toml")
+
+    return reader
+
+
+def without_times(results):
+    return [{**vars(record), "seconds": None} for record in results.records]
+
+
+RANDOM = """
+[runs.random.search]
+kind = "random"
+n = 5
+seed = 1
+over.learning_rate_init = {low = 1e-3, high = 0.1, log = true}
+over.hidden_layer_sizes = [[8], [16, 16]]
+over.batch_size = {low = 16, high = 64, whole = true}
+"""
+HALVING = """
+[runs.halving.search]
+kind = "halving"
+n = 9
+smallest = 1
+largest = 9
+over.learning_rate_init = {low = 1e-4, high = 0.1, log = true}
+over.activation = ["relu", "tanh"]
+"""
+
+
+def test_a_random_search_draws_the_same_points_again(study, tmp_path):
+    read = study(RANDOM)
+    records = run_study(read, tmp_path / "a").records
+    assert len({record.point for record in records}) == 5
+    for record in records:
+        assert 1e-3 <= record.params["learning_rate_init"] <= 0.1
+        assert record.params["hidden_layer_sizes"] in ([8], [16, 16])
+        assert 16 <= record.params["batch_size"] <= 64
+        assert isinstance(record.params["batch_size"], int)
+    assert {type(record.params["learning_rate_init"]) for record in records} == {float}
+    again = run_study(study(RANDOM), tmp_path / "b")
+    assert [one.point for one in again.records] == [one.point for one in records]
+    other = study(RANDOM.replace("seed = 1", "seed = 2"))
+    assert {run.point for run in other.runs_of(other.groups["random"])} != {one.point for one in records}
+
+
+def test_a_halving_search_gives_more_epochs_to_fewer_points_and_is_resumed(study, tmp_path):
+    read = study(HALVING)
+    results = run_study(read, tmp_path / "out", n_jobs=2)
+    epochs = [record.params["max_iter"] for record in results.records]
+    assert epochs == [1] * 9 + [3] * 3 + [9]
+    first, second, last = results.records[:9], results.records[9:12], results.records[12]
+    # Those that went on are the best of the round before.
+    chosen = {record.params["learning_rate_init"] for record in second}
+    assert chosen == {one.params["learning_rate_init"] for one in sorted(first, key=score)[-3:]}
+    assert last.params["learning_rate_init"] == max(second, key=score).params["learning_rate_init"]
+    assert last.epochs == 9
+    before = (tmp_path / "out" / "runs.jsonl").read_bytes()
+    assert run_study(read, tmp_path / "out").records == results.records
+    assert (tmp_path / "out" / "runs.jsonl").read_bytes() == before
+    # What a kill lost is done again, and only that.
+    (tmp_path / "out" / "runs.jsonl").write_bytes(b"".join(before.splitlines(keepends=True)[:7]))
+    assert without_times(run_study(read, tmp_path / "out")) == without_times(results)
+
+
+def score(record):
+    return record.scores["validation"]
+
+
+def test_a_halving_search_over_samples(study, tmp_path):
+    read = study(HALVING.replace("smallest = 1\nlargest = 9", 'resource = "n_samples"\nsmallest = 100'))
+    results = run_study(read, tmp_path / "out")
+    n_train = [record.n_train for record in results.records]
+    assert sorted(set(n_train)) == [100, 300, 899]  # scikit-learn rounds a share down
+    assert {record.epochs for record in results.records} == {4}
+
+
+def test_the_best_point_s_parameters_are_taken(study, tmp_path):
+    text = "[runs.best]\nbest_of = 'grid'\nseeds = 2\nset.max_iter = 6\n"
+    text += "[runs.grid.grid]\nlearning_rate_init = [1e-5, 0.01, 1e-4]\n"
+    results = run_study(study(text), tmp_path / "out")
+    assert [record.name for record in results.records[:2]] == ["best", "best"]  # in the file's order
+    for record in results.of("best"):
+        assert record.params["learning_rate_init"] == 0.01
+        assert record.epochs == 6
+    assert best_of(results.of("grid")).params["learning_rate_init"] == 0.01
+
+
+def test_a_run_goes_on_from_another_s_model(study, tmp_path):
+    text = "[runs.first]\nseeds = 2\n[runs.more]\ncontinues = 'first'\nseeds = 2\n"
+    text += "set = {max_iter = 3, learning_rate_init = 1e-4}\n"
+    results = run_study(study(text), tmp_path / "out")
+    X, y, *_ = fastmlp.datasets.load_digits()
+    n = len(X) - 300
+    for record, source in zip(results.of("more"), results.of("first"), strict=True):
+        assert (record.epochs, len(record.curves["val_score"])) == (3, 3)
+        model = results.model(source).set_params(
+            max_iter=3, learning_rate_init=1e-4, warm_start=True, random_state=source.seed
+        )
+        quietly(model.fit, X[:n], y[:n], X_val=X[n:], y_val=y[n:])
+        np.testing.assert_array_equal(results.model(record).coefs_[0], model.coefs_[0])
+    assert results.of("more")[0].scores != results.of("first")[0].scores
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "ours"])
+def test_any_backend_of_joblib_gives_the_same_runs(study, tmp_path, backend):
+    class Slow(ThreadingBackend):
+        supports_return_generator = False
+
+    register_parallel_backend("ours", Slow)
+    read = study("[runs.a]\nseeds = 3\n[runs.b]\nlist.x.max_iter = 2\n")
+    here = run_study(read, tmp_path / "here", n_jobs=1)
+    there = run_study(read, tmp_path / "there", n_jobs=2, backend=backend)
+    assert without_times(here) == without_times(there)
+
+
+def test_jobs_of_the_command_line(study, tmp_path):
+    study("[runs.a]\n")
+    command = ["study", "run", str(tmp_path / "my.toml"), "--out", str(tmp_path / "out"), "--jobs"]
+    assert CliRunner().invoke(app, [*command, "loky:2"]).exit_code == 0
+    for jobs, message in (("loky:two", "--jobs must be"), ("0", "n_jobs=0"), ("nobody:2", "nobody")):
+        result = CliRunner().invoke(app, [*command, jobs])
+        assert result.exit_code == 1, result.output
+        assert message in result.output
+
+
+def test_two_processes_do_not_work_in_one_folder(study, tmp_path):
+    read = study("[runs.a]\n")
+    with opened(tmp_path / "out"), pytest.raises(ValueError, match="another process is at work there"):
+        run_study(read, tmp_path / "out")
+    assert len(run_study(read, tmp_path / "out").records) == 1
+
+
+def test_features_are_scaled(study, tmp_path):
+    read = study(
+        "[runs.a]\n", HEAD.replace('"digits"', '"digits"\nscale = 0.0625').replace('prepare = "image"', "")
+    )
+    results = run_study(read, tmp_path / "out")
+    assert results.data.X_train.max() == 1
+    X, y, *_ = fastmlp.datasets.load_digits()
+    X = (X / 16).astype(np.float32)
+    n = len(X) - 300
+    model = fastmlp.MLPClassifier((16,), max_iter=4, batch_size=32, random_state=0)
+    quietly(model.fit, X[:n], y[:n], X_val=X[n:], y_val=y[n:])
+    np.testing.assert_array_equal(results.model(results.records[0]).coefs_[0], model.coefs_[0])
+
+
+def test_training_rows_training_scores_and_weights_that_figures_need(study, tmp_path):
+    read = study(
+        '[runs.a]\ntrain = 200\n[runs.b]\n[[figures]]\nkind = "curves"\ntitle = "c"\nruns = "a"\n'
+        '[[figures]]\nkind = "first_layer"\ntitle = "f"\nruns = "b"\nepochs = [0, 1, 9]\n'
+        '[[claims]]\nclaim = "c"\nchecks = ["train at epoch 1 of b > 0"]\n'
+    )
+    results = run_study(read, tmp_path / "out")
+    a, b = results.records
+    assert (a.n_train, b.n_train) == (200, len(results.data.y_train))
+    data = results.data
+    assert (
+        a.curves["score"][-1]
+        == a.scores["train"]
+        == results.model(a).score(data.X_train[:200], data.y_train[:200])
+    )
+    assert len(b.curves["score"]) == 4
+    weights = results.weights(b)
+    assert list(weights) == [0, 1]  # there is no epoch 9
+    assert not np.array_equal(weights[0], weights[1])
+    assert results.weights(a) == {}
+
+
+def test_published_figures_stand_beside_ours_and_gaps_are_told(study, tmp_path):
+    read = study(
+        "[runs.a]\nseeds = 2\nlist.x.max_iter = 4\nlist.y.max_iter = 1\n"
+        '[[tables]]\ntitle = "T"\nruns = "a"\nshow = ["test", "test loss"]\nscale = {"test loss" = 0.1}\n'
+        'published.test = {x = 0.2, y = 0.3}\npublished."test loss" = {x = 7}\n'
+        '[[differences]]\nrows = ["a/y"]\nbecause = "few epochs"\nchecks = ["test of a/x > test of a/y"]\n'
+    )
+    results = run_study(read, tmp_path / "out")
+    frame = table_frame(read.tables[0], results)
+    assert list(frame["test published"]) == [0.2, 0.3]
+    losses = [record.losses["test"] for record in results.of("a/x")]
+    assert frame["test loss"][0] == pytest.approx(0.1 * np.mean(losses))
+    found = list(gaps(results))
+    assert [(gap.row, gap.measure, gap.difference and gap.difference.because) for gap in found] == [
+        ("x", "test", None), ("y", "test", "few epochs"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[runs.a]\ncontinues = 'b'\n", "runs.a.continues: 'b' is none of the runs"),
+        ("[runs.a]\ncontinues = 'a'\n", "runs.a.continues: waits for itself: a < a"),
+        ("[runs.a]\nbest_of = 'b'\n[runs.b]\nbest_of = 'a'\n", "waits for itself"),
+        ("[runs.a]\ncontinues = 'b'\n[runs.b]\ngrid.max_iter = [1, 2]\n", "must be one point"),
+        ("[runs.a]\ngrid.max_iter = [1]\nlist.x.max_iter = 1\n", "cannot stand beside list"),
+        ("[runs.'a/b']\n", "must be a name without '/'"),
+        ("[runs.a]\nlist.x.max_itr = 1\n", "runs.a.list.x.max_itr: is not a parameter .* 'max_iter'"),
+        ("[runs.a]\ntrain = 0\n", "runs.a.train: must be at least 1"),
+        (
+            RANDOM.replace('"random"\n', '"randon"\n'),
+            "runs.random.search.kind: 'randon' is not one of random, halv",
+        ),
+        (RANDOM.replace("low = 1e-3", "low = 1"), "must be below high=0.1"),
+        (RANDOM.replace("low = 1e-3", "low = 0"), "and above 0"),
+        (RANDOM.replace("low = 1e-3", "lo = 1e-3"), r"runs.random.search.over.learning_rate_init: .*range"),
+        (RANDOM.replace("low = 16", "low = -9"), "search.over.batch_size: .* will not do"),
+        (HALVING.replace("n = 9", "n = 9\nfactor = 1"), "search.factor: must be at least 2"),
+        (HALVING.replace("largest = 9\n", ""), "runs.halving.search.largest: is missing"),
+        (HALVING.replace("n = 9", "n = 9\nresource = 'time'"), "'time' is not one of max_iter, n_samples"),
+        ("[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = []\n", r"claims\[0\].checks: must hold at least one"),
+        (
+            "[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = ['test of b > 0']\n",
+            r"claims\[0\].checks: 'b' is none of",
+        ),
+        (
+            "[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = ['test of a']\n",
+            r"claims\[0\].checks: .* is no check",
+        ),
+        (
+            "[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\npublished.test.b = 1\n",
+            "published.test: there is no row 'b'",
+        ),
+        (
+            "[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\npublished.train.a = 1\n",
+            "'train' is not one of validation",
+        ),
+        ("[runs.a]\n[[figures]]\nkind = 'curve'\ntitle = 't'\n", r"figures\[0\].kind: 'curve' is not one of"),
+        ("[runs.a]\n[[figures]]\nkind = 'curves'\ntitle = 't'\n", r"figures\[0\].runs: is missing"),
+        (
+            "[runs.a]\n[[figures]]\nkind = 'first_layer'\ntitle = 't'\nruns = 'a'\nepochs = [-1]\n",
+            r"figures\[0\].epochs: must be a list of epochs",
+        ),
+        ("[runs.a]\n[gradient_check]\nof = 'a'\nparameters = [[0]]\n", "must be pairs of layer and name"),
+        ("[runs.a]\n[gradient_check]\nof = 'a'\nepsilons = [0.0]\n", "must be numbers above 0"),
+    ],
+)
+def test_what_is_wrong_is_told(study, text, message):
+    with pytest.raises(StudyError, match=message):
+        study(text, HEAD.replace("max_iter = 4", ""))
+
+
+def test_a_name_that_is_no_study_is_told():
+    with pytest.raises(FileNotFoundError, match="fashion-topologie: there is no such file, and no study"):
+        load_study("fashion-topologie")
