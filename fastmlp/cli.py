@@ -160,6 +160,13 @@ def study_list() -> None:
             console.print(f"[bold]{name}[/]  {study.title}: {of}", soft_wrap=True)
 
 
+@study_app.command("show")
+def study_show(name: Annotated[str, typer.Argument(help="A study of the list.")]) -> None:
+    """Print the file of a study, to begin one of your own with."""
+    with plain_messages():
+        sys.stdout.write(studies.located(name).read_text(encoding="utf-8"))
+
+
 @study_app.command("run")
 def study_run(
     study: Annotated[str, typer.Argument(help="A study of the list, or a TOML file of your own.")],

@@ -1,7 +1,7 @@
 """Studies: experiments in a file. Data, runs, tables, figures and claims; run side by side, and resumed."""
 
 from fastmlp.studies.claims import Verdict, judge
-from fastmlp.studies.reading import StudyError, load_study, published
+from fastmlp.studies.reading import StudyError, load_study, located, published
 from fastmlp.studies.records import Record
 from fastmlp.studies.results import Results
 from fastmlp.studies.runs import run_study
@@ -9,6 +9,7 @@ from fastmlp.studies.spec import Study
 from fastmlp.studies.tables import gaps, table_frame, write_tables
 
 __all__ = [
-    "Record", "Results", "Study", "StudyError", "Verdict", "gaps", "judge", "load_study", "published",
+    "Record", "Results", "Study", "StudyError", "Verdict", "gaps", "judge", "load_study", "located",
+    "published",
     "run_study", "table_frame", "write_tables",
 ]  # fmt: skip

@@ -58,7 +58,7 @@ def load_study(path: str | Path) -> Study:
     StudyError
         If it is no TOML, or a key, a type or a value is wrong.
     """
-    path = _located(path)
+    path = located(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -80,7 +80,8 @@ def published() -> list[str]:
 _FOLDER = Path(__file__).parent / "published"
 
 
-def _located(path: str | Path) -> Path:
+def located(path: str | Path) -> Path:
+    """Return the file of a study that comes with fastmlp, or the file of that name."""
     if str(path) in published():
         return _FOLDER / f"{path}.toml"
     if not Path(path).is_file():
