@@ -32,7 +32,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Dataset", "load_digits", "load_fashion_mnist", "load_mnist"]
+__all__ = ["FASHION_MNIST_CLASSES", "Dataset", "load_digits", "load_fashion_mnist", "load_mnist"]
+
+#: What the classes of Fashion-MNIST are, from 0 to 9.
+FASHION_MNIST_CLASSES = (
+    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
 
 
 class Dataset(NamedTuple):
@@ -187,7 +192,7 @@ def load_mnist(data_home: str | os.PathLike[str] | None = None) -> Dataset:
 def load_fashion_mnist(data_home: str | os.PathLike[str] | None = None) -> Dataset:
     """Load Fashion-MNIST: 60,000 and 10,000 pictures of clothes, of 28 x 28 pixels.
 
-    The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot.
+    `FASHION_MNIST_CLASSES` has the names of the classes, T-shirt to ankle boot.
 
     Parameters
     ----------

@@ -100,10 +100,12 @@ def _grid(figure, n_rows, n_columns, handles) -> tuple[Any, np.ndarray]:
     """Return the figure and its axes, over epochs, with the legend below them."""
     is_ours, height = figure is None, 0.6 + 2.9 * n_rows
     figure = figure_for(figure, max(6.4, 3.4 * n_columns), height)
-    longest = max(len(handle.get_label()) for handle in handles)
+    names = [handle.get_label().split("\n") for handle in handles]
+    longest = max(len(line) for lines in names for line in lines)
     fitting = max(1, min(len(handles), 4, int(width_of(figure) / (0.7 + 0.1 * longest))))
     if is_ours:
-        figure.set_figheight(height + 0.27 * -(-len(handles) // fitting))
+        n_lines = max(map(len, names)) * -(-len(handles) // fitting)
+        figure.set_figheight(height + 0.27 * n_lines)
     grid = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey="row")
     for ax in grid.flat:
         quiet(ax)

@@ -145,4 +145,4 @@ def _explain(ax, kind, error, references) -> None:
     )
     if references:
         handles += [line for line in ax.get_lines() if line.get_marker() == "D"]
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)

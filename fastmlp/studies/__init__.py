@@ -1,6 +1,7 @@
 """Studies: experiments in a file. Data, runs, tables, figures and claims; run side by side, and resumed."""
 
 from fastmlp.studies.claims import Verdict, judge
+from fastmlp.studies.figures import draw_figures
 from fastmlp.studies.reading import StudyError, load_study, located, published
 from fastmlp.studies.records import Record
 from fastmlp.studies.results import Results
@@ -9,7 +10,6 @@ from fastmlp.studies.spec import Study
 from fastmlp.studies.tables import gaps, table_frame, write_tables
 
 __all__ = [
-    "Record", "Results", "Study", "StudyError", "Verdict", "gaps", "judge", "load_study", "located",
-    "published",
-    "run_study", "table_frame", "write_tables",
+    "Record", "Results", "Study", "StudyError", "Verdict", "draw_figures", "gaps", "judge", "load_study",
+    "located", "published", "run_study", "table_frame", "write_tables",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from fastmlp.storage import replacing
 from fastmlp.studies.measures import SCORES, shown
 from fastmlp.studies.records import Record, mean, points_of
 from fastmlp.studies.results import Results
-from fastmlp.studies.spec import Difference, Table, split
+from fastmlp.studies.spec import Difference, Figure, Table, split
 
 #: From here on a score that is not the published one wants an explanation.
 _A_POINT = 0.01
@@ -38,7 +38,7 @@ class Gap:
     difference: Difference | None
 
 
-def rows_of(table: Table, results: Results) -> dict[str, list[Record]]:
+def rows_of(table: Table | Figure, results: Results) -> dict[str, list[Record]]:
     """Return the runs of each row, by its name: the point alone where all are of one group."""
     records = [record for reference in table.runs for record in results.of(reference)]
     of_one = len({record.group for record in records}) == 1
