@@ -223,6 +223,12 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
         return score
 
+    def _evaluate(self, X, y) -> tuple[float, float]:
+        """Return loss and score of other data, as validation data have them after each epoch."""
+        targets = self._encode(y)
+        score = self._scorer_of(X, targets)
+        return self._trainer.evaluate(X, self._targets_of(targets), score=score)
+
     def _weights_of(self, data) -> np.ndarray | None:
         """Return the weights of the samples to train on; a classifier's classes have a say in them."""
         return data.sample_weight

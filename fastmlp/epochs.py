@@ -198,7 +198,7 @@ class Epochs:
         self.samples_seen += n_samples
         return event
 
-    def evaluate(self, X, y, sample_weight=None) -> tuple[float, float]:
+    def evaluate(self, X, y, sample_weight=None, score=None) -> tuple[float, float]:
         """Return loss and score of other data, as validation data have them after each epoch.
 
         Parameters
@@ -207,6 +207,8 @@ class Epochs:
         y : array-like
             Targets as for `Trainer.fit`.
         sample_weight : array-like of shape (n_samples,), optional
+        score : callable, optional
+            In place of the trainer's own.
 
         Returns
         -------
@@ -225,7 +227,7 @@ class Epochs:
         else:
             outputs = self.target_preparation.repeated(self.loss.outputs_per_target).invert(outputs)
         weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return loss, float((self.score or self.loss.score)(y, outputs, **weighted))
+        return loss, float((score or self.score or self.loss.score)(y, outputs, **weighted))
 
     def _has_converged(self) -> bool:
         """Ask the schedule what to do on a plateau; return whether to stop."""

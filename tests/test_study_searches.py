@@ -199,6 +199,17 @@ def test_training_rows_training_scores_and_weights_that_figures_need(study, tmp_
     assert results.weights(a) == {}
 
 
+def test_one_of_several_classes_by_logistic_outputs_is_scored_as_one(study, tmp_path):
+    text = '[runs.a.set]\noutput_activation = "logistic"\nloss = "binary_cross_entropy"\n'
+    text += '[[figures]]\nkind = "curves"\ntitle = "c"\nruns = "a"\n'
+    results = run_study(study(text), tmp_path / "out")
+    (record,) = results.records
+    data = results.data
+    assert record.scores["test"] == results.model(record).score(data.X_test, data.y_test)
+    assert record.curves["score"][-1] == record.scores["train"]
+    assert record.curves["val_score"][-1] == record.scores["validation"]
+
+
 def test_published_figures_stand_beside_ours_and_gaps_are_told(study, tmp_path):
     read = study(
         "[runs.a]\nseeds = 2\nlist.x.max_iter = 4\nlist.y.max_iter = 1\n"

@@ -158,15 +158,14 @@ class _Watch:
 
     def begin(self, model, X, y) -> None:
         """Remember the model and the data; the weights are those of the start."""
-        self._model, self._X = model, X
+        self._model, self._train = model, (X, y)
         self.before = model._epochs_before
-        self._targets = model._targets_of(model._encode(y))
         self._keep(0)
 
     def __call__(self, event) -> bool:
         """Measure, and return whether to stop."""
         if self._run.wants_train_score:
-            self.train_scores.append(self._model._trainer.evaluate(self._X, self._targets)[1])
+            self.train_scores.append(self._model._evaluate(*self._train)[1])
         self._keep(event.epoch - self.before)
         if self._advance is not None:
             self._advance(1 / self._model.max_iter)
@@ -181,7 +180,7 @@ def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
     parts = {"train": train, "validation": (split.X_val, split.y_val), "test": (split.X_test, split.y_test)}
     # Neither a loss nor a score of what diverged in its first epoch.
     measured: dict[str, tuple[float | None, float | None]] = {
-        name: _evaluate(model, *part) if model.n_iter_ else (None, None) for name, part in parts.items()
+        name: model._evaluate(*part) if model.n_iter_ else (None, None) for name, part in parts.items()
     }
     history, before, run = model._trainer.history, watch.before, job.run
     val_score = history.val_score[before:]
@@ -212,16 +211,10 @@ def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
     )  # fmt: skip
 
 
-def _evaluate(model, X, y) -> tuple[float, float]:
-    """Return loss and score."""
-    loss, score = model._trainer.evaluate(X, model._targets_of(model._encode(y)))
-    return float(loss), score
-
-
 def _spread(model, X, y) -> float | None:
     """Return the standard deviation of the score over whole batches of the rows."""
     n_batches = len(y) // _SPREAD_BATCH
     if n_batches < 2:
         return None
     batches = np.split(np.arange(n_batches * _SPREAD_BATCH), n_batches)
-    return float(np.std([_evaluate(model, X[rows], y[rows])[1] for rows in batches], ddof=1))
+    return float(np.std([model._evaluate(X[rows], y[rows])[1] for rows in batches], ddof=1))
