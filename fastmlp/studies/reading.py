@@ -96,14 +96,16 @@ class _Reader(Checker):
     def __init__(self, path: str, name: str):
         super().__init__(path)
         self._name = name
-        self._parameters: dict[str, Any] = {}
+        self._parameters: dict[str, list[Any]] = {}  # the estimators that have each
         self._groups: dict[str, Group] = {}
 
     def study(self, content: dict[str, Any]) -> Study:
         self.check("", content, STUDY)
         data = self.data(content["data"])
         kinds = [data.estimator] if data.estimator else list(ESTIMATORS)
-        self._parameters = {name: kind for kind in kinds for name in ESTIMATORS[kind]().get_params()}
+        for kind in kinds:
+            for name in ESTIMATORS[kind]().get_params():
+                self._parameters.setdefault(name, []).append(ESTIMATORS[kind])
         base = self.parameters("base", content.get("base", {}))
         if not content["runs"]:
             raise self.wrong("runs", "there must be at least one, such as [runs.baseline].")
@@ -228,13 +230,18 @@ class _Reader(Checker):
                     f"is not a parameter of {' or '.join(ESTIMATORS)}; {nearest(name, self._parameters)}"
                 )  # fmt: skip
                 raise self.wrong(f"{key}.{name}", says)
-            try:
-                built = built_parameters({name: value})
-                kind = ESTIMATORS[self._parameters[name]]
-                kind(**built)._validate_params()
-            except (TypeError, ValueError) as error:
-                raise self.wrong(f"{key}.{name}", f"{value!r} will not do: {error}") from None
+            wrong = [self.objection(kind, name, value) for kind in self._parameters[name]]
+            if all(wrong):  # before the data are read, any estimator will do
+                raise self.wrong(f"{key}.{name}", f"{value!r} will not do: {wrong[0]}")
         return content
+
+    def objection(self, kind: type, name: str, value: Any) -> str:
+        """Return what an estimator has against a parameter, or nothing."""
+        try:
+            kind(**built_parameters({name: value}))._validate_params()
+        except (TypeError, ValueError) as error:
+            return str(error)
+        return ""
 
     def points(self, reference: str) -> list[str]:
         """Return the points of a group, or the one that is named."""
