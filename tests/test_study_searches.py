@@ -282,6 +282,13 @@ def test_what_is_wrong_is_told(study, text, message):
         study(text, HEAD.replace("max_iter = 4", ""))
 
 
+def test_a_parameter_of_the_other_estimator_is_told_before_anything_runs(study, tmp_path):
+    read = study('[runs.a]\n[runs.b]\nset.loss = "poisson"\n')
+    with pytest.raises(ValueError, match=r"runs.b: The 'loss' parameter of MLPClassifier must be"):
+        run_study(read, tmp_path / "out", n_jobs=1)
+    assert not (tmp_path / "out" / "runs.jsonl").exists()
+
+
 def test_a_name_that_is_no_study_is_told():
     with pytest.raises(FileNotFoundError, match="fashion-topologie: there is no such file, and no study"):
         load_study("fashion-topologie")

@@ -11,8 +11,9 @@ from typing import Any
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
 from fastmlp.progress import ModelsBar, show_models_progress
+from fastmlp.studies.building import built_parameters
 from fastmlp.studies.halving import search_by_halving
-from fastmlp.studies.job import Job, do, load_data
+from fastmlp.studies.job import Job, do, estimator_of, load_data
 from fastmlp.studies.records import Record, Store, best_of, fingerprint, opened
 from fastmlp.studies.results import Results
 from fastmlp.studies.spec import Group, Run, Study, split
@@ -83,6 +84,7 @@ class _Work:
 
     def all(self) -> list[Record]:
         """Do what is not done, and return the records in the study's order."""
+        self._check()
         for wave in self._study.waves():
             runs = {group.name: self._runs(group) for group in wave}
             done = self._do([run for of_group in runs.values() for run in of_group])
@@ -92,6 +94,16 @@ class _Work:
                 else:
                     self._records[group.name] = [done[run.key] for run in runs[group.name]]
         return [record for name in self._study.groups for record in self._records[name]]
+
+    def _check(self) -> None:
+        """Refuse parameters that the estimator of these data does not take, before anything runs."""
+        data = self._study.data
+        estimator = estimator_of(data, load_data(data, self._quick))
+        for run in (run for group in self._study.groups.values() for run in self._study.runs_of(group)):
+            try:
+                estimator(**built_parameters(run.params))._check_params()
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"runs.{run.group}: {error}") from None
 
     def _runs(self, group: Group) -> list[Run]:
         runs = self._study.runs_of(group, self._params_before(group))
@@ -136,7 +148,6 @@ class _Work:
         """Do jobs side by side; yield each record as its run ends."""
         if not jobs:
             return
-        load_data(self._study.data, self._quick)  # once, for all threads
         n_jobs = min(self._n_jobs, len(jobs))
         if self._backend in _THREADS:
             pool = Parallel(n_jobs, backend=self._backend, return_as="generator_unordered")
