@@ -165,12 +165,13 @@ def test_two_processes_do_not_work_in_one_folder(study, tmp_path):
 
 def test_features_are_scaled(study, tmp_path):
     read = study(
-        "[runs.a]\n", HEAD.replace('"digits"', '"digits"\nscale = 0.0625').replace('prepare = "image"', "")
+        "[runs.a]\n",
+        HEAD.replace('"digits"', '"digits"\ncenter = 8\nscale = 0.0625').replace('prepare = "image"', ""),
     )
     results = run_study(read, tmp_path / "out")
-    assert results.data.X_train.max() == 1
+    assert (results.data.X_train.min(), results.data.X_train.max()) == (-0.5, 0.5)
     X, y, *_ = fastmlp.datasets.load_digits()
-    X = (X / 16).astype(np.float32)
+    X = ((X - 8) / 16).astype(np.float32)
     n = len(X) - 300
     model = fastmlp.MLPClassifier((16,), max_iter=4, batch_size=32, random_state=0)
     quietly(model.fit, X[:n], y[:n], X_val=X[n:], y_val=y[n:])
@@ -208,6 +209,26 @@ def test_one_of_several_classes_by_logistic_outputs_is_scored_as_one(study, tmp_
     assert record.scores["test"] == results.model(record).score(data.X_test, data.y_test)
     assert record.curves["score"][-1] == record.scores["train"]
     assert record.curves["val_score"][-1] == record.scores["validation"]
+
+
+def test_runs_that_are_alike_are_done_once_and_keep_their_names(study, tmp_path):
+    text = "[runs.a]\nseeds = 2\n[runs.b]\nlist.x.alpha = 0.0001\nlist.y.alpha = 1\n"
+    read = study(text)
+    results = run_study(read, tmp_path / "out")
+    assert len((tmp_path / "out" / "runs.jsonl").read_text().splitlines()) == 3
+    a, _, x, y = results.records
+    assert [one.key for one in results.records] == ["a/seed 0", "a/seed 1", "b/x/seed 0", "b/y/seed 0"]
+    assert (a.scores, a.model) == (x.scores, x.model) != (y.scores, y.model)
+    # What a figure asks for later is measured then, of that run alone.
+    drawn = study(text + '[[figures]]\nkind = "curves"\ntitle = "c"\nruns = "b/x"\n')
+    again = run_study(drawn, tmp_path / "out")
+    assert len((tmp_path / "out" / "runs.jsonl").read_text().splitlines()) == 4
+    assert len(again.of("b/x")[0].curves["score"]) == 4
+    assert again.of("b/x")[0].scores == x.scores
+    assert "score" not in again.of("b/y")[0].curves
+    before = (tmp_path / "out" / "runs.jsonl").read_bytes()
+    assert run_study(drawn, tmp_path / "out").records == again.records
+    assert (tmp_path / "out" / "runs.jsonl").read_bytes() == before
 
 
 def test_published_figures_stand_beside_ours_and_gaps_are_told(study, tmp_path):

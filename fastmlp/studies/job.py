@@ -59,6 +59,12 @@ class Job:
     n_threads: int | None
     source: str = ""
 
+    def also_for(self, run: Run) -> Job:
+        """Return this job with what another run, which is like its own, asks for beside it."""
+        wants = self.run.wants_train_score or run.wants_train_score
+        snapshots = tuple(sorted({*self.run.snapshots, *run.snapshots}))
+        return replace(self, run=replace(self.run, wants_train_score=wants, snapshots=snapshots))
+
     @property
     def stem(self) -> str:
         """The name of its files."""
@@ -76,10 +82,11 @@ def load_data(data: Data, quick: bool) -> tables.Split:
             split, X_train=split.X_train[:n], y_train=split.y_train[:n],
             X_val=split.X_val[:n_val], y_val=split.y_val[:n_val],
         )  # fmt: skip
-    if data.scale is None:
+    if (data.center, data.scale) == (0, 1):
         return split
     parts = (split.X_train, split.X_val, split.X_test)
-    scaled = [np.asarray(X, dtype=np.float32) * np.float32(data.scale) for X in parts]
+    center, scale = np.float32(data.center), np.float32(data.scale)
+    scaled = [(np.asarray(X, dtype=np.float32) - center) * scale for X in parts]
     return replace(split, X_train=scaled[0], X_val=scaled[1], X_test=scaled[2])
 
 
@@ -129,6 +136,14 @@ def do(
 def weights_file(model: str) -> str:
     """Return the file of the first layer's weights over the training, by that of the model."""
     return model.replace(".safetensors", "-weights.safetensors")
+
+
+def kept_epochs(path: Path) -> set[int]:
+    """Return the epochs whose weights a file has; none if there is no such file."""
+    if not path.is_file():
+        return set()
+    with safetensors.safe_open(path, "np") as file:
+        return {int(epoch) for epoch in file.keys()}  # noqa: SIM118  not a dict
 
 
 def load_weights(path: Path) -> dict[int, np.ndarray]:

@@ -17,7 +17,8 @@ STUDY: Keys = {
 }  # fmt: skip
 DATA: Keys = {
     "name": (_TEXT, True), "target": (_TEXT, False), "estimator": (_TEXT, False), "seed": (_WHOLE, False),
-    "validation": (_NUMBER, False), "test": (_NUMBER, False), "scale": (_NUMBER, False),
+    "validation": (_NUMBER, False), "test": (_NUMBER, False), "center": (_NUMBER, False),
+    "scale": (_NUMBER, False),
 }  # fmt: skip
 RUNS: Keys = {
     "about": (_TEXT, False), "seeds": (_WHOLE, False), "train": (_WHOLE, False), "continues": (_TEXT, False),

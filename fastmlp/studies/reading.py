@@ -140,7 +140,7 @@ class _Reader(Checker):
                 raise self.wrong(f"data.{name}", f"must be a share below 1 or a number of rows, not {share}.")
         if data.estimator is not None:
             self.one_of("data.estimator", data.estimator, ESTIMATORS)
-        if data.scale is not None and not data.scale > 0:
+        if not data.scale > 0:
             raise self.wrong("data.scale", f"must be above 0, not {data.scale}.")
         return data
 

@@ -149,9 +149,15 @@ def _read(path: Path) -> list[Record]:
     return records
 
 
-def fingerprint(data: Data, run: Run, quick: bool, source: Record | None) -> str:
-    """Return a digest of all that a run depends on."""
-    whole = {**asdict(run), "data": asdict(data), "quick": quick, "source": source and source.fingerprint}
+def fingerprint(data: Data, run: Run, quick: bool, source: Record | None, defaults: dict[str, Any]) -> str:
+    """Return a digest of all that a run depends on: not its name, nor what is measured beside it.
+
+    Runs of several groups that are alike are thus done once.
+    """
+    whole = {
+        "params": {**defaults, **run.params}, "seed": run.seed, "train": run.train, "data": asdict(data),
+        "quick": quick, "source": source and source.fingerprint,
+    }  # fmt: skip
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from fastmlp.progress import ModelsBar, show_models_progress
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.halving import search_by_halving
-from fastmlp.studies.job import Job, do, estimator_of, load_data
+from fastmlp.studies.job import Job, do, estimator_of, kept_epochs, load_data, weights_file
 from fastmlp.studies.records import Record, Store, best_of, fingerprint, opened
 from fastmlp.studies.results import Results
 from fastmlp.studies.spec import Group, Run, Study, split
@@ -99,6 +100,7 @@ class _Work:
         """Refuse parameters that the estimator of these data does not take, before anything runs."""
         data = self._study.data
         estimator = estimator_of(data, load_data(data, self._quick))
+        self._defaults = estimator().get_params()
         for run in (run for group in self._study.groups.values() for run in self._study.runs_of(group)):
             try:
                 estimator(**built_parameters(run.params))._check_params()
@@ -130,19 +132,36 @@ class _Work:
                 )
         data, quick = self._study.data, self._quick
         return Job(
-            data, run, fingerprint(data, run, quick, source), self._store.folder, quick,
+            data, run, fingerprint(data, run, quick, source, self._defaults), self._store.folder, quick,
             1 if self._n_jobs > 1 else None, source.model if source else "",
         )  # fmt: skip
 
     def _do(self, runs: list[Run]) -> dict[str, Record]:
-        """Return a record of each run, by its key."""
+        """Return a record of each run, by its key; those that are alike are done once."""
         jobs = {run.key: self._job(run) for run in runs}
-        missing = [job for job in jobs.values() if self._store.get(job.fingerprint) is None]
+        missing: dict[str, Job] = {}
+        for job in jobs.values():
+            if not self._is_done(job):
+                known = missing.get(job.fingerprint)
+                missing[job.fingerprint] = job if known is None else known.also_for(job.run)
         self._bar.advance(len(jobs) - len(missing))
-        for record in self._did(missing):
+        for record in self._did(list(missing.values())):
             self._store.add(record)
-        done = {key: self._store.get(job.fingerprint) for key, job in jobs.items()}
-        return {key: record for key, record in done.items() if record is not None}
+        return {key: self._known(job) for key, job in jobs.items()}
+
+    def _is_done(self, job: Job) -> bool:
+        """Return whether a run is done, and all that is asked of it was measured."""
+        record = self._store.get(job.fingerprint)
+        if record is None or (job.run.wants_train_score and record.epochs and "score" not in record.curves):
+            return False
+        wanted = {epoch for epoch in job.run.snapshots if epoch <= record.epochs}
+        return not record.model or wanted <= kept_epochs(self._store.folder / weights_file(record.model))
+
+    def _known(self, job: Job) -> Record:
+        """Return the record of a run that is done, with its own name."""
+        record, run = self._store.get(job.fingerprint), job.run
+        assert record is not None
+        return replace(record, key=run.key, group=run.group, point=run.point)
 
     def _did(self, jobs: list[Job]) -> Iterator[Record]:
         """Do jobs side by side; yield each record as its run ends."""
@@ -183,12 +202,11 @@ class _Work:
 
         def run(one: Run) -> Record:
             job = self._job(one)
-            record = self._store.get(job.fingerprint)
-            if record is None:
+            if not self._is_done(job):
                 record = do(job)
                 assert record is not None  # nothing tells it to stop
                 self._store.add(record)
-            return record
+            return self._known(job)
 
         before = self._params_before(group)
         params = {**(group.base if before is None else before), **group.set}

@@ -17,7 +17,7 @@ from fastmlp.studies.measures import Check
 class Data:
     """The data of a study: a built-in set or a file, and how its parts are set aside.
 
-    Features are multiplied by ``scale``; None leaves them as they are.
+    Features become (x - ``center``) * ``scale``; without either they are left as they are.
     """
 
     name: str
@@ -26,7 +26,8 @@ class Data:
     validation: float = 0.1
     test: float = 0.2
     seed: int = 0
-    scale: float | None = None
+    center: float = 0
+    scale: float = 1
 
 
 @dataclass(frozen=True)
