@@ -163,11 +163,9 @@ def test_two_processes_do_not_work_in_one_folder(study, tmp_path):
     assert len(run_study(read, tmp_path / "out").records) == 1
 
 
-def test_features_are_scaled(study, tmp_path):
-    read = study(
-        "[runs.a]\n",
-        HEAD.replace('"digits"', '"digits"\ncenter = 8\nscale = 0.0625').replace('prepare = "image"', ""),
-    )
+def test_features_are_shifted_and_scaled(study, tmp_path):
+    head = HEAD.replace('"digits"', '"digits"\ncenter = 8\nscale = 0.0625').replace('prepare = "image"', "")
+    read = study("[runs.a]\n", head)
     results = run_study(read, tmp_path / "out")
     assert (results.data.X_train.min(), results.data.X_train.max()) == (-0.5, 0.5)
     X, y, *_ = fastmlp.datasets.load_digits()
