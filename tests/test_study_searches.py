@@ -169,7 +169,7 @@ def test_features_are_shifted_and_scaled(study, tmp_path):
     results = run_study(read, tmp_path / "out")
     assert (results.data.X_train.min(), results.data.X_train.max()) == (-0.5, 0.5)
     X, y, *_ = fastmlp.datasets.load_digits()
-    X = ((X - 8) / 16).astype(np.float32)
+    X = (X.astype(np.float32) - 8) / 16
     n = len(X) - 300
     model = fastmlp.MLPClassifier((16,), max_iter=4, batch_size=32, random_state=0)
     quietly(model.fit, X[:n], y[:n], X_val=X[n:], y_val=y[n:])
