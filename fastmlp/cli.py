@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import fastmlp
 from fastmlp import optimizers, studies, tables
@@ -37,14 +38,14 @@ def plain_messages():
     """Show what goes wrong as one sentence: no traceback, no code of ours in a warning."""
 
     def show(message, category, *_):
-        errors.print(f"[yellow]warning:[/] {message}", soft_wrap=True)
+        errors.print(f"[yellow]warning:[/] {escape(str(message))}", soft_wrap=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = show
         try:
             yield
-        except (ValueError, TypeError, OSError) as error:
-            errors.print("[red]error:[/]", str(error), soft_wrap=True)
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            errors.print("[red]error:[/]", escape(str(error)), soft_wrap=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             errors.print("interrupted", style="yellow")
@@ -157,7 +158,7 @@ def study_list() -> None:
             study = studies.load_study(name)
             runs = sum(len(study.runs_of(group)) for group in study.groups.values())
             of = f"{runs} runs, {len(study.claims)} claims"
-            console.print(f"[bold]{name}[/]  {study.title}: {of}", soft_wrap=True)
+            console.print(f"[bold]{name}[/]  {escape(study.title)}: {of}", soft_wrap=True)
 
 
 @study_app.command("show")
@@ -191,18 +192,24 @@ def study_run(
         n_jobs, backend = _jobs(jobs)
         loaded = studies.load_study(study)
         folder = out or Path("studies") / (loaded.name + "-quick" * quick)
+        studies.check_installed()  # before hours of training, not after them
         results = studies.run_study(loaded, folder, n_jobs=n_jobs, backend=backend, quick=quick)
         diverged = sum(bool(record.diverged) for record in results.records)
         console.print(
-            f"[bold]{loaded.title}[/]: {len(results.records)} runs"
+            f"[bold]{escape(loaded.title)}[/]: {len(results.records)} runs"
             + (f", {diverged} diverged" * bool(diverged))
         )
         for table, frame in studies.write_tables(results):
-            console.print(f"\n[bold]{table.title}[/]")
+            console.print(f"\n[bold]{escape(table.title)}[/]")
             console.print(
-                frame.to_string(index=False, float_format="{:.4f}".format, na_rep=""), soft_wrap=True
+                frame.to_string(index=False, float_format="{:.4f}".format, na_rep=""),
+                soft_wrap=True,
+                markup=False,
             )
-        console.print(f"\nruns, models and tables in {folder}", soft_wrap=True)
+        page = studies.write_report(results, studies.draw_figures(results))
+        print_claims(results)
+        console.print(f"\n[bold]page[/] {escape(str(page))}", soft_wrap=True)
+        console.print(f"runs, models, tables and pictures in {escape(str(folder))}", soft_wrap=True)
 
 
 @app.command()
@@ -232,6 +239,19 @@ class EpochTable:
             f"{event.epoch:>5}  {event.loss:>8.4f}  {event.val_score:>19.4f}  "
             f"{event.samples_per_second:>11,.0f}"
         )
+
+
+_COLORS = {"holds": "green", "does not hold": "red", "within noise": "yellow", "not measured": "dim"}
+
+
+def print_claims(results: studies.Results) -> None:
+    """Print each claim of a study behind its verdict."""
+    if results.study.claims:
+        console.print("\n[bold]Claims[/]")
+    width = max(map(len, _COLORS))
+    for claim in results.study.claims:
+        verdict = studies.judge(claim.checks, results).verdict
+        console.print(f"[{_COLORS[verdict]}]{verdict:<{width}}[/]  {escape(claim.claim)}", soft_wrap=True)
 
 
 def score_name(model) -> str:
