@@ -376,3 +376,33 @@ def test_importing_fastmlp_leaves_matplotlib_alone():
     code = "import sys, fastmlp; print('matplotlib' in sys.modules, fastmlp.plots.curves.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "curves"]
+
+
+def test_the_errors_of_a_gradient_check_fall_with_epsilon_squared():
+    network = Network([Dense(8, "tanh"), Dense(3, "softmax")], 4, random_state=0)
+    check = fastmlp.gradient_check(network, X[::15], Y[::15], epsilons=(1e-1, 1e-2, 1e-3))
+    (ax,) = plots.gradient_check_errors(check).axes
+    *each, largest, squares = ax.get_lines()
+    assert len(each) == len(check.rows)
+    assert_allclose(largest.get_ydata(), check.largest_differences)
+    assert_allclose(squares.get_ydata(), check.largest_differences[0] * np.array([1, 1e-2, 1e-4]))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        f"each of {len(check.rows)} parameters",
+        "largest",
+        "as ε²",
+    ]
+
+
+def test_errors_of_zero_are_left_out_and_what_has_none_is_refused():
+    rows = tuple(fastmlp.gradients.CheckedGradient(0, f"b[{i}]", 1.0, (1.25, 1.0 + i)) for i in range(2))
+    check = fastmlp.gradients.GradientCheck((0.5, 0.25), rows)
+    (ax,) = plots.gradient_check_errors(check).axes
+    assert_array_equal(ax.get_lines()[0].get_ydata(), [0.25, np.nan])
+    assert_array_equal(ax.get_lines()[2].get_ydata(), [0.25, 1.0])
+    with pytest.raises(TypeError, match="check is a str"):
+        plots.gradient_check_errors("check")
+    with pytest.raises(ValueError, match="a line needs two or more"):
+        plots.gradient_check_errors(fastmlp.gradients.GradientCheck((0.5,), rows))
+    flat = tuple(fastmlp.gradients.CheckedGradient(0, "b", 1.0, (1.0, 1.0)) for _ in range(2))
+    with pytest.raises(ValueError, match="no difference that is finite and not 0"):
+        plots.gradient_check_errors(fastmlp.gradients.GradientCheck((0.5, 0.25), flat))

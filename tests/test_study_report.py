@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fastmlp.cli import app
-from fastmlp.studies import load_study, run_study, write_report
+from fastmlp.studies import Verdict, load_study, run_study, write_report
+from fastmlp.studies.report import _numbers, _Stated
 
 EVIL = '</style><script>alert(1)</script><img src="https://example.org/x.png" onerror="alert(2)">&amp;'
 STUDY = (
@@ -171,6 +172,19 @@ def test_it_tells_verdicts_with_their_numbers(parsed, results):
     ]  # fmt: skip
     assert "Of 3 claims: 1 holds 1 not measured 1 does not hold" in parsed.text
     assert "difference +" in parsed.text
+
+
+def test_of_many_checks_the_worst_are_seen_and_the_rest_is_folded_away():
+    checks = [Verdict("holds", (f"check {i}",)) for i in range(8)] + [Verdict("does not hold", ("bad",))]
+    stated = _Stated("claim", "", checks)
+    assert [check.findings[0] for check in stated.first] == ["check 0", "check 1", "bad"]
+    assert len(stated.rest) == 6
+    few = _Stated("claim", "", checks[:5])
+    assert (few.first, few.rest) == (checks[:5], [])
+
+
+def test_numbers_have_true_minus_signs_and_keep_their_units():
+    assert _numbers("train of a-1/b -2 is -0.5 % ± 1 %") == "train of a-1/b −2 is −0.5\u00a0% ±\u00a01\u00a0%"
 
 
 def test_it_shows_figures_beside_the_published_ones(parsed, results):

@@ -7,10 +7,12 @@ to a file; with ``ax=`` or ``figure=`` it draws into yours. No display is needed
 - `curves`: loss and score over the epochs; `comparison`: the scores of several runs beside each other
 - `confusion_matrix`, `misclassified`, `decision_boundary`: what a model takes for what
 - `first_layer`: the first layer's weights as an image
-- `heat_map`: the scores of a grid search; `gradient_check_table`: a `fastmlp.gradient_check`
+- `heat_map`: the scores of a grid search; `gradient_check_table` and
+  `gradient_check_errors`: a `fastmlp.gradient_check`
 - `style`: the style of them all, for pictures of your own
 """
 
+from fastmlp.plots.gradients import gradient_check_errors
 from fastmlp.plots.grids import gradient_check_table, heat_map
 from fastmlp.plots.images import first_layer, misclassified
 from fastmlp.plots.predictions import confusion_matrix, decision_boundary
@@ -24,6 +26,7 @@ __all__ = [
     "curves",
     "decision_boundary",
     "first_layer",
+    "gradient_check_errors",
     "gradient_check_table",
     "heat_map",
     "misclassified",

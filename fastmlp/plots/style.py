@@ -19,6 +19,9 @@ INK, FAINT = "#222222", "#d9d9d9"
 #: For what is told apart by colour, in this order.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 
+#: More of them, of Tol's muted scheme, where there are many.
+_MORE = ("#332288", "#882255", "#999933")
+
 _SETTINGS = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
@@ -74,8 +77,8 @@ def style() -> Iterator[None]:
 
 def colors(n: int) -> list[Any]:
     """Return n colours that can be told apart; beyond the named ones, from dark to light."""
-    if n <= len(COLORS):
-        return list(COLORS[:n])
+    if n <= len(COLORS + _MORE):
+        return list((COLORS + _MORE)[:n])
     from matplotlib import colormaps
 
     return [colormaps["viridis"](0.9 * i / (n - 1)) for i in range(n)]

@@ -201,10 +201,10 @@ def _setting(value: Any) -> Any:
 
 
 def gradient_check(figure: Figure, results: Results) -> Picture:
-    """Draw the differences of backpropagation from central differences."""
+    """Draw how the differences from backpropagation fall with epsilon; the page has their table."""
     if results.study.gradient_check is None:
         raise ValueError("the study has no [gradient_check].")
-    return plots.gradient_check_table(results.gradient_check)
+    return plots.gradient_check_errors(results.gradient_check)
 
 
 def _model(figure: Figure, results: Results) -> tuple[Record, Any]:

@@ -33,6 +33,8 @@ PAGE = "report.html"
 _MODULES = ("matplotlib", "jinja2", "tabulate")
 #: Pixels of a picture's width from which on it is wide, and very wide.
 _WIDE, _VERY_WIDE = 700, 1000
+#: Of more checks than these, some are folded away.
+_MANY = 5
 
 
 def check_installed() -> None:
@@ -70,7 +72,7 @@ def write_report(results: Results, figures: list[tuple[Figure, Path]] | None = N
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters |= {"prose": _prose, "breakable": _breakable}
+    environment.filters |= {"prose": _prose, "breakable": _breakable, "numbers": _numbers}
     style = environment.get_template("report.css.jinja").render()
     page = environment.get_template("report.html.jinja").render(
         **_content(results, draw_figures(results) if figures is None else figures),
@@ -113,6 +115,23 @@ class _Stated:
     @property
     def verdict(self) -> str:
         return min((check.verdict for check in self.checks), key=VERDICTS.index)
+
+    @property
+    def is_mixed(self) -> bool:
+        return len({check.verdict for check in self.checks}) > 1
+
+    @property
+    def first(self) -> list[Verdict]:
+        """The checks that are seen at once: all where there are few, else the worst."""
+        return [check for check in self.checks if not any(check is other for other in self.rest)]
+
+    @property
+    def rest(self) -> list[Verdict]:
+        """The others, folded away."""
+        if len(self.checks) <= _MANY:
+            return []
+        by_verdict = sorted(self.checks, key=lambda check: VERDICTS.index(check.verdict))
+        return by_verdict[_MANY - 2 :]
 
 
 def _judged(checks: tuple[Check, ...], results: Results) -> list[Verdict]:
@@ -183,11 +202,10 @@ def _seeds(table: Table, results: Results) -> str:
 
 @dataclass(frozen=True)
 class _Explained:
-    """Figures that are not the published ones, and why."""
+    """Figures that are not the published ones, and why, if that is known."""
 
-    because: str
-    checks: list[Verdict]
-    rows: list[tuple[str, str, str, str, str, str]]
+    why: _Stated | None
+    rows: list[tuple[str, ...]]
 
 
 def _differences(results: Results) -> Iterator[_Explained]:
@@ -197,15 +215,12 @@ def _differences(results: Results) -> Iterator[_Explained]:
         place = -1 if gap.difference is None else results.study.differences.index(gap.difference)
         found.setdefault(place, []).append(gap)
     for place in sorted(found):
-        difference = found[place][0].difference
-        yield _Explained(
-            difference.because if difference else "",
-            _judged(difference.checks, results) if difference else [],
-            [_gap_row(gap, results.is_classifier) for gap in found[place]],
-        )
+        why = found[place][0].difference
+        stated = None if why is None else _Stated(why.because, "", _judged(why.checks, results))
+        yield _Explained(stated, [_gap_row(gap, results.is_classifier) for gap in found[place]])
 
 
-def _gap_row(gap: Gap, is_accuracy: bool) -> tuple[str, str, str, str, str, str]:
+def _gap_row(gap: Gap, is_accuracy: bool) -> tuple[str, ...]:
     def cell(value: float, signed: bool = False) -> str:
         if not np.isfinite(value):
             return "–"
@@ -310,6 +325,11 @@ def _prose(text: str) -> Markup:
 def _breakable(name: str) -> Markup:
     """Return a name of a run that may be broken within, where it does not hurt."""
     return _markup("<wbr>").join(re.split(r"(?<=[/_=])", name))
+
+
+def _numbers(finding: str) -> str:
+    """Return a sentence with true minus signs, its numbers and units not torn apart."""
+    return re.sub(r"(?<=\s)-(?=[\d.])", "−", finding).replace(" %", "\u00a0%").replace("± ", "±\u00a0")
 
 
 def _inline(text: str) -> Markup:
