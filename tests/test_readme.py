@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.studies import judge, load_study, run_study, table_frame
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 STEPS_OF_AN_EPOCH = -(-len(fastmlp.datasets.load_digits().X_train) // 32)
@@ -107,3 +108,16 @@ def test_models_leave_and_come(monkeypatch, tmp_path, capsys):
     assert float(theirs) == float(ours) > 0.9
     assert hidden == "(360, 32)"
     assert 0.8 < float(covered) < 1
+
+
+def test_the_study_runs(tmp_path):
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "my.toml").write_text(text)
+    results = run_study(load_study(tmp_path / "my.toml"), tmp_path / "out", quick=True)
+    assert {record.group for record in results.records} == {"width", "rates", "search", "final", "longer"}
+    assert judge(results.study.claims[0].checks, results).verdict in (
+        "holds",
+        "within noise",
+        "does not hold",
+    )
+    assert list(table_frame(results.study.tables[0], results)["run"]) == ["narrow", "wide"]
