@@ -113,11 +113,9 @@ def test_models_leave_and_come(monkeypatch, tmp_path, capsys):
 def test_the_study_runs(tmp_path):
     (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     (tmp_path / "my.toml").write_text(text)
-    results = run_study(load_study(tmp_path / "my.toml"), tmp_path / "out", quick=True)
+    results = run_study(load_study(tmp_path / "my.toml"), tmp_path / "out")
     assert {record.group for record in results.records} == {"width", "rates", "search", "final", "longer"}
-    assert judge(results.study.claims[0].checks, results).verdict in (
-        "holds",
-        "within noise",
-        "does not hold",
-    )
+    wider, level = (judge((check,), results).verdict for check in results.study.claims[0].checks)
+    assert wider == "holds"
+    assert level in ("holds", "does not hold")  # of three seeds each
     assert list(table_frame(results.study.tables[0], results)["run"]) == ["narrow", "wide"]
