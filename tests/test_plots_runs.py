@@ -380,12 +380,16 @@ def test_importing_fastmlp_leaves_matplotlib_alone():
 
 def test_the_errors_of_a_gradient_check_fall_with_epsilon_squared():
     network = Network([Dense(8, "tanh"), Dense(3, "softmax")], 4, random_state=0)
-    check = fastmlp.gradient_check(network, X[::15], Y[::15], epsilons=(1e-1, 1e-2, 1e-3))
+    check = fastmlp.gradient_check(network, X[::15], Y[::15], epsilons=(1e-2, 1e-1, 1e-3))
     (ax,) = plots.gradient_check_errors(check).axes
     *each, largest, squares = ax.get_lines()
     assert len(each) == len(check.rows)
-    assert_allclose(largest.get_ydata(), check.largest_differences)
-    assert_allclose(squares.get_ydata(), check.largest_differences[0] * np.array([1, 1e-2, 1e-4]))
+    ax.get_figure().canvas.draw()
+    assert [text.get_text() for text in ax.get_xticklabels()][1:-1] == ["0.001", "0.01", "0.1"]
+    middle, high, low = check.largest_differences
+    assert_array_equal(largest.get_xdata(), [1e-3, 1e-2, 1e-1])
+    assert_allclose(largest.get_ydata(), [low, middle, high])
+    assert_allclose(squares.get_ydata(), high * np.array([1e-4, 1e-2, 1]))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         f"each of {len(check.rows)} parameters",
         "largest",
@@ -397,8 +401,8 @@ def test_errors_of_zero_are_left_out_and_what_has_none_is_refused():
     rows = tuple(fastmlp.gradients.CheckedGradient(0, f"b[{i}]", 1.0, (1.25, 1.0 + i)) for i in range(2))
     check = fastmlp.gradients.GradientCheck((0.5, 0.25), rows)
     (ax,) = plots.gradient_check_errors(check).axes
-    assert_array_equal(ax.get_lines()[0].get_ydata(), [0.25, np.nan])
-    assert_array_equal(ax.get_lines()[2].get_ydata(), [0.25, 1.0])
+    assert_array_equal(ax.get_lines()[0].get_ydata(), [np.nan, 0.25])
+    assert_array_equal(ax.get_lines()[2].get_ydata(), [1.0, 0.25])
     with pytest.raises(TypeError, match="check is a str"):
         plots.gradient_check_errors("check")
     with pytest.raises(ValueError, match="a line needs two or more"):

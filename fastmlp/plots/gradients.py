@@ -46,26 +46,32 @@ def gradient_check_errors(check, *, ax=None) -> Figure:
     """
     if not isinstance(check, GradientCheck):
         raise TypeError(f"check is a {type(check).__name__}; it must be what fastmlp.gradient_check returns.")
-    epsilons = np.array(check.epsilons)
+    order = np.argsort(check.epsilons)
+    epsilons = np.array(check.epsilons)[order]
     if len(epsilons) < 2:
         raise ValueError(f"check has epsilons={check.epsilons}; a line needs two or more.")
-    sizes = np.abs([row.differences for row in check.rows])
+    sizes = np.abs([row.differences for row in check.rows])[:, order]
     sizes[~(np.isfinite(sizes) & (sizes > 0))] = np.nan  # a logarithm has no place for these
     there = np.isfinite(sizes).any(axis=0)
     if not there.any():
         raise ValueError("check has no difference that is finite and not 0.")
     largest = np.full(len(epsilons), np.nan)
     largest[there] = np.nanmax(sizes[:, there], axis=0)
-    first = np.flatnonzero(there)[epsilons[there].argmax()]
+    last = np.flatnonzero(there)[-1]
     with style():
+        from matplotlib.ticker import NullFormatter
+
         ax = axes_for(ax, 6.4, 4.4)
         ax.set(xscale="log", yscale="log", xlabel="ε", ylabel="numerical less analytic, without sign")
         for i, row in enumerate(sizes):
             name = None if i else f"each of {len(sizes)} parameters"
             ax.plot(epsilons, row, color="#888888", alpha=0.6, linewidth=1, label=name)
         ax.plot(epsilons, largest, "o-", color=COLORS[0], label="largest")
-        squares = largest[first] * (epsilons / epsilons[first]) ** 2
+        squares = largest[last] * (epsilons / epsilons[last]) ** 2
         ax.plot(epsilons, squares, "--", color=COLORS[1], label="as ε²")
+        for axis in (ax.xaxis, ax.yaxis):  # the style does not parse powers of ten
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
         quiet(ax)
         ax.legend(loc="lower right")
     return ax.get_figure()
