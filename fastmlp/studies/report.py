@@ -307,7 +307,7 @@ def _duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> _duration(3.21), _duration(75), _duration(7290)
+    >>> _duration(3.21), _duration(75), _duration(7325)
     ('3.2 s', '1 min 15 s', '2 h 2 min')
     """
     if seconds < 60:
