@@ -201,11 +201,8 @@ def study_run(
         )
         for table, frame in studies.write_tables(results):
             console.print(f"\n[bold]{escape(table.title)}[/]")
-            console.print(
-                frame.to_string(index=False, float_format="{:.4f}".format, na_rep=""),
-                soft_wrap=True,
-                markup=False,
-            )
+            shown = studies.readable(frame, results.is_classifier)
+            console.print(shown.to_string(index=False), soft_wrap=True, markup=False)
         page = studies.write_report(results, studies.draw_figures(results))
         print_claims(results)
         console.print(f"\n[bold]page[/] {escape(str(page))}", soft_wrap=True)

@@ -138,7 +138,7 @@ def test_a_claim_has_the_worst_verdict_of_its_checks_and_all_the_numbers():
     checks = tuple(map(read_check, ("test of a > test of b", "test of b > 0.9")))
     found = judge(checks, results(*runs))
     assert found.verdict == "does not hold"
-    assert "test of a 81.00 %, of b 71.33 %; difference +9.67 % ± 0.33 % (3 seeds)" in found.findings[0]
+    assert "test of a 81.00 %, of b 71.33 %; difference +9.67 ± 0.33 points (3 seeds)" in found.findings[0]
     assert "claimed above 90.00 %" in found.findings[1]
 
 

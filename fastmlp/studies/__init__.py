@@ -8,9 +8,10 @@ from fastmlp.studies.report import check_installed, write_report
 from fastmlp.studies.results import Results
 from fastmlp.studies.runs import run_study
 from fastmlp.studies.spec import Study
-from fastmlp.studies.tables import gaps, table_frame, write_tables
+from fastmlp.studies.tables import gaps, readable, table_frame, write_tables
 
 __all__ = [
     "Record", "Results", "Study", "StudyError", "Verdict", "check_installed", "draw_figures", "gaps", "judge",
-    "load_study", "located", "published", "run_study", "table_frame", "write_report", "write_tables",
+    "load_study", "located", "published", "readable", "run_study", "table_frame", "write_report",
+    "write_tables",
 ]  # fmt: skip

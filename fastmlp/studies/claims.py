@@ -135,8 +135,11 @@ def _told(term: Term, values: dict[int, float], results: Results) -> str:
 
 
 def _with_error(term: Term, differences: np.ndarray, results: Results) -> str:
-    error = _standard_error(differences)
-    said = shown(term.measure, float(differences.mean()), results.is_classifier, signed=True)
+    def points(value: float, signed: bool = False) -> str:
+        return shown(term.measure, value, results.is_classifier, signed).removesuffix(" %")
+
+    middle, error = float(differences.mean()), _standard_error(differences)
+    unit = " points" if shown(term.measure, middle, results.is_classifier).endswith(" %") else ""
     if error is None:
-        return f"{said} (one run each)"
-    return f"{said} ± {shown(term.measure, error, results.is_classifier)} ({len(differences)} seeds)"
+        return f"{points(middle, signed=True)}{unit} (one run each)"
+    return f"{points(middle, signed=True)} ± {points(error)}{unit} ({len(differences)} seeds)"

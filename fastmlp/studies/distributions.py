@@ -27,7 +27,7 @@ def sampled_from(values: Any) -> Any:
     Examples
     --------
     >>> sampled_from({"low": 8, "high": 512, "log": True, "whole": True}).rvs(random_state=0)
-    75
+    76
     """
     if isinstance(values, list) and values:
         return values
