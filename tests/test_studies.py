@@ -261,3 +261,49 @@ def test_a_file_that_is_no_list_of_runs_is_left_alone(write, tmp_path):
     with pytest.raises(ValueError, match="not the runs of a study"):
         run_study(load_study(write()), tmp_path / "out")
     assert (tmp_path / "out" / "runs.jsonl").read_text() == '{"some": "thing"}\n'
+
+
+def write_table(path, n_rows, seed=0):
+    X = np.random.default_rng(seed).normal(size=(n_rows, 2))
+    np.savetxt(path, np.c_[X, X.sum(axis=1)], delimiter=",", header="a,b,y", comments="")
+
+
+OF_A_FILE = """
+title = "t"
+[data]
+name = "my.csv"
+target = "y"
+[base]
+max_iter = 2
+hidden_layer_sizes = [4]
+[runs.one]
+"""
+
+
+def test_a_file_beside_the_study_is_found_from_anywhere_and_is_known_by_its_contents(tmp_path, monkeypatch):
+    study = tmp_path / "here" / "my.toml"
+    study.parent.mkdir()
+    study.write_text(OF_A_FILE)
+    write_table(study.with_name("my.csv"), 200)
+    first = run_study(load_study(study), tmp_path / "out")
+    monkeypatch.chdir(study.parent)  # the same file under another name
+    assert run_study(load_study("my.toml"), tmp_path / "out") == first
+    write_table(study.with_name("my.csv"), 200, seed=1)
+    (other,) = run_study(load_study("my.toml"), tmp_path / "out")
+    assert other.scores != first[0].scores
+
+
+def test_a_large_file_has_a_spread_over_batches(tmp_path):
+    (tmp_path / "my.toml").write_text(OF_A_FILE)
+    write_table(tmp_path / "my.csv", 2600)
+    results = run(load_study(tmp_path / "my.toml"), tmp_path / "out")
+    (record,), data = results.records, results.data
+    model = results.model(record)
+    scores = [model.score(data.X_test[i : i + 256], data.y_test[i : i + 256]) for i in (0, 256)]
+    assert record.spread == pytest.approx(np.std(scores, ddof=1))
+
+
+def test_a_file_needs_a_target(tmp_path):
+    (tmp_path / "my.toml").write_text(OF_A_FILE.replace('target = "y"', ""))
+    with pytest.raises(StudyError, match=r"data.target: is missing"):
+        load_study(tmp_path / "my.toml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import re
 import threading
@@ -70,6 +71,14 @@ class Job:
         """The name of its files."""
         words = re.sub(r"[^\w.=-]+", "-", self.run.key).strip("-")[:80]
         return f"{words}-{self.fingerprint[:8]}"
+
+
+def identified(data: Data) -> Data:
+    """Return a study's data with the digest of their file, as far as it is there to be read."""
+    if data.name in tables.BUILT_IN or not Path(data.name).is_file():
+        return data
+    with open(data.name, "rb") as file:
+        return replace(data, digest=hashlib.file_digest(file, "sha256").hexdigest())
 
 
 @lru_cache(maxsize=2)
@@ -231,5 +240,5 @@ def _spread(model, X, y) -> float | None:
     n_batches = len(y) // _SPREAD_BATCH
     if n_batches < 2:
         return None
-    batches = np.split(np.arange(n_batches * _SPREAD_BATCH), n_batches)
+    batches = [slice(i * _SPREAD_BATCH, (i + 1) * _SPREAD_BATCH) for i in range(n_batches)]
     return float(np.std([model._evaluate(X[rows], y[rows])[1] for rows in batches], ddof=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from fastmlp.studies.spec import (
     joined,
     split,
 )  # fmt: skip
+from fastmlp.tables import BUILT_IN
 
 #: The parameters that a study sets by itself.
 _OWN = ("random_state", "callbacks", "warm_start", "verbose")
@@ -142,7 +144,14 @@ class _Reader(Checker):
             self.one_of("data.estimator", data.estimator, ESTIMATORS)
         if not data.scale > 0:
             raise self.wrong("data.scale", f"must be above 0, not {data.scale}.")
-        return data
+        return data if data.name in BUILT_IN else self.beside(data)
+
+    def beside(self, data: Data) -> Data:
+        """Return data of a file, which may lie beside the study's own."""
+        if data.target is None and Path(data.name).suffix in (".csv", ".parquet"):
+            raise self.wrong("data.target", "is missing: the column that is to be predicted.")
+        path = Path(self._path).parent / data.name
+        return replace(data, name=str(path)) if path.is_file() else data
 
     def group(self, name: str, content: Any, base: dict[str, Any]) -> Group:
         key = f"runs.{name}"

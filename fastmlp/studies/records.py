@@ -154,8 +154,11 @@ def fingerprint(data: Data, run: Run, quick: bool, source: Record | None, defaul
 
     Runs of several groups that are alike are thus done once.
     """
+    told = asdict(data)
+    if digest := told.pop("digest"):  # wherever the file is
+        told["name"] = digest
     whole = {
-        "params": {**defaults, **run.params}, "seed": run.seed, "train": run.train, "data": asdict(data),
+        "params": {**defaults, **run.params}, "seed": run.seed, "train": run.train, "data": told,
         "quick": quick, "source": source and source.fingerprint,
     }  # fmt: skip
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

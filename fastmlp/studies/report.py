@@ -287,6 +287,7 @@ def _how_it_was_run(results: Results) -> dict[str, Any]:
     data = results.data
     return {
         "versions": versions,
+        "data": Path(study.data.name).name,
         "groups": [
             (group, len(records), _duration(sum(record.seconds for record in records)))
             for group, records in groups

@@ -17,7 +17,8 @@ from fastmlp.studies.measures import Check
 class Data:
     """The data of a study: a built-in set or a file, and how its parts are set aside.
 
-    Features become (x - ``center``) * ``scale``; without either they are left as they are.
+    Features become (x - ``center``) * ``scale``; without either they are left as they are. While a study runs,
+    ``digest`` is that of the file: other contents are other data.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Data:
     seed: int = 0
     center: float = 0
     scale: float = 1
+    digest: str = ""
 
 
 @dataclass(frozen=True)
