@@ -307,3 +307,11 @@ def test_a_file_needs_a_target(tmp_path):
     (tmp_path / "my.toml").write_text(OF_A_FILE.replace('target = "y"', ""))
     with pytest.raises(StudyError, match=r"data.target: is missing"):
         load_study(tmp_path / "my.toml")
+
+
+def test_gradients_of_a_table_s_real_targets_are_checked(tmp_path):
+    write_table(tmp_path / "my.csv", 300)
+    check = '[gradient_check]\nof = "one"\nsamples_per_class = 5\n'
+    (tmp_path / "my.toml").write_text(OF_A_FILE + 'set.activation = "tanh"\n' + check)
+    results = run(load_study(tmp_path / "my.toml"), tmp_path / "out")
+    assert results.gradient_order == pytest.approx(2, abs=0.2)

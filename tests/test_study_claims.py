@@ -8,6 +8,7 @@ from fastmlp.studies.claims import judge
 from fastmlp.studies.measures import Term, read_check, shown
 from fastmlp.studies.records import Record, best_of
 from fastmlp.studies.results import Results
+from fastmlp.studies.spec import Group
 
 
 def record(group, point="", seed=0, **changes):
@@ -36,7 +37,9 @@ class Known(Results):
 
 
 def results(*records):
-    return Known(SimpleNamespace(), None, [one for group in records for one in group])
+    records = [one for group in records for one in group]
+    groups = {record.group: Group(record.group) for record in records}
+    return Known(SimpleNamespace(groups=groups), None, records)
 
 
 def verdict(text, *records):
@@ -73,6 +76,8 @@ def test_a_check_is_read(text, left, operator, right, by):
         ("test of a > b", "'b' is no term"),
         ("test of a > 0.5 by 1-2", "'1-2' is not a number"),
         ("train at epoch 0 of a > 0.5", "epochs count from 1"),
+        ("train at epoch 00 of a > 0.5", "epochs count from 1"),
+        ("test of a = test of b by -0.01", "nothing is equal by less than nothing"),
     ],
 )
 def test_what_is_no_check_is_refused(text, message):
@@ -158,7 +163,39 @@ def test_of_a_halving_search_only_the_last_round_counts():
     early = record("h", "p, max_iter=2", scores={"validation": 0.9}, params={"max_iter": 2})
     last = record("h", "q, max_iter=6", scores={"validation": 0.8}, params={"max_iter": 6})
     lost = record("h", "r, max_iter=6", scores={"validation": None}, params={"max_iter": 6})
-    assert best_of([early, lost, last]) is last
+    assert best_of([early, lost, last], "max_iter") is last
+
+
+def test_of_any_other_group_all_points_count_however_long_they_trained():
+    short = record("g", "a", scores={"validation": 0.9}, params={"max_iter": 2})
+    long = record("g", "b", scores={"validation": 0.8}, params={"max_iter": 6})
+    assert best_of([short, long]) is short
+
+
+def test_a_point_of_which_a_run_is_lost_is_not_the_best():
+    lost = [record("g", "a", seed, scores={"validation": score}) for seed, score in enumerate([0.9, None])]
+    assert best_of([*lost, *scored("g", "b", 0.5, 0.6)]).point == "b"
+
+
+def test_what_is_told_are_the_runs_that_are_compared():
+    runs = scored("a", "", 0.80, 0.90, 0.97), scored("b", "", 0.75)
+    (finding,) = judge((read_check("test of a > test of b"),), results(*runs)).findings
+    assert "test of a 80.00 %, of b 75.00 %; difference +5.00 points (one run each)" in finding
+
+
+def test_the_best_of_a_group_is_compared_with_its_others():
+    runs = scored("a", "x", 0.7, 0.71), scored("a", "y", 0.8, 0.81)
+    assert verdict("test of a is highest of a", *runs) == "holds"
+
+
+def test_a_gradient_check_that_cannot_be_made_is_not_measured():
+    class Failing(Known):
+        @property
+        def gradient_order(self):
+            raise ValueError("no such layer")
+
+    checks = (read_check("gradient order > 1.9"),)
+    assert judge(checks, Failing(SimpleNamespace(), None, [])).verdict == "not measured"
 
 
 def test_numbers_are_shown_as_people_read_them():

@@ -10,6 +10,7 @@ import fastmlp
 from fastmlp.cli import app
 from fastmlp.studies import StudyError, gaps, load_study, run_study, table_frame
 from fastmlp.studies.records import best_of, opened
+from fastmlp.studies.spec import Group, Search
 from helpers.estimators import quietly
 
 HEAD = """
@@ -311,3 +312,86 @@ def test_a_parameter_of_the_other_estimator_is_told_before_anything_runs(study, 
 def test_a_name_that_is_no_study_is_told():
     with pytest.raises(FileNotFoundError, match="fashion-topologie: there is no such file, and no study"):
         load_study("fashion-topologie")
+
+
+def test_the_best_of_a_group_is_the_best_however_long_it_trained_and_may_be_one_point(study, tmp_path):
+    read = study(
+        "[runs.a]\nlist.short = {max_iter = 2}\nlist.long = {max_iter = 3, learning_rate_init = 1e-6}\n"
+        "[runs.b]\nbest_of = 'a'\n[runs.c]\nbest_of = 'a/long'\n"
+    )
+    results = run_study(read, tmp_path / "out", n_jobs=1)
+    assert [results.of(name)[0].params["max_iter"] for name in "bc"] == [2, 3]
+
+
+def test_a_point_of_a_search_that_is_not_there_is_told(study, tmp_path):
+    read = study(HALVING + "[runs.on]\ncontinues = 'halving/best'\n")
+    with pytest.raises(ValueError, match=r"runs.on: 'halving' has no point 'best'; there are 'learning_rate"):
+        run_study(read, tmp_path / "out", n_jobs=1)
+
+
+def test_points_that_are_drawn_twice_are_one_and_lists_are_taken_as_they_are():
+    over = {"batch_size": {"low": 8, "high": 10, "whole": True}, "alpha": [0.123456]}
+    points = dict(Group("a", search=Search("random", over, n=20)).points())
+    assert sorted(point["batch_size"] for point in points.values()) == [8, 9, 10]
+    assert {point["alpha"] for point in points.values()} == {0.123456}
+
+
+def test_a_point_that_stands_in_a_grid_twice_is_run_once(study, tmp_path):
+    results = run_study(study("[runs.a]\ngrid.alpha = [0.1, 0.1]\n"), tmp_path / "out", n_jobs=1)
+    assert len(results.records) == 1
+
+
+def test_runs_that_are_alike_have_the_parameters_and_the_weights_that_their_group_asks_for(study, tmp_path):
+    before = "[runs.a]\n[[figures]]\nkind = 'first_layer'\ntitle = 'a'\nruns = 'a'\nepochs = [0]\n"
+    after = "[runs.b]\nset.alpha = 1e-4\n" + before.replace("'a'", "'b'").replace("[0]", "[1]").replace(
+        "[runs.a]\n", ""
+    )
+    run_study(study(before), tmp_path / "out", n_jobs=1)
+    results = run_study(study(before + after), tmp_path / "out", n_jobs=1)
+    a, b = results.records
+    assert "alpha" not in a.params
+    assert b.params["alpha"] == 1e-4
+    assert results.weights(a).keys() == {0, 1}
+    lines = (tmp_path / "out" / "runs.jsonl").read_text()
+    run_study(study(before + after), tmp_path / "out", n_jobs=1)
+    assert (tmp_path / "out" / "runs.jsonl").read_text() == lines
+
+
+def test_the_runs_of_a_search_are_watched_as_others_are(study, tmp_path):
+    read = study(
+        HALVING + "[[figures]]\nkind = 'curves'\ntitle = 'c'\nruns = 'halving'\n"
+        "[[figures]]\nkind = 'first_layer'\ntitle = 'f'\nruns = 'halving'\nepochs = [0]\n"
+    )
+    results = run_study(read, tmp_path / "out", n_jobs=1)
+    assert all(len(record.curves["score"]) == record.epochs for record in results.records)
+    assert all(results.weights(record).keys() == {0} for record in results.records)
+
+
+def test_a_group_that_a_check_goes_over_is_measured_as_its_point_is(study, tmp_path):
+    read = study(
+        "[runs.a]\ngrid.alpha = [0.1, 0.2]\n[[claims]]\nclaim = 'c'\n"
+        "checks = ['train at epoch 1 of a/alpha=0.1 is highest of a']\n"
+    )
+    results = run_study(read, tmp_path / "out", n_jobs=1)
+    assert all(len(record.curves["score"]) == record.epochs for record in results.records)
+
+
+def test_a_quick_try_of_a_search_over_samples_has_as_many_as_there_are(study, tmp_path):
+    text = HALVING.replace("smallest = 1\nlargest = 9", 'resource = "n_samples"\nsmallest = 500')
+    results = run_study(study(text), tmp_path / "out", n_jobs=1, quick=True)
+    assert {record.n_train for record in results.records} == {200}
+
+
+def test_a_line_that_could_not_be_written_whole_leaves_nothing(study, tmp_path, monkeypatch):
+    read = study("[runs.a]\n")
+    (record,) = run_study(read, tmp_path / "out", n_jobs=1).records
+    before = (tmp_path / "out" / "runs.jsonl").read_bytes()
+
+    def full(_):
+        raise OSError("no space left")
+
+    with opened(tmp_path / "out") as store:
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="no space"):
+            store.add(record)
+    assert (tmp_path / "out" / "runs.jsonl").read_bytes() == before

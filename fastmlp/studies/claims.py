@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp.studies.measures import GRADIENT_ORDER, Check, Term, shown
-from fastmlp.studies.records import Record, best_of, mean, points_of
+from fastmlp.studies.records import Record, mean, points_of
 from fastmlp.studies.results import Results
 
 #: Verdicts, from bad to good; a claim has the worst of its checks.
@@ -46,14 +46,15 @@ def _judge_one(check: Check, results: Results) -> tuple[str, str]:
         return _judge_extreme(check, results)
     left, right = check.left, check.right
     values = _values(left, results)
-    said = f"{left} {_told(left, values, results)}"
     if isinstance(right, Term):
-        others = _values(right, results)
+        values, others = _paired(values, _values(right, results))
+        said = f"{left} {_told(left, values, results)}"
         said += (
             f", of {right.run if right.measure == left.measure else right} {_told(right, others, results)}"
         )
-        differences = _paired(values, others)
+        differences = np.array([values[seed] - others[seed] for seed in values if seed in others])
     else:
+        said = f"{left} {_told(left, values, results)}"
         differences = np.array(list(values.values())) - right
     if not len(differences) or not np.isfinite(differences).all():
         return NOT_MEASURED, f"{check.text}: {said}"
@@ -70,7 +71,7 @@ _SAID = {">": "above", "<": "below", "=": "about"}
 
 def _judge_extreme(check: Check, results: Results) -> tuple[str, str]:
     """Compare a point with the best of the others of its group."""
-    own, measure = results.of(check.left.run), check.left.measure
+    own, measure = _runs(check.left, results), check.left.measure
     others = {
         name: runs
         for name, runs in points_of(results.of(str(check.right))).items()
@@ -91,21 +92,25 @@ def _runs(term: Term, results: Results) -> list[Record]:
     """Return the runs of a term; of a group of several points those of the best on validation data."""
     records = results.of(term.run)
     if len(points_of(records)) > 1:
-        return results.of(best_of(records).name)
+        return results.of(results.best(term.run).name)
     return records
 
 
 def _values(term: Term, results: Results) -> dict[int, float]:
     """Return a value for each seed; NaN where a run diverged before it had one."""
     if term.measure == GRADIENT_ORDER:
-        return {0: results.gradient_order}
+        try:
+            return {0: results.gradient_order}
+        except (ValueError, TypeError):  # the page says why
+            return {0: np.nan}
     values = {record.seed: record.measure(term.measure, term.epoch) for record in _runs(term, results)}
     return {seed: np.nan if value is None else value for seed, value in values.items()}
 
 
-def _paired(left: dict[int, float], right: dict[int, float]) -> np.ndarray:
-    """Return the differences of the runs with the same seeds."""
-    return np.array([left[seed] - right[seed] for seed in left if seed in right])
+def _paired(left: dict[int, float], right: dict[int, float]) -> tuple[dict[int, float], dict[int, float]]:
+    """Return the values of the seeds that both have, which alone are compared; all if there are none."""
+    seeds = [seed for seed in left if seed in right]
+    return {seed: left[seed] for seed in seeds or left}, {seed: right[seed] for seed in seeds or right}
 
 
 def _standard_error(values: np.ndarray) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from scipy import stats
@@ -34,22 +35,26 @@ def sampled_from(values: Any) -> Any:
     if not isinstance(values, dict) or not {"low", "high"} <= set(values) <= set(KEYS):
         raise ValueError(f"{values!r} must be a list of values, or a range {{low = ..., high = ...}}.")
     low, high, log, whole = (values.get(key, False) for key in KEYS)
-    if not all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in (low, high)):
-        raise ValueError(f"low={low!r} and high={high!r} must be numbers.")
+    kinds, wanted = ((int,), "whole numbers") if whole else ((int, float), "numbers")
+    if not all(type(bound) in kinds and abs(bound) < math.inf for bound in (low, high)):
+        raise ValueError(f"low={low!r} and high={high!r} must be {wanted}.")
+    if not all(isinstance(one, bool) for one in (log, whole)):
+        raise ValueError(f"log={log!r} and whole={whole!r} must be true or false.")
     if not low < high or (log and low <= 0):
         raise ValueError(f"low={low} must be below high={high}{', and above 0' if log else ''}.")
     if whole:  # so that the bounds are as likely as any other
         low, high = low - 0.5, high + 0.5
     drawn = stats.loguniform(low, high) if log else stats.uniform(low, high - low)
-    return _Rounded(drawn) if whole else drawn
+    return _Rounded(drawn, whole)
 
 
 class _Rounded:
-    """A distribution of whole numbers."""
+    """A distribution of numbers as a file has them: whole ones, or of four digits."""
 
-    def __init__(self, of: Any):
-        self._of = of
+    def __init__(self, of: Any, whole: bool):
+        self._of, self._whole = of, whole
 
-    def rvs(self, *args: Any, **kwargs: Any) -> int:
+    def rvs(self, *args: Any, **kwargs: Any) -> float:
         """Draw one."""
-        return round(self._of.rvs(*args, **kwargs))
+        value = float(self._of.rvs(*args, **kwargs))
+        return round(value) if self._whole else float(f"{value:.4g}")

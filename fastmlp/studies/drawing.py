@@ -12,7 +12,7 @@ from fastmlp import plots
 from fastmlp.datasets import FASHION_MNIST_CLASSES
 from fastmlp.plots.style import INK, figure_for, style
 from fastmlp.studies.measures import SCORES
-from fastmlp.studies.records import Record, best_of, mean
+from fastmlp.studies.records import Record, mean
 from fastmlp.studies.results import Results
 from fastmlp.studies.spec import Figure, labelled, split
 from fastmlp.studies.tables import rows_of
@@ -214,7 +214,7 @@ def _model(figure: Figure, results: Results) -> tuple[Record, Any]:
         raise ValueError("there is no run of it.")
     group, point = split(figure.runs[0])
     if results.study.groups[group].is_open and not point:
-        records = [best_of(records)]
+        records = [results.best(group)]
     record = next((record for record in records if record.model), records[0])
     return record, results.model(record)
 
@@ -230,7 +230,8 @@ def _samples(figure: Figure, results: Results, record: Record) -> tuple[Any, Any
 
 def _model_options(figure: Figure, results: Results, model: Any) -> dict[str, Any]:
     options = {name: value for name, value in figure.options.items() if name != "part"}
-    if "class_names" not in options and results.study.data.name == "fashion-mnist":
+    is_known = results.study.data.name == "fashion-mnist" and hasattr(model, "classes_")
+    if "class_names" not in options and is_known:
         options["class_names"] = [FASHION_MNIST_CLASSES[one] for one in model.classes_]
     return options
 

@@ -13,7 +13,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401  what ma
 from sklearn.model_selection import HalvingRandomSearchCV
 
 from fastmlp.studies.records import Record
-from fastmlp.studies.spec import Group, Run, labelled, plain
+from fastmlp.studies.spec import Group, Run, labelled
 
 
 class _Candidate(BaseEstimator):
@@ -72,7 +72,7 @@ def search_by_halving(
     is_rows = search.resource == "n_samples"
 
     def candidate(own: dict[str, Any], n_rows: int) -> Record:
-        point = {name: plain(own[name]) for name in over}
+        point = {name: own[name] for name in over}
         amount = n_rows if is_rows else int(own["max_iter"])
         with_epochs = {**params, **point} if is_rows else {**params, **point, "max_iter": amount}
         name = labelled({**point, search.resource: amount})
@@ -82,10 +82,11 @@ def search_by_halving(
 
     first = {name: params.get(name) for name in [*over, "max_iter"]}
     largest = min(search.largest or n_train, n_train) if is_rows else search.largest or params["max_iter"]
+    smallest = min(search.smallest, largest)  # of a quick try there may be fewer rows
     rows = np.arange(n_train)  # for both parts of the one split: the runs know their validation data
     halving = HalvingRandomSearchCV(
         _Candidate(candidate, **first), over, n_candidates=search.n, factor=search.factor,
-        resource=search.resource, min_resources=search.smallest, max_resources=largest,
+        resource=search.resource, min_resources=smallest, max_resources=largest,
         cv=[(rows, rows)], random_state=search.seed, refit=False, n_jobs=n_jobs, error_score="raise",
     )  # fmt: skip
     with parallel_config(backend="threading"), warnings.catch_warnings():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Of a finished run: what tables show and checks compare, and what it is.
 MEASURES = {
@@ -86,7 +86,9 @@ class Check:
 
     @property
     def terms(self) -> list[Term]:
-        """The terms that it compares, but not the group that the left one leads."""
+        """The terms that it compares; of a group that the left one leads the same measure."""
+        if isinstance(self.right, str):
+            return [self.left, replace(self.left, run=self.right)]
         return [self.left, *([self.right] if isinstance(self.right, Term) else [])]
 
 
@@ -116,6 +118,8 @@ def read_check(text: str) -> Check:
     by = found["by"]
     if by is not None and not _NUMBER.fullmatch(by):
         raise ValueError(f"{text!r}: {by!r} is not a number.")
+    if by is not None and float(by) < 0 and found["operator"] == "=":
+        raise ValueError(f"{text!r}: nothing is equal by less than nothing.")
     return Check(
         text, _term(found["left"]), found["operator"], float(right) if number else _term(right),
         None if by is None else float(by),
@@ -132,7 +136,7 @@ def _term(text: str) -> Term:
     known: Iterable[str] = MEASURES if epoch is None else CURVES
     if measure not in known:
         raise ValueError(f"{measure!r} is not one of {', '.join(known)}.")
-    if epoch == "0":
+    if epoch is not None and int(epoch) == 0:
         raise ValueError(f"{text!r}: epochs count from 1.")
     return Term(measure, found["run"], None if epoch is None else int(epoch))
 

@@ -107,10 +107,15 @@ class Store:
     def add(self, record: Record) -> None:
         """Write a record down; once this returns, not even a power failure undoes it."""
         line = json.dumps(asdict(record)) + "\n"
-        with self._lock, (self.folder / RUNS).open("a", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with self._lock, (self.folder / RUNS).open("ab") as file:
+            end = file.tell()
+            try:
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:  # half a line would spoil the next one
+                os.truncate(file.name, end)
+                raise
             self._records[record.fingerprint] = record
 
 
@@ -179,17 +184,24 @@ def mean(records: Iterable[Record], measure: str, epoch: int | None = None) -> f
     return float(np.mean(there)) if there else np.nan
 
 
-def best_of(records: Iterable[Record]) -> Record:
-    """Return the first run of the point with the best mean validation score, NaN being the worst.
+def best_of(records: Iterable[Record], resource: str | None = None) -> Record:
+    """Return the first run of the point with the best mean validation score.
 
-    Of a halving search only those count that had the most of the resource.
+    A point of which a run has no score, as it diverged at once, is the worst. Of a halving search only those
+    points count that had the most of its ``resource``.
     """
     records = list(records)
-    most = max((record.n_train, record.params.get("max_iter", 0)) for record in records)
-    last = [one for one in records if (one.n_train, one.params.get("max_iter", 0)) == most]
+
+    def amount(record: Record) -> int:
+        return record.params["max_iter"] if resource == "max_iter" else record.n_train
+
+    if resource is not None:
+        most = max(map(amount, records))
+        records = [record for record in records if amount(record) == most]
 
     def score(runs: list[Record]) -> float:
-        value = mean(runs, "validation")
-        return -np.inf if np.isnan(value) else value
+        scores = [run.scores["validation"] for run in runs]
+        value = np.mean([np.nan if score is None else score for score in scores])
+        return -np.inf if np.isnan(value) else float(value)
 
-    return max(points_of(last).values(), key=score)[0]
+    return max(points_of(records).values(), key=score)[0]

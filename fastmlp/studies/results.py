@@ -14,7 +14,7 @@ from fastmlp.estimators import MLPClassifier
 from fastmlp.gradients import GradientCheck, gradient_check
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.job import estimator_of, load_data, load_weights, weights_file
-from fastmlp.studies.records import Record
+from fastmlp.studies.records import Record, best_of
 from fastmlp.studies.spec import Study, split
 from fastmlp.tables import Split
 
@@ -48,6 +48,11 @@ class Results:
             if record.group == group and (not point or record.point == point)
         ]
 
+    def best(self, reference: str) -> Record:
+        """Return the first run of a group's best point on validation data, or of the point that is named."""
+        group, point = split(reference)
+        return best_of(self.of(reference), None if point else self.study.groups[group].resource)
+
     def model(self, record: Record) -> Any:
         """Return the fitted model of a run.
 
@@ -80,9 +85,13 @@ class Results:
         """Backpropagation beside central differences, before the first step of a run."""
         wanted = self.study.gradient_check
         assert wanted is not None
-        X, y = self.data.X_train, self.data.y_train
-        rows = np.concatenate([np.flatnonzero(y == one)[: wanted.samples_per_class] for one in np.unique(y)])
-        model = MLPClassifier(**built_parameters(self.of(wanted.of)[0].params), random_state=0)
+        run = self.of(wanted.of)[0]
+        X, y = np.asarray(self.data.X_train)[: run.n_train], self.data.y_train[: run.n_train]
+        n = wanted.samples_per_class
+        rows = np.arange(n)
+        if self.is_classifier and y.ndim == 1:
+            rows = np.concatenate([np.flatnonzero(y == one)[:n] for one in np.unique(y)])
+        model = estimator_of(self.study.data, self.data)(**built_parameters(run.params), random_state=0)
         model._check_params()
         model._begin(X, y, None, None, None)
         return gradient_check(
@@ -94,4 +103,6 @@ class Results:
     def gradient_order(self) -> float:
         """The order of the error of the differences in epsilon, as the slope over all epsilons."""
         check = self.gradient_check
+        if len(set(check.epsilons)) < 2:
+            return np.nan
         return float(np.polyfit(np.log(check.epsilons), np.log(check.largest_differences), 1)[0])

@@ -15,6 +15,7 @@ from fastmlp.progress import ModelsBar, show_models_progress
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.halving import search_by_halving
 from fastmlp.studies.job import Job, do, estimator_of, identified, kept_epochs, load_data, weights_file
+from fastmlp.studies.keys import nearest
 from fastmlp.studies.records import Record, Store, best_of, fingerprint, opened
 from fastmlp.studies.results import Results
 from fastmlp.studies.spec import Group, Run, Study, split
@@ -115,17 +116,26 @@ class _Work:
     def _params_before(self, group: Group) -> dict[str, Any] | None:
         """Return the parameters that a group takes from one that is done."""
         if group.continues:
-            return self._sources(group.continues)[0].params
-        return best_of(self._records[group.best_of]).params if group.best_of else None
+            return self._sources(group, group.continues)[0].params
+        if not group.best_of:
+            return None
+        of, point = split(group.best_of)
+        resource = None if point else self._study.groups[of].resource
+        return best_of(self._sources(group, group.best_of), resource).params
 
-    def _sources(self, reference: str) -> list[Record]:
-        group, point = split(reference)
-        return [record for record in self._records[group] if not point or record.point == point]
+    def _sources(self, group: Group, reference: str) -> list[Record]:
+        """Return the records that a group waited for."""
+        of, point = split(reference)
+        found = [record for record in self._records[of] if not point or record.point == point]
+        if not found:  # the points of a halving search are known only now
+            known = [record.point for record in self._records[of]]
+            raise ValueError(f"runs.{group.name}: {of!r} has no point {point!r}; {nearest(point, known)}")
+        return found
 
     def _job(self, run: Run) -> Job:
         source = None
         if run.continues:
-            sources = self._sources(run.continues)
+            sources = self._sources(self._study.groups[run.group], run.continues)
             source = next((record for record in sources if record.seed == run.seed), sources[0])
             if not source.model:
                 raise ValueError(
@@ -140,13 +150,13 @@ class _Work:
     def _do(self, runs: list[Run]) -> dict[str, Record]:
         """Return a record of each run, by its key; those that are alike are done once."""
         jobs = {run.key: self._job(run) for run in runs}
-        missing: dict[str, Job] = {}
+        alike: dict[str, Job] = {}
         for job in jobs.values():
-            if not self._is_done(job):
-                known = missing.get(job.fingerprint)
-                missing[job.fingerprint] = job if known is None else known.also_for(job.run)
+            known = alike.get(job.fingerprint)
+            alike[job.fingerprint] = job if known is None else known.also_for(job.run)
+        missing = [job for job in alike.values() if not self._is_done(job)]
         self._bar.advance(len(jobs) - len(missing))
-        for record in self._did(list(missing.values())):
+        for record in self._did(missing):
             self._store.add(record)
         return {key: self._known(job) for key, job in jobs.items()}
 
@@ -159,10 +169,10 @@ class _Work:
         return not record.model or wanted <= kept_epochs(self._store.folder / weights_file(record.model))
 
     def _known(self, job: Job) -> Record:
-        """Return the record of a run that is done, with its own name."""
+        """Return the record of a run that is done, with its own name and its group's parameters."""
         record, run = self._store.get(job.fingerprint), job.run
         assert record is not None
-        return replace(record, key=run.key, group=run.group, point=run.point)
+        return replace(record, key=run.key, group=run.group, point=run.point, params=run.params)
 
     def _did(self, jobs: list[Job]) -> Iterator[Record]:
         """Do jobs side by side; yield each record as its run ends."""
@@ -202,7 +212,7 @@ class _Work:
         data = load_data(self._study.data, self._quick)
 
         def run(one: Run) -> Record:
-            job = self._job(one)
+            job = self._job(self._study.watched(one))
             if not self._is_done(job):
                 record = do(job)
                 assert record is not None  # nothing tells it to stop

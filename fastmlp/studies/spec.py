@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sklearn.model_selection import ParameterGrid, ParameterSampler
@@ -17,8 +17,8 @@ from fastmlp.studies.measures import Check
 class Data:
     """The data of a study: a built-in set or a file, and how its parts are set aside.
 
-    Features become (x - ``center``) * ``scale``; without either they are left as they are. While a study runs,
-    ``digest`` is that of the file: other contents are other data.
+    Features become (x - ``center``) * ``scale``; without either they are left as they are. ``digest`` is
+    that of the file while a study runs: other contents are other data.
     """
 
     name: str
@@ -135,6 +135,11 @@ class Group:
         return self.search is not None and self.search.kind == "halving"
 
     @property
+    def resource(self) -> str | None:
+        """What a halving search gives more of to fewer points."""
+        return self.search.resource if self.search is not None and self.is_open else None
+
+    @property
     def after(self) -> str | None:
         """The group that must be done before."""
         before = self.continues or self.best_of
@@ -146,17 +151,16 @@ class Group:
             return
         if self.list:
             yield from self.list.items()
-        elif self.search is not None:
-            drawn = ParameterSampler(
-                self.search.distributions(), self.search.n, random_state=self.search.seed
-            )
-            for point in drawn:
-                point = {name: plain(point[name]) for name in self.search.over}
-                yield labelled(point), point
         else:
-            for point in ParameterGrid(self.grid):
-                point = {name: point[name] for name in self.grid}  # in the file's order, not the alphabet's
-                yield labelled(point), point
+            settings = self.search.over if self.search is not None else self.grid
+            points = ({name: point[name] for name in settings} for point in self._drawn())
+            yield from {labelled(point): point for point in points}.items()  # each once
+
+    def _drawn(self) -> Iterable[dict[str, Any]]:
+        """Return the points of a search or a grid, by names in the alphabet's order, not the file's."""
+        if self.search is None:
+            return ParameterGrid(self.grid)
+        return ParameterSampler(self.search.distributions(), self.search.n, random_state=self.search.seed)
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ class GradientChecks:
     of : str
     epsilons : tuple of float
     samples_per_class : int
-        The first of each class.
+        The first of each class; for real targets, so many rows.
     parameters : tuple of (int, str)
         Layer and name, as `fastmlp.gradient_check` takes them; empty for a few of each layer.
     published : dict
@@ -276,15 +280,17 @@ class Study:
         runs = []
         for point, own in group.points():
             params = {**(group.base if best is None else best), **group.set, **own}
-            name = joined(group.name, point)
-            for seed in range(group.seeds):
-                runs.append(
-                    Run(
-                        group.name, point, seed, params, group.train, group.continues,
-                        self._wants_train_score(name), self._snapshots(name),
-                    )
-                )  # fmt: skip
+            runs += [
+                self.watched(Run(group.name, point, seed, params, group.train, group.continues))
+                for seed in range(group.seeds)
+            ]
         return runs
+
+    def watched(self, run: Run) -> Run:
+        """Return a run with what figures and checks ask of its epochs."""
+        return replace(
+            run, wants_train_score=self._wants_train_score(run.name), snapshots=self._snapshots(run.name)
+        )
 
     def names(self, reference: str) -> list[str]:
         """Return the names of the runs of a group, or of a point of it, as far as they are known."""
@@ -321,9 +327,3 @@ def split(reference: str) -> tuple[str, str]:
 def labelled(point: dict[str, Any]) -> str:
     """Return the name of a point of a grid or a search."""
     return ", ".join(f"{name}={json.dumps(value)}" for name, value in point.items())
-
-
-def plain(value: Any) -> Any:
-    """Return what a distribution drew as a number that a file can hold, of four digits."""
-    value = value.item() if hasattr(value, "item") else value
-    return float(f"{value:.4g}") if isinstance(value, float) else value
