@@ -33,14 +33,20 @@ class Split:
     y_test: Any
 
 
-def load_split(data: str, target: str | None, validation: float, test: float, seed: int) -> Split:
+def load_split(
+    data: str, target: str | None, validation: float, test: float, seed: int, shuffle: bool = False
+) -> Split:
     """Load a data set and set its parts aside: shares of its rows, or numbers of them from 1 on.
 
     The built-in sets bring their test part; of their training part the last rows are the validation part,
-    so that nothing is copied. Files are shuffled, and stratified if the target looks like classes.
+    so that nothing is copied, or with ``shuffle`` any of them. Files are shuffled, and stratified if the
+    target looks like classes.
     """
     if data in BUILT_IN:
         X, y, X_test, y_test = BUILT_IN[data]()
+        if shuffle:
+            order = np.random.RandomState(seed).permutation(len(X))
+            X, y = X[order], y[order]
         n = len(X) - _count(data, "validation", validation, len(X))
         return Split(X[:n], y[:n], X[n:], y[n:], X_test, y_test)
     X, y = read_table(data, target)

@@ -177,6 +177,21 @@ def test_features_are_shifted_and_scaled(study, tmp_path):
     np.testing.assert_array_equal(results.model(results.records[0]).coefs_[0], model.coefs_[0])
 
 
+def test_the_validation_part_of_a_built_in_set_is_any_of_its_rows_if_asked(study, tmp_path):
+    X, y, *_ = fastmlp.datasets.load_digits()
+    parts = []
+    for data in ("", "shuffle = true", "shuffle = true\nseed = 1"):
+        read = study("[runs.a]\nset.max_iter = 1\n", HEAD.replace('"digits"', '"digits"\n' + data))
+        parts.append(run_study(read, tmp_path / data).data)
+    np.testing.assert_array_equal(parts[0].X_val, X[-300:])
+    for part in parts:
+        assert len(part.y_val) == 300
+        rows = np.concatenate([np.c_[part.X_train, part.y_train], np.c_[part.X_val, part.y_val]])
+        assert sorted(map(bytes, rows)) == sorted(map(bytes, np.c_[X, y].astype(rows.dtype)))
+    assert not np.array_equal(parts[1].X_val, parts[0].X_val)
+    assert not np.array_equal(parts[1].X_val, parts[2].X_val)
+
+
 def test_training_rows_training_scores_and_weights_that_figures_need(study, tmp_path):
     read = study(
         '[runs.a]\ntrain = 200\n[runs.b]\n[[figures]]\nkind = "curves"\ntitle = "c"\nruns = "a"\n'

@@ -84,7 +84,7 @@ def identified(data: Data) -> Data:
 @lru_cache(maxsize=2)
 def load_data(data: Data, quick: bool) -> tables.Split:
     """Return the parts of a study's data; the last are kept, for all runs of a process."""
-    split = tables.load_split(data.name, data.target, data.validation, data.test, data.seed)
+    split = tables.load_split(data.name, data.target, data.validation, data.test, data.seed, data.shuffle)
     if quick:
         n, n_val = (max(len(y) // QUICK, min(len(y), _QUICK_ROWS)) for y in (split.y_train, split.y_val))
         split = replace(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # The keys of each part of a file: the types of what they may hold, and whether they are needed.
-_TEXT, _WHOLE, _NUMBER, _TABLE, _LIST = (str,), (int,), (int, float), (dict,), (list,)
+_TEXT, _WHOLE, _NUMBER, _TABLE, _LIST, _TRUTH = (str,), (int,), (int, float), (dict,), (list,), (bool,)
 Keys = Mapping[str, tuple[tuple[type, ...], bool]]
 STUDY: Keys = {
     "title": (_TEXT, True), "about": (_TEXT, False), "source": (_TEXT, False), "choices": (_LIST, False),
@@ -17,7 +17,8 @@ STUDY: Keys = {
 }  # fmt: skip
 DATA: Keys = {
     "name": (_TEXT, True), "target": (_TEXT, False), "estimator": (_TEXT, False), "seed": (_WHOLE, False),
-    "validation": (_NUMBER, False), "test": (_NUMBER, False), "center": (_NUMBER, False),
+    "validation": (_NUMBER, False), "test": (_NUMBER, False), "shuffle": (_TRUTH, False),
+    "center": (_NUMBER, False),
     "scale": (_NUMBER, False),
 }  # fmt: skip
 RUNS: Keys = {
@@ -95,7 +96,14 @@ class Checker:
             raise self.wrong(key, f"{value!r} is not one of {', '.join(choices)}.")
 
 
-_TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
+_TYPE_NAMES = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    dict: "a table",
+    list: "a list",
+    bool: "true or false",
+}
 
 
 def joined_keys(key: str, name: str) -> str:

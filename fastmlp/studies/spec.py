@@ -17,6 +17,8 @@ from fastmlp.studies.measures import Check
 class Data:
     """The data of a study: a built-in set or a file, and how its parts are set aside.
 
+    Of a built-in set the last training rows are the validation part, or with ``shuffle`` any of them.
+
     Features become (x - ``center``) * ``scale``; without either they are left as they are. ``digest`` is
     that of the file while a study runs: other contents are other data.
     """
@@ -27,6 +29,7 @@ class Data:
     validation: float = 0.1
     test: float = 0.2
     seed: int = 0
+    shuffle: bool = False
     center: float = 0
     scale: float = 1
     digest: str = ""
