@@ -309,7 +309,64 @@ def test_published_figures_stand_beside_ours_and_gaps_are_told(study, tmp_path):
             r"figures\[0\].epochs: must be a list of epochs",
         ),
         ("[runs.a]\n[gradient_check]\nof = 'a'\nparameters = [[0]]\n", "must be pairs of layer and name"),
-        ("[runs.a]\n[gradient_check]\nof = 'a'\nepsilons = [0.0]\n", "must be numbers above 0"),
+        ("[runs.a]\n[gradient_check]\nof = 'a'\nepsilons = [0.0]\n", "must be a number above 0, not 0.0"),
+        ("[runs.a]\n[gradient_check]\nof = 'a'\nepsilons = [nan]\n", "must be a number above 0, not nan"),
+        ("[runs.a]\n[gradient_check]\nof = 'a'\nepsilons = []\n", "gradient_check.epsilons: is empty"),
+        (
+            "[runs.a]\n[gradient_check]\nof = 'a'\nparameters = [[0, 'b[1]']]\npublished.'0 b[1]' = 'x'\n",
+            r"gradient_check.published.0 b\[1\]: must be a number, not 'x'",
+        ),
+        (
+            "[runs.a]\n[gradient_check]\nof = 'a'\nparameters = [[0, 'b[1]']]\npublished.'0 b[2]' = 1\n",
+            r"is none of the parameters; did you mean '0 b\[1\]'",
+        ),
+        (
+            "[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = ['gradient order > 1.9']\n",
+            r"claims\[0\].checks: .*there is no \[gradient_check\]",
+        ),
+        (
+            "[runs.a]\n[[figures]]\nkind = 'gradient_check'\ntitle = 't'\n",
+            r"figures\[0\].kind: there is no \[gradient_check\]",
+        ),
+        ("[runs.'']\n", "runs.: '' is no name"),
+        ("[runs.' a']\n", "runs. a: ' a' is no name"),
+        ('[runs."a\\n"]\n', "is no name"),
+        ("[runs.a]\nlist.''.max_iter = 1\n", "runs.a.list.: '' is no name"),
+        ("[runs.a]\nlist = {}\n", "runs.a.list: is empty"),
+        ("[runs.a]\ngrid = {}\n", "runs.a.grid: is empty"),
+        ("[runs.a.search]\nkind = 'random'\nover = {}\n", "runs.a.search.over: is empty"),
+        (RANDOM.replace("seed = 1", "seed = -1"), r"runs.random.search.seed: must be from 0 to 2\*\*32"),
+        (RANDOM.replace("high = 0.1", "high = inf"), "low=0.001 and high=inf must be numbers"),
+        (RANDOM.replace("high = 64", "high = 64.5"), "must be whole numbers"),
+        (RANDOM.replace("whole = true", "whole = 1"), "must be true or false"),
+        (RANDOM.replace(", whole = true", ""), "over.batch_size: .* will not do"),
+        (HALVING.replace("over.activation", "over.max_iter").replace('"relu", "tanh"', "1, 2"), "resource"),
+        (
+            HALVING.replace("smallest = 1\nlargest = 9", "smallest = 9\n").replace(
+                "[runs.halving.search]", "[runs.halving]\nset.max_iter = 3\n[runs.halving.search]"
+            ),
+            "smallest: must be at most 3, not 9",
+        ),
+        (
+            HALVING.replace("[runs.halving.", "[runs.a]\n[runs.halving]\ncontinues = 'a'\n[runs.halving."),
+            "runs.halving.continues: cannot stand beside a halving search",
+        ),
+        ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = []\n", r"tables\[0\].runs: is empty"),
+        ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\nshow = []\n", r"tables\[0\].show: is empty"),
+        ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\nshow = [[]]\n", r"show: \[\] is not one of"),
+        ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = [3]\n", "3 is none of the runs"),
+        (
+            "[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\npublished.test.a = nan\n",
+            r"tables\[0\].published.test.a: must be a number, not nan",
+        ),
+        (
+            "[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\nscale.test = -1\n",
+            r"tables\[0\].scale.test: must be a number above 0, not -1",
+        ),
+        (
+            "[runs.a]\nlist.x = {}\n[[claims]]\nclaim = 'c'\nchecks = ['test of a is lowest of a/x']\n",
+            "'a/x' is a point, not a group",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(study, text, message):

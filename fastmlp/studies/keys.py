@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -85,6 +86,31 @@ class Checker:
                 raise self.wrong(key, f"must be a list of texts; {value!r} is none.")
         return tuple(values)
 
+    def name(self, key: str, name: str) -> str:
+        """Refuse a name that nobody could write in a check, or see in a table."""
+        if not name or name != name.strip() or not name.isprintable():
+            raise self.wrong(
+                key, f"{name!r} is no name; there must be something to see, without spaces around."
+            )
+        return name
+
+    def filled(self, key: str, value: Any) -> Any:
+        """Refuse a table or a list with nothing in it."""
+        if not value:
+            raise self.wrong(key, "is empty; leave it out, or say something.")
+        return value
+
+    def finite(self, key: str, value: Any, above: float = -math.inf) -> None:
+        """Refuse what is no number, no finite one or too small."""
+        if type(value) not in (int, float) or not above < value < math.inf:
+            beyond = "" if above == -math.inf else f" above {above}"
+            raise self.wrong(key, f"must be a number{beyond}, not {value!r}.")
+
+    def seed(self, key: str, value: int) -> None:
+        """Refuse what NumPy does not take for a seed."""
+        if not 0 <= value < 2**32:
+            raise self.wrong(key, f"must be from 0 to 2**32 - 1, not {value}.")
+
     def at_least(self, key: str, value: float | None, least: float) -> None:
         """Refuse a number that is too small."""
         if value is not None and value < least:
@@ -92,7 +118,7 @@ class Checker:
 
     def one_of(self, key: str, value: Any, choices: Iterable[str]) -> None:
         """Refuse what is not one of some names."""
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             raise self.wrong(key, f"{value!r} is not one of {', '.join(choices)}.")
 
 
@@ -113,5 +139,8 @@ def joined_keys(key: str, name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the name that was likely meant, or all that there are."""
+    known = [one for one in known if one]
     close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, known))}."
+    if close or not known:
+        return f"did you mean {close[0]!r}?" if close else "there are none."
+    return f"there are {', '.join(map(repr, known))}."

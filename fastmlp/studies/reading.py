@@ -100,9 +100,11 @@ class _Reader(Checker):
         self._name = name
         self._parameters: dict[str, list[Any]] = {}  # the estimators that have each
         self._groups: dict[str, Group] = {}
+        self._has_gradients = False
 
     def study(self, content: dict[str, Any]) -> Study:
         self.check("", content, STUDY)
+        self._has_gradients = "gradient_check" in content
         data = self.data(content["data"])
         kinds = [data.estimator] if data.estimator else list(ESTIMATORS)
         for kind in kinds:
@@ -142,8 +144,9 @@ class _Reader(Checker):
                 raise self.wrong(f"data.{name}", f"must be a share below 1 or a number of rows, not {share}.")
         if data.estimator is not None:
             self.one_of("data.estimator", data.estimator, ESTIMATORS)
-        if not data.scale > 0:
-            raise self.wrong("data.scale", f"must be above 0, not {data.scale}.")
+        self.finite("data.center", data.center)
+        self.finite("data.scale", data.scale, above=0)
+        self.seed("data.seed", data.seed)
         return data if data.name in BUILT_IN else self.beside(data)
 
     def beside(self, data: Data) -> Data:
@@ -155,10 +158,13 @@ class _Reader(Checker):
 
     def group(self, name: str, content: Any, base: dict[str, Any]) -> Group:
         key = f"runs.{name}"
+        self.name(key, name)
         self.check(key, content, RUNS)
         if "/" in name:
             raise self.wrong(key, "must be a name without '/', which stands between group and point.")
         many = [one for one in ("list", "grid", "search") if one in content]
+        for one in many:
+            self.filled(f"{key}.{one}", content[one])
         if len(many) > 1:
             raise self.wrong(
                 f"{key}.{many[1]}", f"cannot stand beside {many[0]}; make it a group of its own."
@@ -170,7 +176,7 @@ class _Reader(Checker):
         settings = dict(content)
         settings["set"] = self.parameters(f"{key}.set", content.get("set", {}))
         settings["list"] = {
-            point: self.parameters(f"{key}.list.{point}", own)
+            self.name(f"{key}.list.{point}", point): self.parameters(f"{key}.list.{point}", own)
             for point, own in content.get("list", {}).items()
         }
         settings["grid"] = {
@@ -179,17 +185,26 @@ class _Reader(Checker):
         }
         if "search" in content:
             settings["search"] = self.search(f"{key}.search", content["search"])
-            if settings["search"].kind == "halving" and ("seeds" in content or "train" in content):
-                raise self.wrong(f"{key}.search", "a halving search has one seed, and all training rows.")
-            self.has_largest(key, settings, base)
+            if settings["search"].kind == "halving":
+                self.halving(key, settings, base)
         return Group(name, base=base, **settings)
 
-    def has_largest(self, key: str, settings: dict[str, Any], base: dict[str, Any]) -> None:
-        """Refuse a halving search that does not say how far the last of its points are trained."""
+    def halving(self, key: str, settings: dict[str, Any], base: dict[str, Any]) -> None:
+        """Refuse a halving search that cannot be one, or does not say how far its last points are trained."""
+        if "seeds" in settings or "train" in settings:
+            raise self.wrong(f"{key}.search", "a halving search has one seed, and all training rows.")
+        if "continues" in settings:
+            raise self.wrong(f"{key}.continues", "cannot stand beside a halving search, which begins anew.")
         search = settings["search"]
+        if search.resource == "n_samples":
+            return
+        if "max_iter" in search.over:
+            raise self.wrong(f"{key}.search.over.max_iter", "is the resource, which the search shares out.")
         largest = search.largest or {**base, **settings["set"]}.get("max_iter")
-        if search.kind == "halving" and search.resource == "max_iter" and largest is None:
+        if largest is None:
             raise self.wrong(f"{key}.search.largest", "is missing, and there is no max_iter.")
+        if search.smallest > largest:
+            raise self.wrong(f"{key}.search.smallest", f"must be at most {largest}, not {search.smallest}.")
 
     def values(self, key: str, parameter: str, values: Any) -> list[Any]:
         if not isinstance(values, list) or not values:
@@ -203,16 +218,17 @@ class _Reader(Checker):
         self.one_of(f"{key}.resource", search.resource, ("max_iter", "n_samples"))
         for name, least in (("n", 1), ("factor", 2), ("smallest", 1), ("largest", search.smallest)):
             self.at_least(f"{key}.{name}", getattr(search, name), least)
-        for parameter, values in search.over.items():
+        self.seed(f"{key}.seed", search.seed)
+        for parameter, values in self.filled(f"{key}.over", search.over).items():
             if isinstance(values, list):
                 self.values(f"{key}.over", parameter, values)
                 continue
             try:
-                sampled_from(values)
+                drawn = sampled_from(values).rvs(random_state=0)
             except ValueError as error:
                 raise self.wrong(f"{key}.over.{parameter}", str(error)) from None
-            for bound in ("low", "high"):
-                self.parameters(f"{key}.over", {parameter: values[bound]})
+            for value in (values["low"], values["high"], drawn):
+                self.parameters(f"{key}.over", {parameter: value})
         return search
 
     def order(self, group: Group) -> None:
@@ -273,8 +289,8 @@ class _Reader(Checker):
 
     def table(self, key: str, content: Any) -> Table:
         self.check(key, content, TABLES)
-        runs = self.references(f"{key}.runs", content["runs"])
-        show = tuple(content.get("show", Table.show))
+        runs = self.filled(f"{key}.runs", self.references(f"{key}.runs", content["runs"]))
+        show = self.filled(f"{key}.show", tuple(content.get("show", Table.show)))
         for one in show:
             self.one_of(f"{key}.show", one, MEASURES)
         rows = {row for reference in runs for row in self.rows(reference, runs)}
@@ -287,12 +303,10 @@ class _Reader(Checker):
             for row, figure in figures_of_rows.items():
                 if row not in rows and not is_open:
                     raise self.wrong(inner, f"there is no row {row!r}; {nearest(row, rows)}")
-                if isinstance(figure, bool) or not isinstance(figure, int | float):
-                    raise self.wrong(f"{inner}.{row}", f"must be a number, not {figure!r}.")
+                self.finite(f"{inner}.{row}", figure)
         for measure, factor in content.get("scale", {}).items():
             self.one_of(f"{key}.scale", measure, show)
-            if isinstance(factor, bool) or not isinstance(factor, int | float):
-                raise self.wrong(f"{key}.scale.{measure}", f"must be a number, not {factor!r}.")
+            self.finite(f"{key}.scale.{measure}", factor, above=0)
         return Table(**{**content, "runs": runs, "show": show})
 
     def rows(self, reference: str, runs: tuple[str, ...]) -> list[str]:
@@ -316,6 +330,8 @@ class _Reader(Checker):
         runs = self.references(f"{key}.runs", content.get("runs", []))
         if figures.KINDS[kind].needs_runs and not runs:
             raise self.wrong(f"{key}.runs", "is missing.")
+        if kind == "gradient_check" and not self._has_gradients:
+            raise self.wrong(f"{key}.kind", "there is no [gradient_check].")
         own = {name: value for name, value in content.items() if name in options}
         return Figure(kind, content["title"], content.get("caption", ""), runs, own)
 
@@ -329,8 +345,10 @@ class _Reader(Checker):
             for term in check.terms:
                 if term.measure != GRADIENT_ORDER:
                     self.reference(key, term.run)
-            if isinstance(check.right, str):
-                self.reference(key, check.right)
+                elif not self._has_gradients:
+                    raise self.wrong(key, f"{text!r}: there is no [gradient_check].")
+            if isinstance(check.right, str) and check.right not in self._groups:
+                raise self.wrong(key, f"{text!r}: {check.right!r} is a point, not a group.")
             checks.append(check)
         return tuple(checks)
 
@@ -350,14 +368,20 @@ class _Reader(Checker):
         self.check("gradient_check", content, GRADIENTS)
         self.reference("gradient_check.of", content["of"])
         self.at_least("gradient_check.samples_per_class", content.get("samples_per_class"), 1)
-        for epsilon in content.get("epsilons", []):
-            if not isinstance(epsilon, float) or epsilon <= 0:
-                raise self.wrong("gradient_check.epsilons", f"must be numbers above 0; {epsilon!r} is none.")
+        epsilons = self.filled("gradient_check.epsilons", content.get("epsilons", GradientChecks.epsilons))
+        for epsilon in epsilons:
+            self.finite("gradient_check.epsilons", epsilon, above=0)
         parameters = []
         for one in content.get("parameters", []):
             if not (isinstance(one, list) and [type(part) for part in one] == [int, str]):
                 says = f'must be pairs of layer and name, such as [0, "W[21, 9]"], not {one!r}.'
                 raise self.wrong("gradient_check.parameters", says)
             parameters.append((one[0], one[1]))
-        tuples = {"epsilons": tuple(content.get("epsilons", GradientChecks.epsilons))}
-        return GradientChecks(**{**content, **tuples, "parameters": tuple(parameters)})
+        named = [f"{layer} {name}" for layer, name in parameters]
+        for name, figure in content.get("published", {}).items():
+            key = f"gradient_check.published.{name}"
+            self.finite(key, figure)
+            if name not in named:
+                raise self.wrong(key, f"is none of the parameters; {nearest(name, named)}")
+        own = {"epsilons": tuple(epsilons), "parameters": tuple(parameters)}
+        return GradientChecks(**{**content, **own})
