@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,7 @@ def gradient_check(
     double = _in_double(network)
     loss = double.check_loss(loss or _LOSSES.get(network.layers[-1].activation, "squared_error"))
     _, d_parameters, _ = double.gradients(X, y, loss)
-    wanted = None if parameters is None else [(int(layer), name) for layer, name in parameters]
+    wanted = None if parameters is None else _checked(parameters)
     rows = {}
     for i, layer in enumerate(double.plan.layers):
         parts, gradients = (double.split_layer(layer, vector) for vector in (None, d_parameters))
@@ -166,6 +167,19 @@ def gradient_check(
                 f"parameters: there is no {one!r}; layers are 0 to {i}, names such as 'W[2, 3]'."
             )
     return GradientCheck(epsilons, tuple(rows.values()))
+
+
+def _checked(parameters: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return pairs of layer and name; refuse what is none."""
+    for one in parameters:
+        is_pair = isinstance(one, tuple | list) and len(one) == 2
+        if not is_pair or not isinstance(one[0], Integral) or not isinstance(one[1], str):
+            raise ValueError(
+                f"parameters: {one!r} must be a layer, counted from 0, and a name, as (0, 'W[2, 3]')."
+            )
+    if not parameters:
+        raise ValueError(f"parameters={parameters!r} must hold one or more pairs of layer and name.")
+    return [(int(layer), name) for layer, name in parameters]
 
 
 def _index(name: str, letter: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:

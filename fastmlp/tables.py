@@ -55,7 +55,7 @@ def load_split(
     n_validation = _count(data, "validation", validation, len(X) - n_test, of=len(X))
 
     def part(X, y, n):
-        strata = y if is_classification(y) and pd.Series(y).value_counts().min() > 1 else None
+        strata = y if y.ndim == 1 and is_classification(y) and pd.Series(y).value_counts().min() > 1 else None
         try:
             return train_test_split(X, y, test_size=n, random_state=seed, stratify=strata)
         except ValueError as error:

@@ -77,3 +77,10 @@ def test_it_prints_a_table_of_straight_columns():
 def test_wrong_settings_are_refused(options, text):
     with pytest.raises(ValueError, match=text):
         gradient_check(Network([Dense(2, "softmax")], 6), X, LABELS % 2, **options)
+
+
+@pytest.mark.parametrize("parameters", [[], ["W[0, 0]"], [(0,)], [(0, 3)], [(0.5, "b[1]")], [("a", "b[1]")]])
+def test_what_is_no_layer_and_name_is_refused(parameters):
+    network = Network([Dense(2, "softmax")], 3)
+    with pytest.raises(ValueError, match=r"parameters.* a layer|parameters=.* one or more"):
+        gradient_check(network, np.ones((4, 3)), [0, 1, 0, 1], parameters=parameters)

@@ -318,3 +318,14 @@ def test_gradients_of_a_table_s_real_targets_are_checked(tmp_path):
     (tmp_path / "my.toml").write_text(OF_A_FILE + 'set.activation = "tanh"\n' + check)
     results = run(load_study(tmp_path / "my.toml"), tmp_path / "out")
     assert results.gradient_order == pytest.approx(2, abs=0.2)
+
+
+def test_label_indicators_of_a_file(tmp_path):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    np.savez(tmp_path / "my.npz", X=X, y=(X > 0).astype(int))
+    check = '[gradient_check]\nof = "one"\nparameters = [[0, "b[1]"]]\n'
+    text = OF_A_FILE.replace("my.csv", "my.npz").replace('target = "y"', "") + check
+    (tmp_path / "my.toml").write_text(text)
+    results = run(load_study(tmp_path / "my.toml"), tmp_path / "out")
+    assert results.is_classifier
+    assert [row.name for row in results.gradient_check.rows] == ["b[1]"]

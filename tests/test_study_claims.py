@@ -202,4 +202,7 @@ def test_numbers_are_shown_as_people_read_them():
     assert shown("test", 0.98372, True) == "98.37 %"
     assert shown("test", -0.01, True, signed=True) == "-1.00 %"
     assert shown("test loss", 1.5, True) == "1.5000"
+    assert shown("test loss", 0.00001234, True) == "1.234e-05"
+    assert shown("test loss", 0.0, True) == "0.0000"
+    assert [shown("epochs", n, True) for n in (12.345, 1000, 2345)] == ["12.3", "1000", "2345"]
     assert shown("seconds", 12.345, True) == "12.3"

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import fastmlp
 from fastmlp.cli import app
-from fastmlp.studies import StudyError, gaps, load_study, run_study, table_frame
+from fastmlp.studies import StudyError, gaps, load_study, run_study, table_frame, write_tables
 from fastmlp.studies.records import best_of, opened
 from fastmlp.studies.spec import Group, Search
 from helpers.estimators import quietly
@@ -467,3 +467,25 @@ def test_a_line_that_could_not_be_written_whole_leaves_nothing(study, tmp_path, 
         with pytest.raises(OSError, match="no space"):
             store.add(record)
     assert (tmp_path / "out" / "runs.jsonl").read_bytes() == before
+
+
+def test_a_run_that_cannot_be_done_is_named(study, tmp_path):
+    read = study("[runs.a]\n[runs.b]\ncontinues = 'a'\nset.hidden_layer_sizes = [5]\n")
+    with pytest.raises(ValueError, match=r"b/seed 0: hidden_layer_sizes=.* cannot be changed"):
+        run_study(read, tmp_path / "out", n_jobs=1)
+
+
+def test_a_point_that_a_table_names_twice_is_in_it_once(study, tmp_path):
+    read = study("[runs.a]\nlist.'3e-5|x'.alpha = 0\n[[tables]]\ntitle = 't'\nruns = ['a', 'a/3e-5|x']\n")
+    results = run_study(read, tmp_path / "out", n_jobs=1)
+    ((_, frame),) = write_tables(results)
+    assert list(frame.columns) == ["run", "validation", "test"]
+    assert "| 3e-5\\|x |" in (tmp_path / "out" / "tables" / "1-a.md").read_text().replace("  ", "")
+
+
+def test_names_need_not_be_such_as_files_have(study, tmp_path):
+    name = "\u4e00" * 100
+    read = study(f"[runs.{name!r}]\n[[tables]]\ntitle = 't'\nruns = {name!r}\n")
+    results = run_study(read, tmp_path / "out", n_jobs=1)
+    assert results.model(results.records[0]).n_iter_ == 4
+    write_tables(results)

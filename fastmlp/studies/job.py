@@ -69,8 +69,12 @@ class Job:
     @property
     def stem(self) -> str:
         """The name of its files."""
-        words = re.sub(r"[^\w.=-]+", "-", self.run.key).strip("-")[:80]
-        return f"{words}-{self.fingerprint[:8]}"
+        return f"{slug(self.run.key)[:80]}-{self.fingerprint[:8]}"
+
+
+def slug(name: str) -> str:
+    """Return a name as files may have it everywhere."""
+    return re.sub(r"[^\w.=-]+", "-", name, flags=re.ASCII).strip("-")
 
 
 def identified(data: Data) -> Data:
@@ -117,7 +121,19 @@ def do(
         Ends the training with its epoch.
     advance : callable, optional
         Called after each epoch with its share of the run.
+
+    Raises
+    ------
+    ValueError
+        If the parameters do not go with the data, or with the model that is to be trained on.
     """
+    try:
+        return _done(job, stop, advance)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{job.run.key}: {error}") from error
+
+
+def _done(job: Job, stop: threading.Event | None, advance: Callable[[float], Any] | None) -> Record | None:
     run, split = job.run, load_data(job.data, job.quick)
     n = run.train
     X, y = split.X_train[:n], split.y_train[:n]

@@ -153,7 +153,8 @@ def shown(measure: str, value: float, is_accuracy: bool, signed: bool = False) -
     if measure in SCORES and is_accuracy:
         return f"{100 * value:{sign}.2f} %"
     if measure in ("epochs", "best epoch"):
-        return f"{value:{sign}.3g}"
+        return f"{value:{sign}.3g}" if abs(value) < 100 else f"{value:{sign}.0f}"
     if measure == "seconds":
         return f"{value:{sign}.{1 if value >= 10 else 2}f}"
-    return f"{value:{sign}.4f}" if abs(value) < 100 else f"{value:{sign}.4g}"
+    is_seen = value == 0 or abs(value) >= 5e-5
+    return f"{value:{sign}.4f}" if is_seen and abs(value) < 100 else f"{value:{sign}.4g}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fastmlp.storage import replacing
+from fastmlp.studies.job import slug
 from fastmlp.studies.measures import SCORES, shown
 from fastmlp.studies.records import Record, mean, points_of
 from fastmlp.studies.results import Results
@@ -40,7 +41,8 @@ class Gap:
 
 def rows_of(table: Table | Figure, results: Results) -> dict[str, list[Record]]:
     """Return the runs of each row, by its name: the point alone where all are of one group."""
-    records = [record for reference in table.runs for record in results.of(reference)]
+    # A point that stands there by itself, too, is no other.
+    records = {record.key: record for reference in table.runs for record in results.of(reference)}.values()
     of_one = len({record.group for record in records}) == 1
     return {(split(name)[1] or name) if of_one else name: runs for name, runs in points_of(records).items()}
 
@@ -119,11 +121,18 @@ def write_tables(results: Results) -> list[tuple[Table, pd.DataFrame]]:
     folder.mkdir(parents=True, exist_ok=True)
     for i, table in enumerate(results.study.tables, 1):
         frame = table_frame(table, results)
-        stem = f"{i}-{'-'.join(dict.fromkeys(split(one)[0] for one in table.runs))}"[:60]
+        stem = f"{i}-{slug('-'.join(dict.fromkeys(split(one)[0] for one in table.runs)))}"[:60]
         with replacing(folder / f"{stem}.csv") as file:
             file.write(frame.to_csv(index=False).encode())
-        text = f"**{table.title}**\n\n{readable(frame, results.is_classifier).to_markdown(index=False)}\n"
+        text = f"**{table.title}**\n\n{_markdown(readable(frame, results.is_classifier))}\n"
         with replacing(folder / f"{stem}.md") as file:
             file.write((text + (f"\n{table.note}\n" if table.note else "")).encode())
         written.append((table, frame))
     return written
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    """Return a table of texts; they are left as they are, also where they look like numbers."""
+    frame = frame.assign(run=frame["run"].str.replace("|", "\\|"))
+    align = ["left", *["right"] * (frame.shape[1] - 1)]
+    return frame.to_markdown(index=False, disable_numparse=True, colalign=align)
