@@ -1,4 +1,4 @@
-"""The command line: `fastmlp train`, `predict` and `info`."""
+"""The command line: `fastmlp train`, `predict`, `study` and `info`."""
 
 from __future__ import annotations
 

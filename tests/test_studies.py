@@ -228,6 +228,7 @@ def test_a_file_of_ones_own_and_real_targets(tmp_path):
         (("validation = 300", "center = nan"), "data.center: must be a number, not nan"),
         (("validation = 300", "scale = inf"), "data.scale: must be a number above 0, not inf"),
         (("validation = 300", "seed = -1"), "data.seed: must be from 0 to"),
+        (("validation = 300", "test = 0.5"), "data.test: is for files; digits has its own"),
         (("seeds = 2", "seeds = 0"), "runs.width.seeds: must be at least 1"),
         (("seeds = 2", "seeds = true"), "runs.width.seeds: must be a whole number"),
         (("[[4], [16]]", "4"), "runs.width.grid.hidden_layer_sizes: must be a list of values"),

@@ -1,5 +1,7 @@
 """Tests of a study's groups: lists, searches, groups that wait for others, and where the runs go."""
 
+import threading
+
 import numpy as np
 import pytest
 from joblib import register_parallel_backend
@@ -489,3 +491,29 @@ def test_names_need_not_be_such_as_files_have(study, tmp_path):
     results = run_study(read, tmp_path / "out", n_jobs=1)
     assert results.model(results.records[0]).n_iter_ == 4
     write_tables(results)
+
+
+def test_what_still_runs_of_a_search_ends_when_it_is_broken_off(study, tmp_path, monkeypatch):
+    stops, begun = [], threading.Event()
+
+    def fails_or_waits(job, stop):
+        stops.append(stop)
+        if len(stops) == 1:
+            begun.wait(10)
+            raise ValueError("no")
+        begun.set()
+        assert stop.wait(10)
+
+    monkeypatch.setattr("fastmlp.studies.runs.do", fails_or_waits)
+    with pytest.raises(ValueError, match="no"):
+        run_study(study(HALVING), tmp_path / "out", n_jobs=2)
+    assert all(stop.is_set() for stop in stops)
+
+
+def test_weights_that_are_not_whole_are_kept_again(study, tmp_path):
+    read = study("[runs.a]\n[[figures]]\nkind = 'first_layer'\ntitle = 'f'\nruns = 'a'\nepochs = [0]\n")
+    (record,) = run_study(read, tmp_path / "out", n_jobs=1).records
+    (weights,) = (tmp_path / "out" / "models").glob("*-weights.safetensors")
+    weights.write_bytes(weights.read_bytes()[:50])
+    results = run_study(read, tmp_path / "out", n_jobs=1)
+    assert results.weights(record).keys() == {0}

@@ -164,11 +164,14 @@ def weights_file(model: str) -> str:
 
 
 def kept_epochs(path: Path) -> set[int]:
-    """Return the epochs whose weights a file has; none if there is no such file."""
+    """Return the epochs whose weights a file has; none if there is no such file, or not a whole one."""
     if not path.is_file():
         return set()
-    with safetensors.safe_open(path, "np") as file:
-        return {int(epoch) for epoch in file.keys()}  # noqa: SIM118  not a dict
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            return {int(epoch) for epoch in file.keys()}  # noqa: SIM118  not a dict
+    except safetensors.SafetensorError:
+        return set()
 
 
 def load_weights(path: Path) -> dict[int, np.ndarray]:

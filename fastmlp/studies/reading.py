@@ -147,7 +147,12 @@ class _Reader(Checker):
         self.finite("data.center", data.center)
         self.finite("data.scale", data.scale, above=0)
         self.seed("data.seed", data.seed)
-        return data if data.name in BUILT_IN else self.beside(data)
+        if data.name not in BUILT_IN:
+            return self.beside(data)
+        for name in ("target", "test"):
+            if name in content:
+                raise self.wrong(f"data.{name}", f"is for files; {data.name} has its own. Leave it out.")
+        return data
 
     def beside(self, data: Data) -> Data:
         """Return data of a file, which may lie beside the study's own."""

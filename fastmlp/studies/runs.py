@@ -209,19 +209,23 @@ class _Work:
 
     def _search(self, group: Group) -> list[Record]:
         """Do a halving search, by threads."""
-        data = load_data(self._study.data, self._quick)
+        data, stop = load_data(self._study.data, self._quick), threading.Event()
 
         def run(one: Run) -> Record:
             job = self._job(self._study.watched(one))
             if not self._is_done(job):
-                record = do(job)
-                assert record is not None  # nothing tells it to stop
+                record = do(job, stop)
+                if record is None:
+                    raise InterruptedError(f"{one.key}: the search was broken off.")
                 self._store.add(record)
             return self._known(job)
 
         before = self._params_before(group)
         params = {**(group.base if before is None else before), **group.set}
-        found = search_by_halving(group, params, len(data.y_train), self._n_jobs, run)
+        try:
+            found = search_by_halving(group, params, len(data.y_train), self._n_jobs, run)
+        finally:
+            stop.set()  # after Ctrl-C or an error, what still runs ends with its epoch
         self._bar.advance(1, done=True)
         return found
 
