@@ -183,6 +183,12 @@ def test_what_is_told_are_the_runs_that_are_compared():
     assert "test of a 80.00 %, of b 75.00 %; difference +5.00 points (one run each)" in finding
 
 
+def test_what_is_not_the_same_measure_is_told_in_full():
+    check = read_check("validation at epoch 2 of a > validation at epoch 1 of a")
+    (finding,) = judge((check,), results([record("a")])).findings
+    assert "validation at epoch 2 of a 60.00 %, validation at epoch 1 of a 50.00 %; diff" in finding
+
+
 def test_the_best_of_a_group_is_compared_with_its_others():
     runs = scored("a", "x", 0.7, 0.71), scored("a", "y", 0.8, 0.81)
     assert verdict("test of a is highest of a", *runs) == "holds"

@@ -48,10 +48,9 @@ def _judge_one(check: Check, results: Results) -> tuple[str, str]:
     values = _values(left, results)
     if isinstance(right, Term):
         values, others = _paired(values, _values(right, results))
-        said = f"{left} {_told(left, values, results)}"
-        said += (
-            f", of {right.run if right.measure == left.measure else right} {_told(right, others, results)}"
-        )
+        is_same = (right.measure, right.epoch) == (left.measure, left.epoch)
+        said = f"{left} {_told(left, values, results)}, {f'of {right.run}' if is_same else right} "
+        said += _told(right, others, results)
         differences = np.array([values[seed] - others[seed] for seed in values if seed in others])
     else:
         said = f"{left} {_told(left, values, results)}"
