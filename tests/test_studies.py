@@ -229,6 +229,13 @@ def test_a_file_of_ones_own_and_real_targets(tmp_path):
         (("validation = 300", "scale = inf"), "data.scale: must be a number above 0, not inf"),
         (("validation = 300", "seed = -1"), "data.seed: must be from 0 to"),
         (("validation = 300", "test = 0.5"), "data.test: is for files; digits has its own"),
+        (
+            ("max_iter = 3", "max_iter = true"),
+            "base.max_iter: True will not do: it is neither true nor false",
+        ),
+        (("seeds = 2", "max_iter = 2"), "runs.width.max_iter: is a parameter; write set.max_iter"),
+        (("seeds = 2", "seeds = 100000000000"), "runs.width.seeds: must be at most 10000"),
+        (("seeds = 2", "continues = ''"), "runs.width.continues: is empty"),
         (("seeds = 2", "seeds = 0"), "runs.width.seeds: must be at least 1"),
         (("seeds = 2", "seeds = true"), "runs.width.seeds: must be a whole number"),
         (("[[4], [16]]", "4"), "runs.width.grid.hidden_layer_sizes: must be a list of values"),

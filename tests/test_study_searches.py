@@ -340,6 +340,8 @@ def test_published_figures_stand_beside_ours_and_gaps_are_told(study, tmp_path):
         (RANDOM.replace("seed = 1", "seed = -1"), r"runs.random.search.seed: must be from 0 to 2\*\*32"),
         (RANDOM.replace("high = 0.1", "high = inf"), "low=0.001 and high=inf must be numbers"),
         (RANDOM.replace("high = 64", "high = 64.5"), "must be whole numbers"),
+        (RANDOM.replace("high = 64", f"high = {10**400}"), "must be whole numbers"),
+        (RANDOM.replace("n = 5", "n = 100000"), "search.n: must be at most 10000"),
         (RANDOM.replace("whole = true", "whole = 1"), "must be true or false"),
         (RANDOM.replace(", whole = true", ""), "over.batch_size: .* will not do"),
         (HALVING.replace("over.activation", "over.max_iter").replace('"relu", "tanh"', "1, 2"), "resource"),

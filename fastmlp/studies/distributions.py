@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 from scipy import stats
@@ -36,12 +36,13 @@ def sampled_from(values: Any) -> Any:
         raise ValueError(f"{values!r} must be a list of values, or a range {{low = ..., high = ...}}.")
     low, high, log, whole = (values.get(key, False) for key in KEYS)
     kinds, wanted = ((int,), "whole numbers") if whole else ((int, float), "numbers")
-    if not all(type(bound) in kinds and abs(bound) < math.inf for bound in (low, high)):
+    if not all(type(bound) in kinds and abs(bound) < sys.float_info.max for bound in (low, high)):
         raise ValueError(f"low={low!r} and high={high!r} must be {wanted}.")
     if not all(isinstance(one, bool) for one in (log, whole)):
         raise ValueError(f"log={log!r} and whole={whole!r} must be true or false.")
     if not low < high or (log and low <= 0):
         raise ValueError(f"low={low} must be below high={high}{', and above 0' if log else ''}.")
+    low, high = float(low), float(high)
     if whole:  # so that the bounds are as likely as any other
         low, high = low - 0.5, high + 0.5
     drawn = stats.loguniform(low, high) if log else stats.uniform(low, high - low)

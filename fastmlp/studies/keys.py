@@ -116,6 +116,11 @@ class Checker:
         if value is not None and value < least:
             raise self.wrong(key, f"must be at least {least}, not {value}.")
 
+    def at_most(self, key: str, value: float | None, most: float) -> None:
+        """Refuse a number that is too large."""
+        if value is not None and value > most:
+            raise self.wrong(key, f"must be at most {most}, not {value}.")
+
     def one_of(self, key: str, value: Any, choices: Iterable[str]) -> None:
         """Refuse what is not one of some names."""
         if not isinstance(value, str) or value not in choices:

@@ -43,6 +43,8 @@ from fastmlp.tables import BUILT_IN
 
 #: The parameters that a study sets by itself.
 _OWN = ("random_state", "callbacks", "warm_start", "verbose")
+#: No study has more seeds or points; what does is a slip.
+_MANY = 10_000
 
 
 def load_study(path: str | Path) -> Study:
@@ -164,6 +166,9 @@ class _Reader(Checker):
     def group(self, name: str, content: Any, base: dict[str, Any]) -> Group:
         key = f"runs.{name}"
         self.name(key, name)
+        if isinstance(content, dict):
+            for own in content.keys() - RUNS.keys() & self._parameters.keys():
+                raise self.wrong(f"{key}.{own}", f"is a parameter; write set.{own}.")
         self.check(key, content, RUNS)
         if "/" in name:
             raise self.wrong(key, "must be a name without '/', which stands between group and point.")
@@ -176,6 +181,9 @@ class _Reader(Checker):
             )
         for one in ("seeds", "train"):
             self.at_least(f"{key}.{one}", content.get(one), 1)
+        self.at_most(f"{key}.seeds", content.get("seeds"), _MANY)
+        for one in ("continues", "best_of"):
+            self.filled(f"{key}.{one}", content.get(one, "nothing"))
         if "continues" in content and "best_of" in content:
             raise self.wrong(f"{key}.best_of", "cannot stand beside continues.")
         settings = dict(content)
@@ -223,6 +231,7 @@ class _Reader(Checker):
         self.one_of(f"{key}.resource", search.resource, ("max_iter", "n_samples"))
         for name, least in (("n", 1), ("factor", 2), ("smallest", 1), ("largest", search.smallest)):
             self.at_least(f"{key}.{name}", getattr(search, name), least)
+        self.at_most(f"{key}.n", search.n, _MANY)
         self.seed(f"{key}.seed", search.seed)
         for parameter, values in self.filled(f"{key}.over", search.over).items():
             if isinstance(values, list):
@@ -267,6 +276,8 @@ class _Reader(Checker):
 
     def objection(self, kind: type, name: str, value: Any) -> str:
         """Return what an estimator has against a parameter, or nothing."""
+        if isinstance(value, bool) and "boolean" not in kind._parameter_constraints[name]:
+            return "it is neither true nor false."  # which Python takes for 1 and 0
         try:
             kind(**built_parameters({name: value}))._validate_params()
         except (TypeError, ValueError) as error:

@@ -88,7 +88,7 @@ class Results:
         run = self.of(wanted.of)[0]
         X, y = np.asarray(self.data.X_train)[: run.n_train], self.data.y_train[: run.n_train]
         n = wanted.samples_per_class
-        rows = np.arange(n)
+        rows = np.arange(min(n, len(y)))
         if self.is_classifier and y.ndim == 1:
             rows = np.concatenate([np.flatnonzero(y == one)[:n] for one in np.unique(y)])
         model = estimator_of(self.study.data, self.data)(**built_parameters(run.params), random_state=0)

@@ -62,7 +62,7 @@ def table_frame(table: Table, results: Results) -> pd.DataFrame:
         if has_seeds:
             frame[f"{name} std"] = [factor * _deviation(runs, name) for runs in rows.values()]
         if name in table.published:
-            frame[f"{name} published"] = [table.published[name].get(row, np.nan) for row in rows]
+            frame[f"{name} published"] = [float(table.published[name].get(row, np.nan)) for row in rows]
     diverged = [sum(bool(run.diverged) for run in runs) for runs in rows.values()]
     if any(diverged):
         frame["diverged"] = diverged
