@@ -519,3 +519,19 @@ def test_weights_that_are_not_whole_are_kept_again(study, tmp_path):
     weights.write_bytes(weights.read_bytes()[:50])
     results = run_study(read, tmp_path / "out", n_jobs=1)
     assert results.weights(record).keys() == {0}
+
+
+def test_a_model_that_is_lost_does_not_end_the_study(study, tmp_path):
+    text = (
+        "[runs.a]\nset.solver = {name = 'sgd', learning_rate = 1e30}\n[runs.on]\ncontinues = 'a'\n[runs.c]\n"
+        "[[tables]]\ntitle = 't'\nruns = ['on', 'c']\n"
+    )
+    results = run_study(study(text), tmp_path / "out", n_jobs=1)
+    lost = results.of("on")[0]
+    assert lost.diverged.startswith("a/seed 0 has no model to go on from: ")
+    ((_, frame),) = write_tables(results)
+    assert np.isnan(frame["test"][0])
+    assert frame["test"][1] > 0.2
+    lines = (tmp_path / "out" / "runs.jsonl").read_bytes()
+    assert run_study(study(text), tmp_path / "out", n_jobs=1).records == results.records
+    assert (tmp_path / "out" / "runs.jsonl").read_bytes() == lines

@@ -50,6 +50,8 @@ class Job:
         Of the run.
     source : str
         The model to go on from, within the folder; empty for none.
+    lost : str
+        Why there is none, where there should be one.
     """
 
     data: Data
@@ -59,6 +61,7 @@ class Job:
     quick: bool
     n_threads: int | None
     source: str = ""
+    lost: str = ""
 
     def also_for(self, run: Run) -> Job:
         """Return this job with what another run, which is like its own, asks for beside it."""
@@ -127,10 +130,22 @@ def do(
     ValueError
         If the parameters do not go with the data, or with the model that is to be trained on.
     """
+    if job.lost:
+        return _lost(job)
     try:
         return _done(job, stop, advance)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{job.run.key}: {error}") from error
+
+
+def _lost(job: Job) -> Record:
+    """Return the record of a run that could not even begin."""
+    run = job.run
+    nothing: dict[str, float | None] = dict.fromkeys(("train", "validation", "test"))
+    return Record(
+        run.key, run.group, run.point, run.seed, run.params, job.fingerprint, nothing, nothing, None, {}, 0,
+        0, None, 0.0, job.lost, "", {},
+    )  # fmt: skip
 
 
 def _done(job: Job, stop: threading.Event | None, advance: Callable[[float], Any] | None) -> Record | None:

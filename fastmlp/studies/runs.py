@@ -133,18 +133,16 @@ class _Work:
         return found
 
     def _job(self, run: Run) -> Job:
-        source = None
+        source, lost = None, ""
         if run.continues:
             sources = self._sources(self._study.groups[run.group], run.continues)
             source = next((record for record in sources if record.seed == run.seed), sources[0])
             if not source.model:
-                raise ValueError(
-                    f"runs.{run.group}.continues: {source.key} diverged; there is no model of it."
-                )
+                lost = f"{source.key} has no model to go on from: {source.diverged}"
         data, quick = self._study.data, self._quick
         return Job(
             data, run, fingerprint(data, run, quick, source, self._defaults), self._store.folder, quick,
-            1 if self._n_jobs > 1 else None, source.model if source else "",
+            1 if self._n_jobs > 1 else None, source.model if source else "", lost,
         )  # fmt: skip
 
     def _do(self, runs: list[Run]) -> dict[str, Record]:
