@@ -50,7 +50,7 @@ class Run:
     continues : str or None
         The run, ``group/point``, whose model is trained on.
     wants_train_score : bool
-        Whether the training data are scored after every epoch.
+        Whether the first training rows are scored after every epoch.
     snapshots : tuple of int
         Epochs after which the first layer's weights are kept, 0 for the start.
     """
