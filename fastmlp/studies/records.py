@@ -39,8 +39,8 @@ class Record:
     spread : float or None
         The standard deviation of the test score over batches.
     curves : dict
-        By name, "loss", "val_loss", "val_score" and, where it was asked for, "score": a number an epoch. That is
-        of the first 10,000 training rows.
+        By name, "loss", "val_loss", "val_score" and, where it was asked for, "score", a number an epoch; this
+        is of the first 10,000 training rows.
     n_train : int
         Training rows.
     epochs : int
