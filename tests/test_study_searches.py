@@ -252,7 +252,9 @@ def test_published_figures_stand_beside_ours_and_gaps_are_told(study, tmp_path):
         "[runs.a]\nseeds = 2\nlist.x.max_iter = 4\nlist.y.max_iter = 1\n"
         '[[tables]]\ntitle = "T"\nruns = "a"\nshow = ["test", "test loss"]\nscale = {"test loss" = 0.1}\n'
         'published.test = {x = 0.2, y = 0.3}\npublished."test loss" = {x = 7}\n'
+        '[[tables]]\ntitle = "E"\nruns = "a"\nis_evidence = true\npublished.test = {x = 0.5}\n'
         '[[differences]]\nrows = ["a/y"]\nbecause = "few epochs"\nchecks = ["test of a/x > test of a/y"]\n'
+        '[[differences]]\nrows = ["a/y"]\nbecause = "some other reason"\n'
     )
     results = run_study(read, tmp_path / "out")
     frame = table_frame(read.tables[0], results)

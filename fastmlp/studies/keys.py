@@ -34,7 +34,7 @@ SEARCH: Keys = {
 }  # fmt: skip
 TABLES: Keys = {
     "title": (_TEXT, True), "runs": ((str, list), True), "show": (_LIST, False), "published": (_TABLE, False),
-    "scale": (_TABLE, False), "note": (_TEXT, False),
+    "scale": (_TABLE, False), "note": (_TEXT, False), "is_evidence": (_TRUTH, False),
 }  # fmt: skip
 FIGURE: Keys = {
     "kind": (_TEXT, True), "title": (_TEXT, True), "caption": (_TEXT, False), "runs": ((str, list), False),

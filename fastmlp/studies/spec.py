@@ -178,6 +178,8 @@ class Table:
         See `fastmlp.studies.measures.MEASURES`.
     published : dict
         By measure, by row.
+    is_evidence : bool
+        Whether its figures are not meant to be the published ones.
     scale : dict
         By measure, what ours is multiplied with before it stands beside the published one.
     """
@@ -188,6 +190,7 @@ class Table:
     published: dict[str, dict[str, float]] = field(default_factory=dict)
     scale: dict[str, float] = field(default_factory=dict)
     note: str = ""
+    is_evidence: bool = False
 
 
 @dataclass(frozen=True)

@@ -99,20 +99,20 @@ def readable(frame: pd.DataFrame, is_accuracy: bool) -> pd.DataFrame:
 
 
 def gaps(results: Results) -> Iterator[Gap]:
-    """Yield what is more than a point from the published figures."""
-    explained = {
-        name: one for one in results.study.differences for row in one.rows for name in _names(row, results)
-    }
-    for table in results.study.tables:
+    """Yield what is more than a point from the published figures, where it is meant to be them.
+
+    Where several explanations name a row, the first is its.
+    """
+    explained: dict[str, Difference] = {}
+    for one in results.study.differences:
+        for name in (name for row in one.rows for name in points_of(results.of(row))):
+            explained.setdefault(name, one)
+    for table in (table for table in results.study.tables if not table.is_evidence):
         for row, runs in rows_of(table, results).items():
             for measure, figures in table.published.items():
                 ours = table.scale.get(measure, 1) * mean(runs, measure)
                 if row in figures and measure in SCORES and not abs(ours - figures[row]) <= _A_POINT:
                     yield Gap(table.title, row, measure, ours, figures[row], explained.get(runs[0].name))
-
-
-def _names(reference: str, results: Results) -> list[str]:
-    return list(points_of(results.of(reference)))
 
 
 def write_tables(results: Results) -> list[tuple[Table, pd.DataFrame]]:
