@@ -298,12 +298,6 @@ class Study:
             run, wants_train_score=self._wants_train_score(run.name), snapshots=self._snapshots(run.name)
         )
 
-    def names(self, reference: str) -> list[str]:
-        """Return the names of the runs of a group, or of a point of it, as far as they are known."""
-        group, point = split(reference)
-        points = [point] if point else [name for name, _ in self.groups[group].points()]
-        return [joined(group, name) for name in points]
-
     def _wants_train_score(self, name: str) -> bool:
         drawn = [one for figure in self.figures if figure.kind == "curves" for one in figure.runs]
         stated: list[Claim | Difference] = [*self.claims, *self.differences]
