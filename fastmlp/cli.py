@@ -238,7 +238,8 @@ class EpochTable:
         )
 
 
-_COLORS = {"holds": "green", "does not hold": "red", "within noise": "yellow", "not measured": "dim"}
+#: Of the verdicts, in their order.
+_COLORS = dict(zip(studies.VERDICTS, ("red", "dim", "yellow", "green"), strict=True))
 
 
 def print_claims(results: studies.Results) -> None:
