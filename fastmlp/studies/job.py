@@ -23,10 +23,10 @@ from fastmlp.config import __version__
 from fastmlp.estimators import ESTIMATORS
 from fastmlp.progress import SILENT
 from fastmlp.recipe import is_classification
-from fastmlp.storage import replacing
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.records import MODELS, Record
 from fastmlp.studies.spec import Data, Run
+from fastmlp.writing import replacing
 
 #: `quick` takes this part of the training and validation rows, but not less than so many.
 QUICK, _QUICK_ROWS = 10, 200
