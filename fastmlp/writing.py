@@ -35,18 +35,18 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         As `check_writable`, before the block; an OSError also if writing fails.
     """
     place = _place(path)
-    if place.is_replaced:
-        with _renamed(place) as file:
-            yield file
-        return
-    content = io.BytesIO()
-    yield content
-    if place.descriptor is not None:
-        _write(os.dup(place.descriptor), content)
-    elif place.is_regular:
-        _overwrite(place.path, content)
-    else:
-        _write(os.open(place.path, os.O_WRONLY), content)
+    try:
+        if place.is_replaced:
+            with _renamed(place) as file:
+                yield file
+        else:
+            content = io.BytesIO()
+            yield content
+            _write_into(place, content)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = place.path  # the error of a full disk names no file
+        raise
 
 
 def check_writable(path: str | os.PathLike) -> None:
@@ -105,7 +105,8 @@ def _place(path: str | os.PathLike) -> _Place:
     status = _status(path)
     if path.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
         raise IsADirectoryError(f"{path!r} is a folder: name a file.")
-    if (descriptor := _descriptor(path)) is not None:
+    target, descriptor = _followed(path)
+    if descriptor is not None:
         return _open_place(path, descriptor)
     if status is not None and stat.S_ISSOCK(status.st_mode):
         raise OSError(f"{path!r} is a socket, which cannot be written to as a file.")
@@ -113,13 +114,9 @@ def _place(path: str | os.PathLike) -> _Place:
         stat.S_ISREG(status.st_mode)
         and status.st_nlink == 1
         and os.geteuid() in (0, status.st_uid)  # nobody else can give a new file to this owner
+        and _is_same(status, _status(target))  # another process's open file may have no name
     )
-    if os.path.islink(path):
-        target = os.path.realpath(path)
-        # Another process's /proc/123/fd/1 can be a file that has no name any more.
-        is_replaced = is_replaced and _is_same(status, _status(target))
-        path = target if is_replaced else path
-    place = _Place(path, status, is_replaced)
+    place = _Place(target if is_replaced else path, status, is_replaced)
     _check_access(place)
     return place
 
@@ -132,20 +129,19 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _is_same(one: os.stat_result | None, other: os.stat_result | None) -> bool:
-    return one is other if one is None or other is None else os.path.samestat(one, other)
+def _is_same(one: os.stat_result, other: os.stat_result | None) -> bool:
+    return other is not None and os.path.samestat(one, other)
 
 
-def _descriptor(path: str) -> int | None:
-    """Return the open descriptor that a path such as /dev/stdout stands for, or None."""
+def _followed(path: str) -> tuple[str, int | None]:
+    """Return where symbolic links lead to, and the open descriptor there, as behind /dev/stdout."""
     own = f"/proc/{os.getpid()}/fd"
     while True:  # `_status` has raised for loops
         folder, name = os.path.split(path)
-        folder = os.path.realpath(folder)
-        if folder == own and name.isdecimal():
-            return int(name)
+        if name.isdecimal() and os.path.realpath(folder) == own:
+            return path, int(name)
         if not os.path.islink(path):
-            return None
+            return path, None
         path = os.path.join(folder, os.readlink(path))
 
 
@@ -206,10 +202,15 @@ def _renamed(place: _Place) -> Iterator[BinaryIO]:
             os.close(descriptor)
 
 
-def _write(descriptor: int, content: io.BytesIO) -> None:
-    """Write to a descriptor, and close it."""
-    with open(descriptor, "wb") as file:
-        file.write(content.getbuffer())
+def _write_into(place: _Place, content: io.BytesIO) -> None:
+    """Write to what is there: a file as a whole, anything else from where it stands."""
+    if place.is_regular and place.descriptor is None:
+        _overwrite(place.path, content)
+    else:
+        is_open = place.descriptor is not None
+        descriptor = os.dup(place.descriptor) if is_open else os.open(place.path, os.O_WRONLY)
+        with open(descriptor, "wb") as file:
+            file.write(content.getbuffer())
 
 
 def _overwrite(path: str, content: io.BytesIO) -> None:
