@@ -50,6 +50,7 @@ def test_the_command_prints_a_line_for_each(tmp_path, capsys):
     [
         (["boston"], "NAME 'boston' is not one of digits,"),
         (["--seeds", "0"], "--seeds 0 must be"),
+        (["--out", "."], "'.' is a folder"),
         (["--out", "no/such/folder/found.json"], "the folder 'no/such/folder' does not exist"),
     ],
 )

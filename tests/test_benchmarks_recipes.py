@@ -49,6 +49,7 @@ def test_one_recipe_and_one_seed_will_do(digits, capsys):
     [
         (["letters"], "NAME 'letters' is not one of fashion-mnist,"),
         (["--seeds", "0"], "--seeds 0 must be"),
+        (["--out", "."], "'.' is a folder"),
         (["--out", "no/such/folder/found.json"], "the folder 'no/such/folder' does not exist"),
     ],
 )
