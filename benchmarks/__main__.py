@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import benchmarks
-from benchmarks import published, report, revisions, tables
+from benchmarks import outputs, published, report, revisions, tables
 from benchmarks.cases import CASES, DEFAULT, GROUPS
 from benchmarks.contenders import CONTENDERS
 from benchmarks.kinds import Case
@@ -66,7 +66,12 @@ def make_parser() -> argparse.ArgumentParser:
     add("--rounds", type=at_least_one, metavar="N", help=f"default: {ROUNDS}")
     add("--threads", type=at_least_one, nargs="+", metavar="N",
         help="of every contender; several are raced one after the other (default: 2)")  # fmt: skip
-    add("--out", type=Path, metavar="DIR", help="write results.json, .md, .png and .svg there")
+    add(
+        "--out",
+        type=outputs.writable_folder,
+        metavar="DIR",
+        help="write results.json, .md, .png and .svg there",
+    )
     add("--list", action="store_true", help="name the cases and the contenders, and stop")
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--check", type=results_file, metavar="FILE",

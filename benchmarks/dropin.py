@@ -13,7 +13,6 @@ import sys
 import time
 import warnings
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 from sklearn import datasets as embedded
@@ -24,6 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 import fastmlp
+from benchmarks import outputs
 from fastmlp.datasets import load_fashion_mnist
 
 N_IMAGES = 10_000
@@ -118,14 +118,14 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dropin", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TASKS)}; default: all")
     parser.add_argument("--seeds", type=int, default=10, metavar="N", help="fits of each (default: 10)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write scores and seconds there, as JSON")
+    parser.add_argument(
+        "--out", type=outputs.writable_file, metavar="FILE", help="write scores and seconds there, as JSON"
+    )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in TASKS]:
         parser.error(f"NAME {unknown[0]!r} is not one of {', '.join(TASKS)}")
     if options.seeds < 2:
         parser.error(f"--seeds {options.seeds} must be at least 2: the difference needs an error")
-    if options.out and not options.out.parent.is_dir():  # now, not after the first data set
-        parser.error(f"--out {options.out}: there is no folder {options.out.parent}")
     results = {}
     for name in options.names or TASKS:
         found = compare(name, options.seeds)
@@ -133,7 +133,7 @@ def main(arguments: list[str]) -> None:
         print(line(name, found))
         sys.stdout.flush()
         if options.out:
-            options.out.write_text(json.dumps(results, indent=1) + "\n")
+            outputs.write(options.out, json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ quartile; `BASELINE` is drawn last and largest. It needs matplotlib.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from benchmarks import outputs
 from benchmarks.contenders import BASELINE, CONTENDERS
 from benchmarks.results import CaseResult, Results
 
@@ -29,7 +31,9 @@ def write(results: Results, folder: Path) -> list[Path]:
         FigureCanvasAgg(figure)
         for path in paths:
             metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(path, dpi=150, bbox_inches="tight", metadata=metadata)
+            content = io.BytesIO()
+            figure.savefig(content, format=path.suffix[1:], dpi=150, bbox_inches="tight", metadata=metadata)
+            outputs.write(path, content.getvalue())
     return paths
 
 

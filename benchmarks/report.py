@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import picture, tables
+from benchmarks import outputs, picture, tables
 from benchmarks.contenders import BASELINE, CONTENDERS, kind_of
 from benchmarks.results import PEAK_SHARE, Results
 
@@ -126,8 +126,8 @@ def show(results: Results) -> None:
 def write(results: Results, folder: Path) -> list[str]:
     """Write results.json, with every round, results.md, and the picture; return what could not be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(results.as_dict(), indent=1) + "\n", encoding="utf-8")
-    (folder / "results.md").write_text(markdown(results), encoding="utf-8")
+    outputs.write(folder / "results.json", json.dumps(results.as_dict(), indent=1) + "\n")
+    outputs.write(folder / "results.md", markdown(results))
     try:
         picture.write(results, folder)
     except ImportError as error:

@@ -22,7 +22,6 @@ import http.client
 import io
 import math
 import os
-import secrets
 import sys
 import urllib.request
 import zlib
@@ -31,6 +30,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from fastmlp.writing import replacing
 
 __all__ = ["FASHION_MNIST_CLASSES", "Dataset", "load_digits", "load_fashion_mnist", "load_mnist"]
 
@@ -328,16 +329,6 @@ def _progress(file: _IdxFile, response: http.client.HTTPResponse) -> AbstractCon
 def _keep(body: bytearray, path: Path) -> Path:
     """Write a file that is seen whole or not at all, whatever happens and whoever else writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(body)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk's error does not name the file
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)  # still there only if something went wrong
+    with replacing(path) as stream:
+        stream.write(body)
     return path

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.checks import number
 from fastmlp.network_checks import INPUT_DTYPES
-from fastmlp.storage import replacing
+from fastmlp.writing import replacing
 
 
 class Exports:

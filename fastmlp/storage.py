@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from fastmlp.writing import replacing
 
 FORMAT = "fastmlp"
 FORMAT_VERSION = 1
@@ -23,7 +22,7 @@ class FormatError(ValueError):
 
 
 def write(path: str | os.PathLike, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-    """Write a model file: to a temporary file in the same folder first, then in its place in one move."""
+    """Write a model file: whole or not at all."""
     header = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
     metadata = {
         FORMAT: json.dumps(header, allow_nan=False)
@@ -31,35 +30,6 @@ def write(path: str | os.PathLike, description: dict[str, Any], tensors: dict[st
     data = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, metadata)
     with replacing(path) as file:
         file.write(data)
-
-
-@contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Yield a file that takes the place of ``path`` when it is whole, and leaves nothing behind if not.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder does not exist.
-    """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{target}: the folder {target.parent} does not exist.")
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -149,6 +149,7 @@ while "quit" not in input():
         (["--threads", "many"], "a whole number from 1"),
         (["--check", "/nowhere/results.json"], "No such file"),
         (["--show", __file__], "is no results.json"),
+        (["--out", f"{__file__}/new/folder"], "is not a folder"),
     ],
 )
 def test_bad_values_are_refused_with_what_is_allowed(arguments, allowed, capsys):

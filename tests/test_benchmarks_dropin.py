@@ -50,7 +50,8 @@ def test_the_command_prints_a_line_for_each(tmp_path, capsys):
     [
         (["boston"], "NAME 'boston' is not one of digits,"),
         (["--seeds", "0"], "--seeds 0 must be"),
-        (["--out", "no/such/folder/found.json"], "there is no folder no/such/folder"),
+        (["--out", "."], "'.' is a folder"),
+        (["--out", "no/such/folder/found.json"], "the folder 'no/such/folder' does not exist"),
     ],
 )
 def test_what_there_is_not_is_refused(arguments, message, capsys):

@@ -49,7 +49,8 @@ def test_one_recipe_and_one_seed_will_do(digits, capsys):
     [
         (["letters"], "NAME 'letters' is not one of fashion-mnist,"),
         (["--seeds", "0"], "--seeds 0 must be"),
-        (["--out", "no/such/folder/found.json"], "there is no folder no/such/folder"),
+        (["--out", "."], "'.' is a folder"),
+        (["--out", "no/such/folder/found.json"], "the folder 'no/such/folder' does not exist"),
     ],
 )
 def test_what_there_is_not_is_refused(arguments, message, capsys):

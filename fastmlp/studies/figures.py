@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.plots.style import figure_for, say, style
-from fastmlp.storage import replacing
 from fastmlp.studies import drawing
 from fastmlp.studies.measures import MEASURES
 from fastmlp.studies.results import Results
 from fastmlp.studies.spec import Figure
+from fastmlp.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture

@@ -22,11 +22,11 @@ from fastmlp import tables
 from fastmlp.config import __version__
 from fastmlp.estimators import ESTIMATORS
 from fastmlp.progress import SILENT
-from fastmlp.storage import replacing
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.records import MODELS, Record
 from fastmlp.studies.spec import Data, Run
 from fastmlp.tasks import choose_task
+from fastmlp.writing import replacing
 
 #: `quick` takes this part of the training and validation rows, but not less than so many.
 QUICK, _QUICK_ROWS = 10, 200

@@ -15,7 +15,6 @@ import pandas as pd
 
 from fastmlp.exports import needed
 from fastmlp.gradients import GradientCheck
-from fastmlp.storage import replacing
 from fastmlp.studies.claims import VERDICTS, Verdict, judge
 from fastmlp.studies.figures import DPI, alternative, draw_figures
 from fastmlp.studies.measures import Check, shown
@@ -23,6 +22,7 @@ from fastmlp.studies.reading import published
 from fastmlp.studies.results import Results
 from fastmlp.studies.spec import Figure, Table
 from fastmlp.studies.tables import Gap, gaps, readable, rows_of, table_frame
+from fastmlp.writing import replacing
 
 if TYPE_CHECKING:
     from markupsafe import Markup
