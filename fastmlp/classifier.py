@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
@@ -15,10 +16,11 @@ from fastmlp import activations, losses
 from fastmlp.base import BaseMLP, is_stochastic
 from fastmlp.checks import named, weights
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
-from fastmlp.parameters import loss_choices
+from fastmlp.parameters import Activations, Sizes, constructed, loss_choices
 from fastmlp.serving import shares
 
 
+@constructed(kw_only=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier, with scikit-learn's parameters and defaults.
 
@@ -169,7 +171,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012
+    hidden_layer_sizes: Sizes = BaseMLP.hidden_layer_sizes
+    activation: Activations = BaseMLP.activation
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(CrossEntropy, BinaryCrossEntropy, LogLikelihood, SquaredError),
         "output_activation": [StrOptions({"softmax", "logistic", "sigmoid"}), None],
