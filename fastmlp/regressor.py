@@ -121,6 +121,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return None
 
     def _encode(self, y):
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if n_targets != self._n_targets:
+            raise ValueError(f"y has {n_targets} targets for each sample; the model has {self._n_targets}.")
         return y
 
     def _decode(self, targets):

@@ -150,7 +150,7 @@ def test_a_fit_that_is_refused_leaves_the_model_whole():
         warnings.simplefilter("ignore")
         model = MLPClassifier(max_iter=2, random_state=0).fit(X, y)
     before = model.predict(X)
-    with pytest.raises(ValueError, match="y has the classes"):
+    with pytest.raises(ValueError, match="y_val has the class"):
         model.fit(X[:, :2], y + 5, X_val=X[:, :2], y_val=y + 6)
     assert model.n_features_in_ == 3
     np.testing.assert_array_equal(model.predict(X), before)
