@@ -20,7 +20,7 @@ from sklearn.utils.validation import validate_data
 from fastmlp import preparation as preparations
 from fastmlp import saving
 from fastmlp.callbacks import PrintEpoch
-from fastmlp.checks import weights
+from fastmlp.checks import check_third_is_weights, check_together, naming, weights
 from fastmlp.complaints import complaints
 from fastmlp.continuing import Continuing
 from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
@@ -139,17 +139,19 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         Their columns are learnt, or with ``reset=False`` must be those that are known; their targets are
         learnt, or ``encode`` says what becomes of them.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together.")
+        check_third_is_weights(sample_weight)
+        check_together(X_val, y_val)
         single = _is_single(X)
         X, y = self._validate(X, y, reset=reset)
         sample_weight = weights("sample_weight", sample_weight, X.shape[0])
         if X_val is not None:  # before the classes change
-            X_val, y_val = self._validate(X_val, y_val, reset=False)
+            with naming("X_val", "y_val"):
+                X_val, y_val = self._validate(X_val, y_val, reset=False)
         targets = (encode or self._learn_targets)(y)
         if X_val is None:
             return Data(X, targets, single, sample_weight=sample_weight)
-        return Data(X, targets, single, X_val, self._encode(y_val), sample_weight)
+        with naming("X_val", "y_val"):
+            return Data(X, targets, single, X_val, self._encode(y_val), sample_weight)
 
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
@@ -171,6 +173,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                 if targets_val is not None:
                     trainer.score = self._scorer_of(X_val, targets_val)
                     targets_val = self._targets_of(targets_val)
+                    with naming("X_val", "y_val"):
+                        self.network_.check_targets(X_val, targets_val, trainer.loss)
                 trainer.train(
                     data.X, targets, X_val, targets_val, epochs, rows, bar, sample_weight, sample_weight_val
                 )

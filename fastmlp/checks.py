@@ -1,13 +1,89 @@
-"""Checks of arguments, below everything else: names that stand for objects, numbers in a range, weights."""
+"""Checks of arguments, below everything else, and how their messages show names and values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+# What a message shows of a value, in letters, and of a list, in elements.
+_MOST_LETTERS, _MOST_ELEMENTS = 200, 10
+# X and y in the text of an error, but not as a quoted value or a column's name in a list.
+_DATA_NAME = re.compile(r"(?<![\w'\"])(?<!^- )[Xy](?![\w'\"])", re.MULTILINE)
+
+
+def shown(value: Any) -> str:
+    """Return a value's repr for a message: on one line, and cut off where it is long.
+
+    Examples
+    --------
+    >>> shown([1, 2]), len(shown(list(range(1000))))
+    ('[1, 2]', 203)
+    """
+    text = re.sub(r"\s*\n\s*", " ", repr(value))
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
+
+
+def listed(values: Iterable[Any]) -> str:
+    """Return the first few values for a message, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b"]), listed(range(300))
+    ("'a', 'b'", '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 290 more')
+    """
+    values = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    first = ", ".join(map(shown, values[:_MOST_ELEMENTS]))
+    return first + (f" and {len(values) - _MOST_ELEMENTS} more" if len(values) > _MOST_ELEMENTS else "")
+
+
+@contextmanager
+def naming(X: str, y: str) -> Iterator[None]:
+    """Have errors about X and y name the caller's arguments, such as X_val and y_val.
+
+    An error that names neither X nor y gets both names in front. Text in quotes and lists of columns are data
+    and stay as they are.
+    """
+    names = {"X": X, "y": y}
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text, n_found = _DATA_NAME.subn(lambda found: names[found[0]], str(error))
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(text if n_found else f"{X} and {y}: {text}") from None
+
+
+def check_together(X_val: Any, y_val: Any) -> None:
+    """Refuse validation inputs without targets, and targets without inputs."""
+    if (X_val is None) == (y_val is None):
+        return
+    message = f"X_val and y_val must be given together; {'y_val' if y_val is None else 'X_val'} is None."
+    if len(_shape(X_val)) == 1:
+        message += " X_val has one dimension: pass weights of the samples by name, sample_weight=."
+    raise ValueError(message)
+
+
+def check_third_is_weights(sample_weight: Any) -> None:
+    """Refuse validation data in the place of ``sample_weight``, the third argument of `MLPClassifier.fit`."""
+    shape = _shape(sample_weight)
+    if len(shape) > 1:
+        raise ValueError(
+            f"sample_weight has shape {shape}; it must be of one dimension, a weight for each sample. It is "
+            "the third argument: pass validation data by name, X_val= and y_val=."
+        )
+
+
+def _shape(values: Any) -> tuple[int | str, ...]:
+    """Return the shape of an array-like; rows of different lengths have a "?" in the place of one."""
+    try:
+        return tuple(values.shape if hasattr(values, "shape") else np.asarray(values).shape)
+    except ValueError:
+        return len(values), "?"
 
 
 def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
@@ -24,7 +100,7 @@ def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
         return value
     classes = ", ".join(sorted({cls.__name__ for cls in choices.values()}))
     raise ValueError(
-        f"{argument}={value!r} is not known; choose one of {', '.join(map(repr, choices))}, "
+        f"{argument}={shown(value)} is not known; choose one of {', '.join(map(repr, choices))}, "
         f"or an instance of {classes}."
     )
 
@@ -51,7 +127,7 @@ def number(
     kinds: Any = Integral if whole else Real
     if not isinstance(value, kinds):
         kind = "a whole number" if whole else "a number"
-        raise TypeError(f"{argument}={value!r} must be {kind}, not {type(value).__name__}.")
+        raise TypeError(f"{argument}={shown(value)} must be {kind}, not {type(value).__name__}.")
     limits = {"at least": at_least, "above": above, "at most": at_most}
     if below != math.inf:
         limits["below"] = below
@@ -64,7 +140,7 @@ def number(
     )
     if not fits:
         wanted = " and ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
-        raise ValueError(f"{argument}={value!r} must be {wanted or 'finite'}.")
+        raise ValueError(f"{argument}={shown(value)} must be {wanted or 'finite'}.")
 
 
 def weights(argument: str, values: Any, n_samples: int) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
@@ -13,12 +14,13 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from fastmlp import activations, losses
 from fastmlp.base import BaseMLP, is_stochastic
-from fastmlp.checks import named, weights
+from fastmlp.checks import listed, named, shown, weights
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
-from fastmlp.parameters import loss_choices
+from fastmlp.parameters import Activations, Sizes, constructed, loss_choices
 from fastmlp.serving import shares
 
 
+@constructed(kw_only=False)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multilayer perceptron classifier, with scikit-learn's parameters and defaults.
 
@@ -169,7 +171,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012
+    hidden_layer_sizes: Sizes = BaseMLP.hidden_layer_sizes
+    activation: Activations = BaseMLP.activation
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(CrossEntropy, BinaryCrossEntropy, LogLikelihood, SquaredError),
         "output_activation": [StrOptions({"softmax", "logistic", "sigmoid"}), None],
@@ -202,9 +207,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if classes is not None:
             classes = unique_labels(classes)
             if not first and not np.array_equal(classes, self.classes_):
-                raise ValueError(f"classes={classes!r} is not what the first call had: {self.classes_!r}.")
+                raise ValueError(
+                    f"classes has {listed(classes)}; the first call had {listed(self.classes_)}."
+                )
         elif first:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+            message = "classes must be passed on the first call to partial_fit."
+            if sample_weight is not None:
+                message += " Pass them by name, classes=: the third argument is sample_weight."
+            raise ValueError(message)
         if self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all samples; for partial_fit give a dict.")
         return self._partial_fit(X, y, sample_weight, X_val, y_val, classes=classes)
@@ -224,7 +234,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if multilabel != self._multilabel or set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {self.classes_}, `y` has {classes}"
+                f"Previously got {_in_short(self.classes_)}, `y` has {_in_short(classes)}"
                 + (" and is of another kind" if multilabel != self._multilabel else "")
             )
         return self._encode(y)
@@ -293,7 +303,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self._multilabel:
             of_classes = compute_sample_weight(self.class_weight, data.targets)
         elif isinstance(self.class_weight, list):
-            raise ValueError(f"class_weight={self.class_weight!r} is for label indicators; give a dict.")
+            raise ValueError(f"class_weight={shown(self.class_weight)} is for label indicators; give a dict.")
         else:
             y = self.classes_[data.targets]
             of_each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
@@ -314,7 +324,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
-            raise ValueError(f"y has the classes {unknown}, which are not among classes_: {self.classes_}.")
+            has = "class {}, which is" if len(unknown) == 1 else "classes {}, which are"
+            raise ValueError(
+                f"y has the {has.format(listed(unknown))} not among classes_: {listed(self.classes_)}."
+            )
         codes = np.searchsorted(self.classes_, y)
         return codes.astype(np.int32 if self._several else np.uint8)
 
@@ -398,3 +411,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _in_short(classes: np.ndarray) -> str:
+    """Return classes as NumPy prints them, as scikit-learn's tests expect; of many the first and last."""
+    return np.array2string(classes, threshold=10)

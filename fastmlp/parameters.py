@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, make_dataclass, replace
+from inspect import get_annotations
 from numbers import Integral, Real
-from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp import preparation as preparations
+from fastmlp.callbacks import Callback
 from fastmlp.layers import Dense
 from fastmlp.machine import DTYPES, ENGINES
 from fastmlp.optimizers import LBFGS, SGD, is_full_batch
+
+_Class = TypeVar("_Class", bound=Any)
+_T = TypeVar("_T")
+# What an editor is told that parameters can be; `_parameter_constraints` is what they are held to.
+Int = int | np.integer
+Float = float | np.floating | np.integer
+Several = Sequence[_T] | NDArray[Any]
+Sizes = Int | Several[int]
+Activations = str | Several[str]
+Loss = str | losses.Loss | None
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
 _HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
@@ -29,13 +42,31 @@ def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
     return [StrOptions({kind.name for kind in kinds}), *kinds, None]
 
 
-def with_defaults(constructor: Any, **defaults: Any) -> Any:
-    """Return a copy of a constructor with other defaults for some keywords; its signature says so."""
-    parts = (constructor.__code__, constructor.__globals__, constructor.__name__, constructor.__defaults__)
-    copy = FunctionType(*parts)
-    copy.__kwdefaults__ = {**constructor.__kwdefaults__, **defaults}
-    copy.__qualname__, copy.__module__ = constructor.__qualname__, constructor.__module__
-    return copy
+@dataclass_transform(kw_only_default=True, eq_default=False)
+def constructed(*, kw_only: bool = True) -> Callable[[_Class], _Class]:
+    """Return a decorator that makes a class's constructor of its annotated attributes, as `dataclass` does.
+
+    The attributes of its bases are parameters, too; without ``kw_only`` its own can be passed by position.
+    The class does not become a dataclass: pandas, pydantic and others would take it for a record of its
+    parameters, and a copy that they make would not be fitted.
+    """
+
+    def decorate(cls: _Class) -> _Class:
+        names = [name for name in get_annotations(cls) if not name.startswith("_")]
+        cls._own_parameters = {name: (vars(cls)[name], kw_only) for name in names}
+        parameters: dict[str, tuple[Any, bool]] = {}
+        for base in reversed(cls.__mro__):
+            parameters |= vars(base).get("_own_parameters", {})
+        fields = [
+            (name, Any, field(default=default, kw_only=by_name))
+            for name, (default, by_name) in parameters.items()
+        ]
+        made = make_dataclass(cls.__qualname__, fields, namespace={"__module__": cls.__module__})
+        cls.__init__ = made.__init__
+        cls.__init__.__annotations__ = {}  # `help` shows names and defaults
+        return cls
+
+    return decorate
 
 
 class _ActivationOptions(StrOptions):
@@ -45,10 +76,11 @@ class _ActivationOptions(StrOptions):
         return isinstance(val, str) and val.partition("(")[0] in self.options
 
 
+@constructed()
 class Parameters(BaseEstimator):
     """The parameters of MLPClassifier and MLPRegressor: what they may be, and what they stand for."""
 
-    _parameter_constraints: dict = {  # noqa: RUF012  scikit-learn's way to declare them
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [_ActivationOptions(_HIDDEN_ACTIVATIONS), "array-like"],
         "solver": [StrOptions(set(optimizers.BY_NAME)), *optimizers.BY_NAME.values()],
@@ -104,106 +136,55 @@ class Parameters(BaseEstimator):
         "callbacks": ["array-like"],
     }
 
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        warm_start=False,
-        early_stopping=False,
-        validation_fraction=0.1,
-        scoring=None,
-        max_seconds=None,
-        l2=0.0,
-        l1=0.0,
-        weight_decay=None,
-        clip_value=None,
-        clip_norm=None,
-        ema_decay=None,
-        augmentation=None,
-        image_shape=None,
-        dropout=0.0,
-        batch_norm=False,
-        layer_norm=False,
-        input_dropout=0.0,
-        input_noise=0.0,
-        weight_init=None,
-        output_activation=None,
-        loss=None,
-        label_smoothing=0.0,
-        class_weight=None,
-        dtype="auto",
-        engine="auto",
-        n_threads=None,
-        prepare=None,
-        callbacks=(),
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.warm_start = warm_start
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.scoring = scoring
-        self.max_seconds = max_seconds
-        self.l2 = l2
-        self.l1 = l1
-        self.weight_decay = weight_decay
-        self.clip_value = clip_value
-        self.clip_norm = clip_norm
-        self.ema_decay = ema_decay
-        self.augmentation = augmentation
-        self.image_shape = image_shape
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.layer_norm = layer_norm
-        self.input_dropout = input_dropout
-        self.input_noise = input_noise
-        self.weight_init = weight_init
-        self.output_activation = output_activation
-        self.loss = loss
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.dtype = dtype
-        self.engine = engine
-        self.n_threads = n_threads
-        self.prepare = prepare
-        self.callbacks = callbacks
+    # The subclasses repeat those of the first three that can be passed by position.
+    loss: Loss = None
+    hidden_layer_sizes: Sizes = (100,)
+    activation: Activations = "relu"
+    solver: str | optimizers.Optimizer = "adam"
+    alpha: Float = 0.0001
+    batch_size: Int | Literal["auto"] = "auto"
+    learning_rate: str | schedules.Schedule = "constant"
+    learning_rate_init: Float = 0.001
+    power_t: Float = 0.5
+    max_iter: Int = 200
+    shuffle: bool = True
+    random_state: Int | np.random.RandomState | None = None
+    tol: Float = 1e-4
+    verbose: bool | int = False
+    momentum: Float = 0.9
+    nesterovs_momentum: bool = True
+    beta_1: Float = 0.9
+    beta_2: Float = 0.999
+    epsilon: Float = 1e-8
+    n_iter_no_change: Float = 10
+    max_fun: Int = 15000
+    warm_start: bool = False
+    early_stopping: bool = False
+    validation_fraction: Float = 0.1
+    scoring: str | Callable[..., Any] | None = None
+    max_seconds: Float | None = None
+    l2: Float = 0.0
+    l1: Float = 0.0
+    weight_decay: Float | None = None
+    clip_value: Float | None = None
+    clip_norm: Float | None = None
+    ema_decay: Float | None = None
+    augmentation: str | augmentations.Augmentation | Sequence[str | augmentations.Augmentation] | None = None
+    image_shape: Sequence[int] | None = None
+    dropout: Float | Several[float] = 0.0
+    batch_norm: bool | Several[bool] = False
+    layer_norm: bool | Several[bool] = False
+    input_dropout: Float = 0.0
+    input_noise: Float = 0.0
+    weight_init: str | initializers.Initializer | Sequence[str | initializers.Initializer] | None = None
+    output_activation: str | None = None
+    label_smoothing: Float = 0.0
+    class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None
+    dtype: str = "auto"
+    engine: str = "auto"
+    n_threads: Int | None = None
+    prepare: str | None = None
+    callbacks: Sequence[Callback] = ()
 
     def _check_params(self):
         """Refuse parameters that no data could make good."""

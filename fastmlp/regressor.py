@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Options
+from sklearn.utils._param_validation import InvalidParameterError, Options
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,17 +16,19 @@ from fastmlp import activations, losses
 from fastmlp.base import BaseMLP, is_stochastic
 from fastmlp.checks import named
 from fastmlp.losses import Quantile, SquaredError
-from fastmlp.parameters import loss_choices, with_defaults
+from fastmlp.parameters import Activations, Loss, Sizes, constructed, loss_choices
 from fastmlp.preparation import Preparation
 
 
+@constructed(kw_only=False)
 class MLPRegressor(RegressorMixin, BaseMLP):
     """Multilayer perceptron regressor, with scikit-learn's parameters and defaults.
 
     Minimises half the squared error, summed over the outputs, if ``loss`` does not name another. With
     ``prepare`` set the targets are standardised, too, but for counts, and predictions come back in their
     units. Parameters and attributes are those of `MLPClassifier`, less the classes and what belongs to them,
-    ``label_smoothing`` and ``class_weight``, which stay 0 and None, and with other losses.
+    ``label_smoothing`` and ``class_weight``, which stay 0 and None, and with other losses. As in scikit-learn
+    the loss is the first parameter, before ``hidden_layer_sizes`` and ``activation``.
 
     Parameters
     ----------
@@ -41,20 +45,32 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> from fastmlp import MLPRegressor
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = MLPRegressor((16,), max_iter=30, learning_rate="one_cycle", learning_rate_init=0.01,
-    ...                      batch_size=32, prepare="table", random_state=0).fit(X, y)
+    >>> model = MLPRegressor(hidden_layer_sizes=16, max_iter=30, learning_rate="one_cycle",
+    ...                      learning_rate_init=0.01, batch_size=32, prepare="table", random_state=0)
+    >>> model = model.fit(X, y)
     >>> model.score(X, y) > 0.4
     True
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012
+    loss: Loss = "squared_error"
+    hidden_layer_sizes: Sizes = BaseMLP.hidden_layer_sizes
+    activation: Activations = BaseMLP.activation
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(SquaredError, losses.AbsoluteError, losses.Huber, Quantile, losses.Poisson),
         "label_smoothing": [Options(Real, {0.0})],
         "class_weight": [None],
     }
     _y_numeric = True
-    __init__ = with_defaults(BaseMLP.__init__, loss="squared_error")
+
+    def _validate_params(self):
+        if isinstance(self.loss, Integral | Sequence | np.ndarray) and not isinstance(self.loss, str):
+            raise InvalidParameterError(  # a ValueError and a TypeError
+                f"loss={self.loss!r} is not a loss, which MLPRegressor takes first, as scikit-learn's does; "
+                f"for layers of these sizes pass hidden_layer_sizes={self.loss!r} by name."
+            )
+        super()._validate_params()
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -105,6 +121,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return None
 
     def _encode(self, y):
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if n_targets != self._n_targets:
+            raise ValueError(f"y has {n_targets} targets for each sample; the model has {self._n_targets}.")
         return y
 
     def _decode(self, targets):
@@ -170,7 +189,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         >>> from fastmlp.losses import Quantile
         >>> from sklearn.datasets import load_diabetes
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> model = MLPRegressor((16,), loss=Quantile((0.05, 0.95)), prepare="table", max_iter=60,
+        >>> model = MLPRegressor(Quantile((0.05, 0.95)), (16,), prepare="table", max_iter=60,
         ...                      learning_rate="one_cycle", learning_rate_init=0.01, random_state=0).fit(X, y)
         >>> low, high = model.predict_interval(X).T
         >>> bool(0.8 < ((low <= y) & (y <= high)).mean() < 1)

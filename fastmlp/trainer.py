@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from fastmlp import augmentations, lbfgs, optimizers, schedules
 from fastmlp.callbacks import Callback, EveryNSteps
-from fastmlp.checks import named, number, some_weight, weights
+from fastmlp.checks import check_together, named, naming, number, some_weight, weights
 from fastmlp.divergence import DivergenceWarning
 from fastmlp.epochs import Epochs, Fit
 from fastmlp.history import History
@@ -225,14 +225,14 @@ class Trainer(Epochs):
             Also kept as `history`. A fit that diverges warns with `DivergenceWarning`.
         """
         number("epochs", epochs, at_least=1, whole=True)
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together.")
+        check_together(X_val, y_val)
         X = self.network.check_inputs(X)
         targets = self.network.check_targets(X, y, self.loss)
         sample_weight = weights("sample_weight", sample_weight, X.shape[0])
         if X_val is not None:
-            X_val = self.network.check_inputs(X_val)
-            self.network.check_targets(X_val, y_val, self.loss)
+            with naming("X_val", "y_val"):
+                X_val = self.network.check_inputs(X_val)
+                self.network.check_targets(X_val, y_val, self.loss)
             sample_weight_val = weights("sample_weight_val", sample_weight_val, X_val.shape[0])
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val.")

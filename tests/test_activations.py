@@ -300,7 +300,7 @@ def test_names_with_parameters_can_be_searched_copied_and_saved(tmp_path):
     X, y = np.random.default_rng(0).normal(size=(60, 4)), np.random.default_rng(1).normal(size=60)
     options = {"max_iter": 3, "random_state": 0}
     models = {
-        name: MLPRegressor((6, 5), name, **options).fit(X, y)
+        name: MLPRegressor(hidden_layer_sizes=(6, 5), activation=name, **options).fit(X, y)
         for name in ("leaky_relu", "leaky_relu(0.010)", "leaky_relu(0.3)")
     }
     predictions = {name: model.predict(X) for name, model in models.items()}
@@ -314,7 +314,7 @@ def test_names_with_parameters_can_be_searched_copied_and_saved(tmp_path):
     assert [layer.activation for layer in loaded.network_.layers][:2] == ["leaky_relu(0.3)"] * 2
     np.testing.assert_array_equal(loaded.predict(X), predictions["leaky_relu(0.3)"])
     grid = {"activation": ["elu(0.5)", "gelu", ["swish", "leaky_relu(0.1)"]]}
-    search = GridSearchCV(MLPRegressor((6, 5), **options), grid, cv=2).fit(X, y)
+    search = GridSearchCV(MLPRegressor(hidden_layer_sizes=(6, 5), **options), grid, cv=2).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 

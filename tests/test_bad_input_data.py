@@ -113,7 +113,7 @@ def test_targets_of_another_length_are_refused(y):
     n = len(y)
     with pytest.raises(ValueError, match=says("X has 30", n)):
         Trainer(make_network(), "cross_entropy").fit(X, y)
-    with pytest.raises(ValueError, match=says("X has 30", n)):
+    with pytest.raises(ValueError, match=says("X_val has 30", n)):
         Trainer(make_network(), "cross_entropy").fit(X, LABELS, X, y)
     for call in (MLPClassifier().fit, MLPRegressor().fit, fastmlp.fit):
         with pytest.raises(ValueError, match=says(30, n) if n else "0 sample"):

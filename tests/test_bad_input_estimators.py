@@ -83,6 +83,24 @@ def test_parameters_that_do_not_exist_are_refused(cls, name):
         cls().set_params(**{name: 1})
 
 
+FIRST_FITS = {
+    "fit": lambda model: model.fit(X, TARGETS),
+    "partial_fit": lambda model: model.partial_fit(X, TARGETS),
+    "fit_many, a configuration": lambda model: fastmlp.fit_many([model], X, TARGETS),
+    "fit_many, the estimator": lambda model: fastmlp.fit_many([{"alpha": 1}], X, TARGETS, estimator=model),
+}
+
+
+@pytest.mark.parametrize("call", FIRST_FITS)
+@pytest.mark.parametrize("sizes", [(50,), [50, 20], 50, np.array([50, 20]), ()], ids=str)
+def test_sizes_in_the_place_of_a_regressors_loss_are_named(sizes, call):
+    model = MLPRegressor(sizes)
+    with pytest.raises(TypeError, match=says("loss", f"hidden_layer_sizes={sizes!r}")):
+        FIRST_FITS[call](model)
+    with pytest.raises(TypeError, match=says("loss", f"hidden_layer_sizes={sizes!r}")):
+        FIRST_FITS[call](MLPRegressor(sizes, "tanh"))
+
+
 @pytest.mark.parametrize("task", ["classify", "", None, 3])
 def test_unknown_tasks_are_named(task):
     with pytest.raises(ValueError, match=says("task", repr(task), "classification", "regression")):
@@ -132,7 +150,7 @@ def test_a_fit_that_is_refused_leaves_the_model_whole():
         warnings.simplefilter("ignore")
         model = MLPClassifier(max_iter=2, random_state=0).fit(X, y)
     before = model.predict(X)
-    with pytest.raises(ValueError, match="y has the classes"):
+    with pytest.raises(ValueError, match="y_val has the class"):
         model.fit(X[:, :2], y + 5, X_val=X[:, :2], y_val=y + 6)
     assert model.n_features_in_ == 3
     np.testing.assert_array_equal(model.predict(X), before)

@@ -45,7 +45,7 @@ def test_bags_of_classifiers(n_jobs):
 
 def test_bags_of_regressors():
     X, X_test, y, y_test = split(load_diabetes)
-    bag = BaggingRegressor(MLPRegressor((8,), **FAST), 4, random_state=0).fit(X, y)
+    bag = BaggingRegressor(MLPRegressor(hidden_layer_sizes=(8,), **FAST), 4, random_state=0).fit(X, y)
     assert bag.score(X_test, y_test) > 0.3
 
 
@@ -78,7 +78,7 @@ def test_votes_stacks_and_one_against_the_rest():
 @pytest.mark.parametrize(("cls", "loader"), [(MLPClassifier, load_digits), (MLPRegressor, load_diabetes)])
 def test_two_jobs_give_what_one_gives(cls, loader, backend):
     X, y = loader(return_X_y=True)
-    model = cls((16,), **{**FAST, "max_iter": 3})
+    model = cls(hidden_layer_sizes=(16,), **{**FAST, "max_iter": 3})
     alone = cross_val_predict(model, X, y, cv=3)
     with joblib.parallel_config(backend, n_jobs=2):
         assert_array_equal(cross_val_predict(model, X, y, cv=3), alone)
@@ -109,11 +109,11 @@ def test_pipelines_of_data_frames(cls, kind):
     if kind == "polars":
         X, y = pl.DataFrame(bunch.data.to_dict("list")), pl.Series(bunch.target.to_numpy())
     columns = list(bunch.data.columns)
-    model = cls((16,), max_iter=5, random_state=0)
+    model = cls(hidden_layer_sizes=(16,), max_iter=5, random_state=0)
     scaler = make_column_transformer((StandardScaler(), columns), verbose_feature_names_out=False)
     pipeline = make_pipeline(scaler, model).set_output(transform=kind).fit(X, y)
     assert_array_equal(model.feature_names_in_, columns)
-    alone = cls((16,), max_iter=5, random_state=0).fit(
+    alone = cls(hidden_layer_sizes=(16,), max_iter=5, random_state=0).fit(
         StandardScaler().fit_transform(bunch.data.to_numpy()), bunch.target
     )
     assert model.network_.dtype == alone.network_.dtype == np.float64
@@ -125,10 +125,14 @@ def test_pipelines_of_data_frames(cls, kind):
 def test_polars_frames_leave_their_column_names(cls):
     bunch = load_breast_cancer(as_frame=True)
     frame, y = pl.DataFrame(bunch.data.to_dict("list")), pl.Series(bunch.target.to_numpy())
-    model = cls((8,), **{**FAST, "max_iter": 2}).fit(frame, y, X_val=frame[:50], y_val=y[:50])
+    model = cls(hidden_layer_sizes=(8,), **{**FAST, "max_iter": 2}).fit(
+        frame, y, X_val=frame[:50], y_val=y[:50]
+    )
     assert_array_equal(model.feature_names_in_, frame.columns)
     assert model.feature_names_in_.dtype == object
-    from_arrays = cls((8,), **{**FAST, "max_iter": 2}).fit(bunch.data.to_numpy(), bunch.target.to_numpy())
+    from_arrays = cls(hidden_layer_sizes=(8,), **{**FAST, "max_iter": 2}).fit(
+        bunch.data.to_numpy(), bunch.target.to_numpy()
+    )
     # The array is in another order, in which the mean of a column is summed up otherwise.
     assert_allclose(model.predict(frame), from_arrays.predict(bunch.data.to_numpy()), atol=1e-9)
     with pytest.raises(ValueError, match="feature names should match"):

@@ -39,7 +39,7 @@ def noisy(n, seed):
 def test_quantiles_cover_their_share_of_new_points(prepare):
     X, y = noisy(3000, 0)
     X_new, y_new = noisy(3000, 1)
-    model = MLPRegressor((32,), loss=QUANTILES, prepare=prepare, **FAST).fit(X, y)
+    model = MLPRegressor(hidden_layer_sizes=(32,), loss=QUANTILES, prepare=prepare, **FAST).fit(X, y)
     predictions = model.predict(X_new)
     assert predictions.shape == (3000, 3)
     assert model.n_outputs_ == 3
@@ -53,13 +53,13 @@ def test_quantiles_cover_their_share_of_new_points(prepare):
 def test_quantiles_of_several_targets_have_an_axis_of_their_own():
     X, y = noisy(600, 0)
     Y = np.c_[y, 100 - 10 * y]
-    model = MLPRegressor((32,), loss=QUANTILES, prepare="table", **FAST).fit(X, Y)
+    model = MLPRegressor(hidden_layer_sizes=(32,), loss=QUANTILES, prepare="table", **FAST).fit(X, Y)
     predictions = model.predict(X)
     assert predictions.shape == (600, 2, 3)
     covered = (Y[:, :, None] <= predictions).mean(axis=0)
     np.testing.assert_allclose(covered, [QUANTILES.quantiles] * 2, atol=0.07)
-    assert MLPRegressor((4,), loss="quantile", **FAST).fit(X, Y).predict(X).shape == (600, 2)
-    assert MLPRegressor((4,), loss="quantile", **FAST).fit(X, y).predict(X).shape == (600,)
+    assert MLPRegressor("quantile", (4,), **FAST).fit(X, Y).predict(X).shape == (600, 2)
+    assert MLPRegressor("quantile", (4,), **FAST).fit(X, y).predict(X).shape == (600,)
 
 
 @pytest.mark.parametrize("prepare", [None, "table"])
@@ -68,8 +68,10 @@ def test_poisson_regression_beats_squared_error_on_counts(prepare):
     X = rng.normal(size=(3000, 3))
     y = rng.poisson(np.exp(0.8 * X[:, 0] - 0.5 * X[:, 1] - 0.5))
     parts = X[:2000], y[:2000].astype(float), X[2000:], y[2000:].astype(float)
-    ours = MLPRegressor((16,), loss="poisson", prepare=prepare, **FAST).fit(*parts[:2], None, *parts[2:])
-    squared = MLPRegressor((16,), prepare=prepare, **FAST).fit(*parts[:2])
+    ours = MLPRegressor(hidden_layer_sizes=(16,), loss="poisson", prepare=prepare, **FAST).fit(
+        *parts[:2], None, *parts[2:]
+    )
+    squared = MLPRegressor(hidden_layer_sizes=(16,), prepare=prepare, **FAST).fit(*parts[:2])
     means = ours.predict(parts[2])
     assert (means > 0).all()
     assert ours.target_preparation_ is None
@@ -84,7 +86,9 @@ def test_robust_losses_resist_outliers(loss):
     X = rng.normal(size=(1000, 2))
     truth = X[:, 0] - 2 * X[:, 1]
     y = truth + np.where(rng.random(1000) < 0.1, 50.0, 0.0)
-    robust, squared = (MLPRegressor((16,), loss=loss, **FAST).fit(X, y) for loss in (loss, None))
+    robust, squared = (
+        MLPRegressor(hidden_layer_sizes=(16,), loss=loss, **FAST).fit(X, y) for loss in (loss, None)
+    )
     error, error_of_squared = (np.abs(model.predict(X) - truth).mean() for model in (robust, squared))
     assert error < 0.5 < 2 < error_of_squared
 
@@ -162,7 +166,9 @@ def test_a_regressor_is_saved_with_its_loss(loss, prepare, tmp_path):
     X, y = noisy(100, 0)
     Y = np.c_[y, y * 2] - y.min() * 2
     for targets in (Y[:, 0], Y):
-        model = MLPRegressor((5,), loss=loss, prepare=prepare, **FAST | {"max_iter": 2}).fit(X, targets)
+        model = MLPRegressor(
+            hidden_layer_sizes=(5,), loss=loss, prepare=prepare, **FAST | {"max_iter": 2}
+        ).fit(X, targets)
         model.save(tmp_path / "model.safetensors")
         loaded = fastmlp.load(tmp_path / "model.safetensors")
         assert loaded.loss == loss
@@ -187,7 +193,7 @@ def test_a_classifier_is_saved_with_its_loss(loss, n_classes, tmp_path):
 
 def test_losses_can_be_cloned_and_searched():
     X, y = noisy(300, 0)
-    model = MLPRegressor((8,), loss=Huber(0.3), **FAST | {"max_iter": 3})
+    model = MLPRegressor(hidden_layer_sizes=(8,), loss=Huber(0.3), **FAST | {"max_iter": 3})
     assert clone(model).loss == Huber(0.3)
     choices = [Huber(0.1), Huber(10.0), "absolute_error"]
     search = GridSearchCV(model, {"loss": choices}, cv=2).fit(X, y)
@@ -196,7 +202,7 @@ def test_losses_can_be_cloned_and_searched():
 
 def test_many_models_with_different_losses_have_the_bits_of_single_ones():
     X, y = noisy(200, 0)
-    base = MLPRegressor((8,), prepare="table", **FAST | {"max_iter": 3})
+    base = MLPRegressor(hidden_layer_sizes=(8,), prepare="table", **FAST | {"max_iter": 3})
     grid = [{"loss": loss} for loss in (Poisson(), QUANTILES, Huber(), None)]
     models = fit_many(grid, X, y - y.min(), X, y - y.min(), estimator=base, n_jobs=2)
     for parameters, model in zip(grid, models, strict=True):
@@ -240,6 +246,6 @@ def test_losses_that_a_regressor_cannot_have_are_refused():
     X, y = noisy(20, 0)
     for parameters in ({"loss": "cross_entropy"}, {"label_smoothing": 0.1}, {"loss": 3}):
         with pytest.raises(ValueError, match=next(iter(parameters))):
-            MLPRegressor((4,), **parameters).fit(X, y)
+            MLPRegressor(hidden_layer_sizes=(4,), **parameters).fit(X, y)
     with pytest.raises(ValueError, match="'poisson' takes targets of at least 0"):
-        MLPRegressor((4,), loss="poisson").fit(X, y - 10)
+        MLPRegressor(hidden_layer_sizes=(4,), loss="poisson").fit(X, y - 10)

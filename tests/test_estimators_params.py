@@ -112,7 +112,12 @@ def test_prepared_targets_come_back_in_their_own_units(prepare):
     X, y = data("regression")
     shifted = 1000 + 50 * y
     model = MLPRegressor(
-        (20,), max_iter=80, learning_rate_init=0.01, prepare=prepare, random_state=0, batch_size=10
+        hidden_layer_sizes=(20,),
+        max_iter=80,
+        learning_rate_init=0.01,
+        prepare=prepare,
+        random_state=0,
+        batch_size=10,
     ).fit(X, shifted, X_val=X, y_val=shifted)
     assert model.score(X, shifted) > 0.8
     assert_allclose(model.validation_scores_[-1], model.score(X, shifted), rtol=1e-6)

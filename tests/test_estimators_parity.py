@@ -7,9 +7,11 @@ import inspect
 
 import numpy as np
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor as TheirRegressor
+from sklearn.utils.fixes import parse_version
 
 from fastmlp import MLPClassifier, MLPRegressor
 from helpers.estimators import PAIRS, SOLVERS, assert_same_fit, data, ignore_convergence, quietly
@@ -157,13 +159,38 @@ def test_defaults_are_scikit_learns():
         }  # fmt: skip
 
 
-def test_signatures_tell_the_defaults_and_sizes_come_first():
+def by_position(function):
+    """Return what can be passed by position, in order."""
+    parameters = inspect.signature(function).parameters.values()
+    return [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+
+
+@pytest.mark.skipif(parse_version(sklearn.__version__) < parse_version("1.9"), reason="another order before")
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_what_is_passed_by_position_is_scikit_learns(task):
+    ours, theirs = PAIRS[task]
+    assert by_position(ours) == by_position(theirs)
+    for name in ("fit", "partial_fit", "predict", "score"):
+        expected = by_position(getattr(theirs, name))
+        assert by_position(getattr(ours, name))[: len(expected)] == expected, name
+
+
+def test_signatures_tell_the_defaults():
     for cls, loss in ((MLPClassifier, None), (MLPRegressor, "squared_error")):
         parameters = inspect.signature(cls).parameters
         assert {name: one.default for name, one in parameters.items()} == cls().get_params()
         assert parameters["loss"].default == loss
-        assert list(parameters)[:2] == ["hidden_layer_sizes", "activation"]
-        assert cls((3,)).hidden_layer_sizes == (3,)
+    assert (
+        MLPClassifier((3,), "tanh").get_params()
+        == MLPClassifier(hidden_layer_sizes=(3,), activation="tanh").get_params()
+    )
+    assert (
+        MLPRegressor("huber", (3,), "tanh").get_params()
+        == MLPRegressor(loss="huber", hidden_layer_sizes=(3,), activation="tanh").get_params()
+    )
+    for cls in (MLPClassifier, MLPRegressor):
+        with pytest.raises(TypeError, match="positional"):
+            cls("huber", (3,), "tanh", "sgd")
     assert "loss" not in repr(MLPRegressor())
     assert repr(MLPRegressor(loss=None)) == "MLPRegressor(loss=None)"
 

@@ -71,7 +71,7 @@ def noisy(n, seed):
 @pytest.mark.parametrize(("low", "high"), [(0.05, 0.95), (0.2, 0.7)])
 def test_held_out_targets_lie_within_as_often_as_they_should(low, high):
     model = MLPRegressor(
-        (32,), loss=Quantile((low, 0.5, high)), prepare="table", learning_rate="one_cycle", max_iter=30,
+        Quantile((low, 0.5, high)), (32,), prepare="table", learning_rate="one_cycle", max_iter=30,
         learning_rate_init=0.01, batch_size=64, random_state=0,
     ).fit(*noisy(4000, 0))  # fmt: skip
     X, y = noisy(4000, 1)

@@ -121,7 +121,9 @@ def test_one_line_leaves_epochs_and_rates_to_it():
 
 
 def test_it_is_cloned_saved_and_loaded(tmp_path):
-    model = MLPRegressor((9,), solver=LBFGS(history_size=4), max_fun=300, prepare="table", max_iter=2000)
+    model = MLPRegressor(
+        hidden_layer_sizes=(9,), solver=LBFGS(history_size=4), max_fun=300, prepare="table", max_iter=2000
+    )
     model = clone(model).fit(*load_diabetes(return_X_y=True))
     model.save(tmp_path / "model.safetensors")
     loaded = fastmlp.load(tmp_path / "model.safetensors")

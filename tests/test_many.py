@@ -85,7 +85,10 @@ def test_the_targets_choose_the_estimator_and_the_rest_are_its_defaults(load, cl
 @ignore_convergence
 def test_configurations_may_be_estimators_samples_or_come_one_by_one():
     X, y = cancer()
-    given = [MLPClassifier((4,), max_iter=2, random_state=0), MLPRegressor((5,), max_iter=2, random_state=1)]
+    given = [
+        MLPClassifier((4,), max_iter=2, random_state=0),
+        MLPRegressor(hidden_layer_sizes=(5,), max_iter=2, random_state=1),
+    ]
     codes = (y == "benign").astype(int)
     models = fit_many(given, X, codes, n_jobs=2)
     for model, estimator in zip(models, given, strict=True):

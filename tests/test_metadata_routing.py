@@ -41,12 +41,12 @@ def test_a_pipeline_prepares_the_validation_data_too(cls, loader):
     X, X_val, y, y_val = train_test_split(*loader(return_X_y=True), random_state=0)
     weight = weights_of(y)
     params = {"max_iter": 5, "random_state": 0, "early_stopping": True}
-    model = cls((8,), **params).set_fit_request(sample_weight=True, X_val=True, y_val=True)
+    model = cls(hidden_layer_sizes=(8,), **params).set_fit_request(sample_weight=True, X_val=True, y_val=True)
     scaler = StandardScaler().set_fit_request(sample_weight=False)
     pipeline = Pipeline([("scale", scaler), ("mlp", model)], transform_input=["X_val"])
     pipeline.fit(X, y, sample_weight=weight, X_val=X_val, y_val=y_val)
     scaled = StandardScaler().fit(X)
-    alone = cls((8,), **params).fit(
+    alone = cls(hidden_layer_sizes=(8,), **params).fit(
         scaled.transform(X), y, sample_weight=weight, X_val=scaled.transform(X_val), y_val=y_val
     )
     assert_array_equal(pipeline[-1].network_.parameters, alone.network_.parameters)
@@ -74,7 +74,9 @@ def test_a_grid_search_hands_weights_to_fit_and_to_the_score():
 def test_cross_validation_hands_weights_to_a_pipelines_fit():
     X, y = load_diabetes(return_X_y=True)
     weight, cv = weights_of(y), KFold(3)
-    model = MLPRegressor((8,), max_iter=5, solver="lbfgs", random_state=0).set_fit_request(sample_weight=True)
+    model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, solver="lbfgs", random_state=0).set_fit_request(
+        sample_weight=True
+    )
     pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), model)
     scorer = make_scorer(r2_score).set_score_request(sample_weight=False)
     results = cross_validate(
@@ -82,7 +84,7 @@ def test_cross_validation_hands_weights_to_a_pipelines_fit():
     )
     for (train, _), fitted in zip(cv.split(X), results["estimator"], strict=True):
         scaler = StandardScaler().fit(X[train], sample_weight=weight[train])
-        alone = MLPRegressor((8,), max_iter=5, solver="lbfgs", random_state=0)
+        alone = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, solver="lbfgs", random_state=0)
         alone.fit(scaler.transform(X[train]), y[train], sample_weight=weight[train])
         assert_array_equal(fitted[-1].network_.parameters, alone.network_.parameters)
 

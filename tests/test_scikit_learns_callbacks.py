@@ -150,7 +150,9 @@ def test_the_scoring_monitor_takes_data_frames_and_weights():
     data = load_breast_cancer(as_frame=True)
     weight = np.linspace(0, 1, len(data.target))
     monitor = callback.ScoringMonitor(scoring="r2")
-    model = MLPRegressor((8,), max_iter=3, prepare="table", random_state=0).set_callbacks(monitor)
+    model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=3, prepare="table", random_state=0).set_callbacks(
+        monitor
+    )
     model.fit(data.data, data.target, sample_weight=weight)
     scores = [row["r2"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert_allclose(scores[-1], model.score(data.data, data.target, weight))

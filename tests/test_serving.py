@@ -40,7 +40,7 @@ def fitted(name, dtype="float64", **params):
     X, y = data(name.split(",")[0], dtype=dtype)
     if "counts" in name:
         y = np.exp(y)
-    model = quietly(cls((8,), max_iter=3, random_state=0, **own, **params).fit, X, y)
+    model = quietly(cls(hidden_layer_sizes=(8,), max_iter=3, random_state=0, **own, **params).fit, X, y)
     return model, model.predict_proba if cls is MLPClassifier else model.predict, X
 
 

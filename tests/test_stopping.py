@@ -140,8 +140,8 @@ def test_own_validation_data_are_used_as_they_are():
 
 def test_regressors_and_label_indicators_stop_early_too():
     data, y = load_diabetes(return_X_y=True)
-    model = MLPRegressor((10,), prepare="table", early_stopping=True, validation_fraction=0.2, max_iter=30,
-                         learning_rate_init=0.01, random_state=0).fit(data, y)  # fmt: skip
+    model = MLPRegressor(hidden_layer_sizes=10, prepare="table", early_stopping=True, validation_fraction=0.2,
+                         max_iter=30, learning_rate_init=0.01, random_state=0).fit(data, y)  # fmt: skip
     assert model.best_validation_score_ > 0.3
     data, y = make_multilabel_classification(200, random_state=0)
     MLPClassifier((10,), early_stopping=True, max_iter=5, random_state=0).fit(data, y)

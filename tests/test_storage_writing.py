@@ -150,7 +150,9 @@ KILLED = """
     X = np.random.default_rng(0).normal(size=(20, 50))
     models = []
     for seed in range(2):
-        model = fastmlp.MLPRegressor((500, 500), max_iter=1, learning_rate="one_cycle", random_state=seed)
+        model = fastmlp.MLPRegressor(
+            hidden_layer_sizes=(500, 500), max_iter=1, learning_rate="one_cycle", random_state=seed
+        )
         models.append(model.fit(X, X[:, 0]))
     expected = [model.predict(X) for model in models]
     models[0].save(path)

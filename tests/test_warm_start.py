@@ -128,7 +128,9 @@ def test_scores_and_the_best_of_them_go_on_and_the_same_samples_are_held_out():
 @pytest.mark.parametrize("ending", ["safetensors", "pickle", "clone"])
 def test_a_model_that_was_kept_goes_on_and_a_clone_begins(tmp_path, ending):
     X, y = load_diabetes(return_X_y=True)
-    model = MLPRegressor((8,), max_iter=30, warm_start=True, random_state=0, prepare="table")
+    model = MLPRegressor(
+        hidden_layer_sizes=(8,), max_iter=30, warm_start=True, random_state=0, prepare="table"
+    )
     model.fit(X, y)
     if ending == "clone":
         assert clone(model).fit(X, y).loss_curve_ == model.loss_curve_
@@ -250,7 +252,9 @@ CHANGES = {
 @pytest.mark.parametrize("task", ["multiclass", "regression"])
 def test_a_parameter_that_asks_for_another_network_is_refused_by_name(task, name, value):
     X, y = data(task)
-    model = PAIRS[task][0]((8,), max_iter=2, warm_start=True, prepare="table", random_state=0).fit(X, y)
+    model = PAIRS[task][0](
+        hidden_layer_sizes=(8,), max_iter=2, warm_start=True, prepare="table", random_state=0
+    ).fit(X, y)
     before = {key: one for key, one in vars(model).items() if key != name}
     weights = model.network_.parameters.copy()
     with pytest.raises(ValueError, match=f"^{name}=.* cannot be changed with warm_start"):
@@ -262,7 +266,7 @@ def test_a_parameter_that_asks_for_another_network_is_refused_by_name(task, name
 @pytest.mark.parametrize(("task", "loss"), [("binary", "cross_entropy"), ("regression", "poisson")])
 def test_a_loss_of_other_outputs_or_targets_is_refused(task, loss):
     X, y = data(task)
-    model = PAIRS[task][0]((8,), max_iter=2, warm_start=True, prepare="table").fit(X, y)
+    model = PAIRS[task][0](hidden_layer_sizes=(8,), max_iter=2, warm_start=True, prepare="table").fit(X, y)
     outputs = model.n_outputs_
     with pytest.raises(ValueError, match=f"^loss='{loss}' cannot be changed"):
         model.set_params(loss=loss).fit(X, y)
