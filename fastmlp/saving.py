@@ -71,6 +71,8 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             if hasattr(estimator, name)
         },
     }
+    if (score := getattr(estimator, "validation_score_", None)) is not None:
+        description["fitted"]["validation_score_"] = _plain("validation_score_", score)
     if "classes_" in fitted:
         description["classes"] = _describe_labels(estimator.classes_)
     if "feature_names_in_" in fitted:
@@ -108,6 +110,9 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
                 raise ValueError(f"{name} is {value!r}, but its layers and classes make it {derived!r}")
         for name in _HISTORY:
             setattr(model, name, _object(fitted.pop(name)))
+        model.validation_score_ = model._known_history().kept_score
+        if "validation_score_" in fitted:  # files of the first version lack it
+            model.validation_score_ = float(_object(fitted.pop("validation_score_")))
         if fitted:
             raise ValueError(f"unknown entries {', '.join(map(repr, fitted))}")
         _restore_arrays(model, description, tensors, layers)
