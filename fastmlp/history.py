@@ -44,6 +44,8 @@ class History:
     best_epoch: int | None = None
     kept_epoch: int | None = None
     val_epochs: list[int] = field(default_factory=list)
+    #: The epoch of the parameters that a trainer keeps as its best, from call to call.
+    _epoch_of_best: int | None = field(default=None, repr=False)
     diverged: bool = False
 
     @property

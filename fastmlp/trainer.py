@@ -175,7 +175,7 @@ class Trainer(Epochs):
         self.divergence = self.limit = ""
         self._seed = int(check_random_state(random_state).randint(2**31))
         self.begin_epoch: Callable[[], None] | None = None
-        self.best_of_calls, self._best_of_calls, self._epoch_of_best = False, None, None
+        self.best_of_calls, self._best_of_calls = False, None
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
         self._raw = None

@@ -77,6 +77,16 @@ def part_by_part_until_it_stops():
     return model
 
 
+def part_by_part_with_a_parameter_set_after_the_best():
+    model = MLPClassifier(**EARLY, **PARAMS).partial_fit(X, Y, classes=[0, 1], **VALIDATION)
+    while model.validation_score_ == model.best_validation_score_:
+        model.partial_fit(X, Y, **VALIDATION)
+    model.set_params(alpha=0.001)
+    while not model.stopped_early_:
+        model.partial_fit(X, Y, **VALIDATION)
+    return model
+
+
 def part_by_part_with_validation_data_at_the_end():
     model = MLPClassifier(**PARAMS).partial_fit(X, Y, classes=[0, 1])
     return model.partial_fit(X, Y, **VALIDATION)
@@ -95,7 +105,8 @@ def warm_from_the_last_epoch_to_scores_that_are_no_numbers():
 
 MODELS = [
     plain, stopped_early, diverged, diverged_and_stopped_early, by_the_recipe, of_many, by_lbfgs, averaged,
-    part_by_part, part_by_part_until_it_stops, part_by_part_with_validation_data_at_the_end, warm,
+    part_by_part, part_by_part_until_it_stops,
+    part_by_part_with_a_parameter_set_after_the_best, part_by_part_with_validation_data_at_the_end, warm,
     warm_from_the_last_epoch_to_scores_that_are_no_numbers,
 ]  # fmt: skip
 
