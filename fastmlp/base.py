@@ -106,11 +106,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                 self._train(data, self.max_iter, bar)
             except KeyboardInterrupt:
                 warnings.warn("Training interrupted by user.", stacklevel=4)
-        if self._trainer.divergence and self._trainer.n_epochs == 0:
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and "
-                f"need to be preprocessed. {self._trainer.divergence}"
-            )
+        self._check_trained()
         for warning in complaints(self, data):
             warnings.warn(warning, stacklevel=4)
         return self
@@ -183,6 +179,16 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             self.__dict__.update(self._learnt())
             if trainer.divergence and X_val is not None:  # as scikit-learn has it, where NaN goes on and on
                 self.validation_scores_ = [*trainer.history.val_score, np.nan]
+                if self.validation_score_ is None:  # not even one epoch went well
+                    self.validation_score_ = np.nan
+
+    def _check_trained(self) -> None:
+        """Refuse a fit that diverged before a single epoch went well."""
+        if self._trainer.divergence and self._trainer.n_epochs == 0:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and "
+                f"need to be preprocessed. {self._trainer.divergence}"
+            )
 
     def _learnt(self) -> dict[str, Any]:
         """Return the fitted attributes that tell what happened."""
@@ -195,6 +201,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             "best_loss_": None if self.early_stopping else min(losses, default=np.nan),
             "validation_loss_curve_": trainer.history.val_loss or None,
             "validation_scores_": trainer.history.val_score or None,
+            "validation_score_": trainer.history.kept_score,
         }
 
     def _split(self, targets) -> list[np.ndarray]:
@@ -239,7 +246,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     @property
     def best_validation_score_(self) -> float | None:
-        """The best of ``validation_scores_``; None without validation data."""
+        """The best of ``validation_scores_``, NaN left out; None without validation data."""
         if not self.validation_scores_:
             return None
         return max((one for one in self.validation_scores_ if not np.isnan(one)), default=np.nan)

@@ -150,7 +150,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The last epoch's and the lowest; with early stopping, which goes by the score, ``best_loss_`` is None.
     validation_scores_, validation_loss_curve_ : list of float, or None without validation data
         If training diverged, NaN ends the scores.
+    validation_score_ : float, or None without validation data
+        The score of the weights that the model has: the last epoch's, or with early stopping that of the best
+        epoch it went back to. Choose among models by this one. NaN if it is not known, as for a model that
+        diverged in its first epoch.
     best_validation_score_ : float, or None without validation data
+        The best of ``validation_scores_``, NaN left out; the model may have other weights.
     n_iter_, t_ : int
         Epochs of the last `fit` and of `partial_fit` since; samples also of the fits that it went on from.
     stopped_early_ : bool

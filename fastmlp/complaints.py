@@ -41,3 +41,29 @@ def complaints(estimator: Any, data: Any, of_one_epoch: bool = False) -> list[Wa
             )
         )
     return found
+
+
+def grouped(warned: list[list[Warning]]) -> list[Warning]:
+    """Return each warning once, with the indices of all models that it is about."""
+    indices: dict[tuple[type[Warning], str], list[int]] = {}
+    for index, found in enumerate(warned):
+        for warning in found:
+            indices.setdefault((type(warning), str(warning)), []).append(index)
+    return [kind(f"configurations[{ranges(of)}]: {text}") for (kind, text), of in indices.items()]
+
+
+def ranges(indices: list[int]) -> str:
+    """Return rising numbers in short.
+
+    Examples
+    --------
+    >>> ranges([0, 1, 2, 5, 7, 8])
+    '0-2, 5, 7-8'
+    """
+    spans: list[list[int]] = []
+    for index in indices:
+        if spans and index == spans[-1][1] + 1:
+            spans[-1][1] = index
+        else:
+            spans.append([index, index])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans)

@@ -36,6 +36,7 @@ class Continuing(Parameters):
     loss_curve_: list[float]
     validation_scores_: list[float] | None
     validation_loss_curve_: list[float] | None
+    validation_score_: float | None
     _trainer: Trainer
     _random_state: Any
     _epochs_before: int
@@ -66,14 +67,21 @@ class Continuing(Parameters):
     def _known_history(self) -> History:
         """Return what a file says of the epochs so far."""
         n_epochs = len(self.loss_curve_)
+        scores = list(self.validation_scores_ or [])[:n_epochs]  # NaN for one that diverged left out
         history = History(
             loss=list(self.loss_curve_),
             val_loss=list(self.validation_loss_curve_ or []),
-            val_score=list(self.validation_scores_ or [])[:n_epochs],  # NaN for one that diverged left out
+            val_score=scores,
+            kept_epoch=n_epochs or None,
+            val_epochs=list(range(n_epochs - len(scores) + 1, n_epochs + 1)),
         )
-        if history.loss:
-            worse = np.negative(history.val_score) if history.val_score else np.array(history.loss)
-            history.best_epoch = int(np.argmin(np.where(np.isnan(worse), np.inf, worse))) + 1
+        values = np.negative(scores) if self._watched == "val_score" else np.array(history.loss)
+        if not np.isnan(values).all():  # as it is of none
+            history.best_epoch = n_epochs - len(values) + int(np.nanargmin(values)) + 1
+        if self.early_stopping and history.best_epoch:
+            best = -np.nanmin(values)
+            if getattr(self, "validation_score_", best) == best:  # an older file does not say so
+                history.kept_epoch = history.best_epoch
         return history
 
     def _check_kept(self) -> None:

@@ -85,8 +85,10 @@ class Epochs:
     def _best_so_far(self) -> list[np.ndarray]:
         """Return where the best parameters of this call are kept, or of all calls."""
         if not self.best_of_calls:
+            self.history._epoch_of_best = self.history.kept_epoch
             return self._snapshot()
         if self._best_of_calls is None:
+            self.history._epoch_of_best = self.history.kept_epoch
             self._best_of_calls = self._snapshot()
             self.watch.begin_anew()
         return self._best_of_calls
@@ -96,6 +98,7 @@ class Epochs:
         if self.history.best_epoch is None or (self.best_of_calls and not self.history.converged):
             return
         self._go_back_to(best)
+        self.history.kept_epoch = self.history._epoch_of_best
         if self.best_of_calls:
             self.watch.begin_anew()
 
@@ -178,6 +181,7 @@ class Epochs:
             self.history.best_epoch = event.epoch
             if fit.best is not None:
                 self._update(fit.best)
+                self.history._epoch_of_best = event.epoch
         self._base_rate = self.schedule.after_epoch(self._base_rate, self.history)
         fit.bar.update(event.epoch - fit.last_epoch + fit.n_epochs, 0, event.loss, event.val_score)
         stops = [callback(event) for callback in self.callbacks]  # all of them, also after one says stop

@@ -94,6 +94,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     ours.best_loss_ = None if ours.early_stopping else best_loss
     ours.validation_scores_ = list(getattr(model, "validation_scores_", None) or ()) or None
     ours.validation_loss_curve_ = None
+    ours.validation_score_ = ours._known_history().kept_score
     return ours
 
 
@@ -122,7 +123,8 @@ def to_sklearn(estimator: Any) -> Any:
     model._best_intercepts = [intercept.copy() for intercept in model.intercepts_]
     if estimator.early_stopping:
         model.best_loss_, model.validation_scores_ = None, list(scores or ())
-        model.best_validation_score_ = estimator.best_validation_score_ if scores else -np.inf
+        # What its epochs are compared with: no score is above NaN.
+        model.best_validation_score_ = np.nanmax([-np.inf, *(scores or ())])
     else:
         model.best_loss_ = estimator.best_loss_ if _is_same_loss(estimator) else np.inf
         model.validation_scores_ = model.best_validation_score_ = None

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from fastmlp.callbacks import EpochEnd
 
 # What History has a list of.
 _CURVES = ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second")
+_VALIDATION = ("val_loss", "val_score")
 
 
 @dataclass
 class History:
-    """What happened in each epoch, one entry per epoch in every list.
+    """What happened in each epoch, one entry per epoch in every list but those of the validation data.
 
     Attributes
     ----------
     loss, val_loss, val_score, learning_rate, seconds, samples_per_second : list of float
-        As in `fastmlp.callbacks.EpochEnd`; ``val_loss`` and ``val_score`` stay empty without validation data.
+        As in `fastmlp.callbacks.EpochEnd`; ``val_loss`` and ``val_score`` have an entry for each epoch with
+        validation data.
+    val_epochs : list of int
+        The epochs with validation data, counted from 1.
     converged : bool
         Whether the last fit stopped because what it watched no longer improved.
     best_epoch : int or None
         The epoch with the best value of what is watched, counted from 1.
+    kept_epoch : int or None
+        The epoch whose parameters the network has, counted from 1: the last that was finished, or the best if
+        the fit went back to it; None if the network has its initial parameters.
     diverged : bool
         Whether the last fit stopped because it diverged.
     """
@@ -34,20 +42,49 @@ class History:
     samples_per_second: list[float] = field(default_factory=list)
     converged: bool = False
     best_epoch: int | None = None
+    kept_epoch: int | None = None
+    val_epochs: list[int] = field(default_factory=list)
+    #: The epoch of the parameters that a trainer keeps as its best, from call to call.
+    _epoch_of_best: int | None = field(default=None, repr=False)
     diverged: bool = False
+
+    @property
+    def kept_score(self) -> float | None:
+        """The validation score of ``kept_epoch``; None without validation data, NaN if it is not known."""
+        return self.of_kept_epoch("val_score")
+
+    def of_kept_epoch(self, curve: str) -> float | None:
+        """Return what a list says of ``kept_epoch``: None if it is empty, NaN if it says nothing."""
+        values = getattr(self, curve)
+        if not values:
+            return None
+        return dict(zip(self._epochs_of(curve), values, strict=True)).get(self.kept_epoch, math.nan)
 
     def to_frame(self):
         """Return a pandas data frame with a row for each epoch; pandas must be installed.
 
-        Columns without values, such as those of validation data that were not there, are left out.
+        Columns without values, such as those of validation data that were not there, are left out; where only
+        some epochs have a value the others are NaN.
         """
         import pandas as pd
 
-        columns = {name: getattr(self, name) for name in _CURVES if getattr(self, name)}
+        curves = {name: getattr(self, name) for name in _CURVES if getattr(self, name)}
+        columns = {name: pd.Series(curve, self._epochs_of(name)) for name, curve in curves.items()}
         return pd.DataFrame(columns, index=pd.RangeIndex(1, len(self.loss) + 1, name="epoch"))
+
+    def _epochs_of(self, curve: str) -> list[int]:
+        """Return the epochs that a list has entries of."""
+        n_values, n_epochs = len(getattr(self, curve)), len(self.loss)
+        if curve in _VALIDATION and len(self.val_epochs) == n_values:
+            return self.val_epochs
+        # What another process trained has no times, and a file does not say which epochs were validated.
+        return list(range(n_epochs - n_values + 1, n_epochs + 1))
 
     def append(self, event: EpochEnd) -> None:
         """Add an epoch."""
         for name in _CURVES:
             if (value := getattr(event, name)) is not None:
                 getattr(self, name).append(value)
+        self.kept_epoch = len(self.loss)
+        if event.val_loss is not None:
+            self.val_epochs.append(self.kept_epoch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,17 +14,23 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from fastmlp.base import BaseMLP, Data
-from fastmlp.complaints import complaints
+from fastmlp.complaints import complaints, grouped
 from fastmlp.estimators import MLPClassifier, MLPRegressor
+from fastmlp.finished import Finished
+from fastmlp.jobs import Running, Share, Stopped
 from fastmlp.machine import needs_blas
 from fastmlp.progress import ModelsBar, say, show_models_progress
+from fastmlp.storage import FormatError
+from fastmlp.sweeps import FittedModels, Outcome, outcome_of, parameters_set
 from fastmlp.tasks import choose_task
+
+_ON_ERROR = ("raise", "keep")
 
 
 def fit_many(
     configurations, X, y, X_val=None, y_val=None, *, sample_weight=None, estimator=None, n_jobs=None,
-    progress=None,
-) -> list[Any]:  # fmt: skip
+    progress=None, on_error="raise", resume=None,
+) -> FittedModels:  # fmt: skip
     """Train a model for each configuration, as many at a time as there are jobs, from one copy of the data.
 
     Each model is trained by one thread and has the same bits as one that is fitted alone with the same
@@ -51,25 +58,38 @@ def fit_many(
     progress : bool or None, default=None
         Whether to draw a progress bar over all models; None draws one on a terminal, if rich is installed.
         Where y chose, a line on standard error says so, under the conditions of `fastmlp.fit`.
+    on_error : {"raise", "keep"}, default="raise"
+        What an error in the training of a model does, such as of one that diverges in its first epoch:
+        "raise" stops the others and raises it; "keep" trains the others, keeps it in ``errors`` of the list
+        that is returned, and leaves the unfitted estimator in the model's place.
+    resume : str, path-like or None, default=None
+        A folder in which each model is written down as it is finished. Called again with the same folder,
+        `fit_many` reads those of the same parameters and data, and trains the rest: other parameters, other
+        data and models with an error are trained anew. See the notes.
 
     Returns
     -------
-    list of MLPClassifier or MLPRegressor
-        Fitted, in the order of the configurations.
+    FittedModels
+        A list of MLPClassifier or MLPRegressor, fitted, in the order of the configurations. It knows the
+        ``best`` of them, their ``scores`` and ``errors``, and makes a table of them: ``to_frame()``. See
+        `fastmlp.sweeps.FittedModels`.
 
     Raises
     ------
     TypeError, ValueError
         If a configuration is none or has a parameter that is not known or out of range; the message names
-        its index, and nothing is trained. What is raised while a model is trained has a note that tells
-        the index.
+        its index, and nothing is trained.
+    Exception
+        What is raised while a model is trained, unless ``on_error="keep"``. It has a note with the index, and
+        an attribute ``models``: the `FittedModels` that are finished.
     KeyboardInterrupt
-        After Ctrl-C. All jobs have stopped by then.
+        After Ctrl-C, with that attribute, too. All jobs have stopped by then.
 
     Warns
     -----
     What the models have to warn of, such as ``ConvergenceWarning`` and `DivergenceWarning`, comes at the end,
-    once for all the models that it concerns, with their indices.
+    once for all the models that it concerns, with their indices. A file in the folder of ``resume`` that is
+    damaged is warned of, too, and its model trained anew.
 
     Notes
     -----
@@ -79,6 +99,13 @@ def fit_many(
 
     Callbacks are called from the threads; each model has copies of its own. Models without a
     ``random_state`` share NumPy's global one, in no fixed order.
+
+    The files of ``resume`` are those of `MLPClassifier.save`, each written at once or not at all; several
+    processes may share a folder. A file's name is a digest of the model's class, its parameters but
+    ``n_threads`` and ``verbose``, and the data; of callables, in ``scoring`` and ``callbacks``, only the
+    representation counts. A model that is read has its weights, parameters, scores and losses, but not the
+    state of its solver, with which `partial_fit` would go on, and its warnings are not repeated.
+    ``random_state`` must be an int or None.
 
     Examples
     --------
@@ -90,44 +117,120 @@ def fit_many(
     ...     batch_size=32, learning_rate="one_cycle", max_iter=10, prepare="image", random_state=0)
     >>> models = fastmlp.fit_many(
     ...     grid, X[:1000], y[:1000], X_val=X[1000:], y_val=y[1000:], estimator=base, n_jobs=2)
-    >>> best = max(models, key=lambda model: model.validation_scores_[-1])
-    >>> len(models), best.score(X_test, y_test) > 0.9
-    (4, True)
+    >>> models.best.score(X_test, y_test) > 0.9
+    True
+    >>> models.to_frame()[["learning_rate_init", "epochs", "diverged"]]
+                   learning_rate_init  epochs  diverged
+    configuration
+    0                           0.003      10     False
+    1                           0.030      10     False
+    2                           0.003      10     False
+    3                           0.030      10     False
+
+    After an error or Ctrl-C, what is finished can be had; with ``resume="folder"`` it is also kept for the
+    next call.
+
+    >>> def fail(event):
+    ...     raise OSError("the log cannot be written")
+    >>> try:
+    ...     models = fastmlp.fit_many([{}, {"callbacks": [fail]}], X[:1000], y[:1000], estimator=base)
+    ... except OSError as error:
+    ...     models = error.models
+    >>> len(models)
+    1
     """
+    if on_error not in _ON_ERROR:
+        raise ValueError(f"on_error={on_error!r} must be one of {', '.join(map(repr, _ON_ERROR))}.")
     n_jobs = effective_n_jobs(n_jobs)
-    models = _make_models(configurations, estimator, y, progress)
+    configurations, models = _make_models(configurations, estimator, y, progress)
     data = _read_once(models, X, y, sample_weight, X_val, y_val)
-    warned: list[list[Warning]] = [[] for _ in models]
-    stop, running = threading.Event(), _Running()
+    finished = None if resume is None else Finished(resume, models, data)
+    sweep = _Sweep(models, data, [parameters_set(one) for one in configurations], on_error, finished)
+    try:
+        with ExitStack() as stack:
+            if any(needs_blas(model.engine) for model in models):
+                stack.enter_context(threadpool_limits(1, user_api="blas"))
+            sweep.run(n_jobs, stack.enter_context(show_models_progress(progress, len(models))))
+        for warning in grouped(sweep.warned):
+            warnings.warn(warning, stacklevel=2)
+    except BaseException as error:
+        vars(error)["models"] = sweep.models()
+        raise
+    return sweep.models()
 
-    def train(index):
-        model = models[index]
-        with running:
-            try:
-                warned[index] = _train(model, data[type(model)], bar, stop)
-            except BaseException as error:
-                error.add_note(f"This was configurations[{index}] of fit_many, {model}.")
-                raise
 
-    with ExitStack() as stack:
-        if any(needs_blas(model.engine) for model in models):
-            stack.enter_context(threadpool_limits(1, user_api="blas"))
-        bar = stack.enter_context(show_models_progress(progress, len(models)))
+class _Sweep:
+    """The models on their way to being trained, and the outcomes of those that are."""
+
+    def __init__(self, models, data: dict[type, Data], names, on_error: str, finished: Finished | None):
+        self._models, self._data, self._names = models, data, names
+        self._on_error, self._finished = on_error, finished
+        self._outcomes: dict[int, Outcome] = {}
+        self._stop, self._running = threading.Event(), Running()
+        self.warned: list[list[Warning]] = [[] for _ in models]
+
+    def models(self) -> FittedModels:
+        """Return the models that are finished, in the order of their configurations."""
+        outcomes = [outcome for _, outcome in sorted(self._outcomes.items())]
+        return FittedModels([outcome.model for outcome in outcomes], outcomes)
+
+    def run(self, n_jobs: int, bar: ModelsBar) -> None:
+        """Train what is not finished, as many models at a time as there are jobs."""
+        missing = [index for index in range(len(self._models)) if not self._is_finished(index, bar)]
         try:
             # Threads also where joblib.parallel_config asks for processes: only they share the data.
-            Parallel(max(1, min(n_jobs, len(models))), require="sharedmem")(
-                delayed(train)(index) for index in range(len(models))
+            Parallel(max(1, min(n_jobs, len(missing))), require="sharedmem")(
+                delayed(self._do)(index, bar) for index in missing
             )
         finally:  # an error or Ctrl-C leaves jobs that are still at work
-            stop.set()
-            running.wait()
-    for warning in _grouped(warned):
-        warnings.warn(warning, stacklevel=2)
-    return models
+            self._stop.set()
+            self._running.wait()
+        for outcome in self._outcomes.values():
+            if outcome.error is not None:  # what its frames refer to are the data
+                traceback.clear_frames(outcome.error.__traceback__)
+
+    def _is_finished(self, index: int, bar: ModelsBar) -> bool:
+        """Return whether a model is there from an earlier call."""
+        if self._finished is None:
+            return False
+        try:
+            outcome = self._finished.get(index, self._models[index], self._names[index])
+        except FormatError as error:
+            self.warned[index].append(UserWarning(f"{error} The model was trained anew."))
+            return False
+        if outcome is None:
+            return False
+        self._outcomes[index] = outcome
+        bar.advance(1, done=True, score=outcome.model.validation_score_)
+        return True
+
+    def _do(self, index: int, bar: ModelsBar) -> None:
+        """Train a model and write it down; on an error leave it unfitted, or raise."""
+        model, names = self._models[index], self._names[index]
+        data = self._data[type(model)]
+        unfitted = clone(model)
+        share = Share(bar, self._stop, model.max_iter, data.X.shape[0])
+        with self._running:
+            try:
+                try:
+                    self.warned[index] += _train(model, data, share)
+                except Exception as error:
+                    if self._on_error == "raise" or isinstance(error, Stopped):
+                        raise
+                    self._outcomes[index] = Outcome(unfitted, index, names, error)
+                    share.finish()
+                    return
+                self._outcomes[index] = outcome = outcome_of(model, index, names)
+                if self._finished is not None:
+                    self._finished.add(outcome)
+            except BaseException as error:
+                error.add_note(f"This was configurations[{index}] of fit_many, {unfitted}.")
+                raise
+            share.finish(model.validation_score_)
 
 
-def _make_models(configurations, estimator, y, progress) -> list[Any]:
-    """Return the estimators to be trained; refuse parameters that no data could make good."""
+def _make_models(configurations, estimator, y, progress) -> tuple[list[Any], list[Any]]:
+    """Return the configurations and their estimators; refuse parameters that no data could make good."""
     if isinstance(configurations, Mapping | str):
         raise TypeError(
             f"configurations={configurations!r} must be a list of dicts, one for each model. A dict of lists "
@@ -148,7 +251,7 @@ def _make_models(configurations, estimator, y, progress) -> list[Any]:
             models.append(_make_model(configuration, estimator))
         except (TypeError, ValueError) as error:
             raise type(error)(f"configurations[{index}]: {error}") from None
-    return models
+    return configurations, models
 
 
 def _make_model(configuration, estimator):
@@ -177,86 +280,10 @@ def _read_once(models, X, y, sample_weight, X_val, y_val) -> dict[type, Data]:
     return data
 
 
-def _train(model, data, bar, stop) -> list[Warning]:
+def _train(model, data, share: Share) -> list[Warning]:
     """Train a model whose data are read; return what the user should be warned of."""
-    share = _Share(bar, stop, model.max_iter, data.X.shape[0])
     share.check()
     model._build(data)
     model._train(data, model.max_iter, share)
-    share.finish()
+    model._check_trained()
     return complaints(model, data)
-
-
-class _Stopped(Exception):
-    """Ends the training of a model because another one failed or the user pressed Ctrl-C."""
-
-
-class _Share:
-    """A model's share of the bar: what its trainer reports to, and what makes it stop."""
-
-    def __init__(self, bar: ModelsBar, stop: threading.Event, n_epochs: int, n_samples: int):
-        self._bar, self._stop = bar, stop
-        self._n_epochs, self._n_samples = n_epochs, n_samples
-        self._drawn = 0.0
-
-    def check(self) -> None:
-        """Raise `_Stopped` once all are to stop."""
-        if self._stop.is_set():
-            raise _Stopped
-
-    def update(self, epoch, n_samples, loss, val_score=None) -> None:
-        """Draw ``epoch`` finished epochs and ``n_samples`` of the next."""
-        self.check()
-        reached = (epoch + n_samples / self._n_samples) / self._n_epochs
-        self._bar.advance(reached - self._drawn, score=val_score)
-        self._drawn = reached
-
-    def finish(self) -> None:
-        """Draw a whole model, also if it stopped early."""
-        self._bar.advance(1 - self._drawn, done=True)
-
-
-class _Running:
-    """Counts the jobs at work: ``with`` it around a job, and `wait` until there is none."""
-
-    def __init__(self) -> None:
-        self._n_jobs, self._changed = 0, threading.Condition()
-
-    def __enter__(self) -> None:
-        with self._changed:
-            self._n_jobs += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._changed:
-            self._n_jobs -= 1
-            self._changed.notify_all()
-
-    def wait(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._n_jobs == 0)
-
-
-def _grouped(warned: list[list[Warning]]) -> list[Warning]:
-    """Return each warning once, with the indices of all models that it is about."""
-    indices: dict[tuple[type[Warning], str], list[int]] = {}
-    for index, found in enumerate(warned):
-        for warning in found:
-            indices.setdefault((type(warning), str(warning)), []).append(index)
-    return [kind(f"configurations[{_ranges(of)}]: {text}") for (kind, text), of in indices.items()]
-
-
-def _ranges(indices: list[int]) -> str:
-    """Return rising numbers in short.
-
-    Examples
-    --------
-    >>> _ranges([0, 1, 2, 5, 7, 8])
-    '0-2, 5, 7-8'
-    """
-    spans: list[list[int]] = []
-    for index in indices:
-        if spans and index == spans[-1][1] + 1:
-            spans[-1][1] = index
-        else:
-            spans.append([index, index])
-    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in spans)

@@ -49,20 +49,18 @@ _LAYER_SETTINGS = ("dropout", "batch_norm", "layer_norm", "trainable")
 _LABEL_KINDS = "biufU"
 
 
-def save(estimator: Any, path) -> None:
-    """Write a fitted estimator to a file."""
+def save(estimator: Any, path, **notes: Any) -> None:
+    """Write a fitted estimator to a file; with notes, which are JSON and of no account when it is loaded."""
     check_is_fitted(estimator)
-    write(path, *_describe(estimator))
+    description, tensors = _describe(estimator)
+    write(path, {**notes, **description}, tensors)
 
 
 def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     network, fitted = estimator.network_, estimator.__dict__
-    parameters = estimator.get_params(deep=False)
     description = {
         "estimator": type(estimator).__name__,
-        "parameters": {
-            name: _plain(name, value) for name, value in parameters.items() if name not in _LEFT_OUT
-        },
+        "parameters": describe_parameters(estimator),
         "dtype": network.dtype.name,
         "layers": [_describe_layer(layer) for layer in network.layers],
         "fitted": {
@@ -71,8 +69,10 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             if hasattr(estimator, name)
         },
     }
+    if (score := getattr(estimator, "validation_score_", None)) is not None:
+        description["fitted"]["validation_score_"] = _plain("validation_score_", score)
     if "classes_" in fitted:
-        description["classes"] = _describe_labels(estimator.classes_)
+        description["classes"] = describe_labels(estimator.classes_)
     if "feature_names_in_" in fitted:
         description["feature_names"] = estimator.feature_names_in_.tolist()
     tensors: dict[str, np.ndarray] = {}
@@ -82,6 +82,18 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if (preparation := fitted[f"{name}_"]) is not None:
             tensors[f"{name}.center"], tensors[f"{name}.scale"] = preparation.center, preparation.scale
     return description, tensors
+
+
+def describe_parameters(estimator: Any) -> dict[str, Any]:
+    """Return the parameters as a file has them.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot hold one of them.
+    """
+    parameters = estimator.get_params(deep=False)
+    return {name: _plain(name, value) for name, value in parameters.items() if name not in _LEFT_OUT}
 
 
 def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Any:
@@ -108,6 +120,9 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
                 raise ValueError(f"{name} is {value!r}, but its layers and classes make it {derived!r}")
         for name in _HISTORY:
             setattr(model, name, _object(fitted.pop(name)))
+        model.validation_score_ = model._known_history().kept_score
+        if "validation_score_" in fitted:  # files of the first version lack it
+            model.validation_score_ = float(_object(fitted.pop("validation_score_")))
         if fitted:
             raise ValueError(f"unknown entries {', '.join(map(repr, fitted))}")
         _restore_arrays(model, description, tensors, layers)
@@ -250,7 +265,8 @@ def _object(value: Any) -> Any:
     return _KINDS[kind][1][fields.pop(kind)](**fields)
 
 
-def _describe_labels(classes: np.ndarray) -> dict[str, Any]:
+def describe_labels(classes: np.ndarray) -> dict[str, Any]:
+    """Return class labels as a file has them; refuse those that it cannot hold."""
     strings = classes.dtype.kind == "O" and all(isinstance(label, str) for label in classes)
     if classes.dtype.kind not in _LABEL_KINDS and not strings:
         raise ValueError(f"class labels of type {classes.dtype} cannot be saved; use numbers or strings.")

@@ -6,6 +6,7 @@ state: what it depends on is in the `Clock`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -294,7 +295,8 @@ class CosineRestarts(Schedule):
 class OnPlateau(Schedule):
     """The rate times ``factor`` when the loss has stopped falling: PyTorch's ReduceLROnPlateau.
 
-    The loss is that of the validation data where there are any, otherwise that of the training data.
+    The loss is that of the validation data where there are any, otherwise that of the training data. A loss
+    that is not a number is no improvement. Where only some epochs have validation data, only they count.
 
     Parameters
     ----------
@@ -320,6 +322,8 @@ class OnPlateau(Schedule):
 
     def after_epoch(self, learning_rate: float, history: Any) -> float:
         """Return the base rate to go on with."""
+        if _lacks_validation(history):
+            return learning_rate
         best, n_flat = np.inf, 0
         for loss in history.val_loss or history.loss:  # from the start: a schedule keeps no state
             if n_flat > self.patience:
@@ -333,7 +337,7 @@ class OnPlateau(Schedule):
 class HalveOnDrop(Schedule):
     """The rate times ``factor`` after each epoch in which the validation score fell.
 
-    Without validation data the rate stays.
+    It is compared with the last score before it that is a number. Without validation data the rate stays.
 
     Parameters
     ----------
@@ -347,8 +351,17 @@ class HalveOnDrop(Schedule):
 
     def after_epoch(self, learning_rate: float, history: Any) -> float:
         """Return the base rate to go on with."""
-        scores = history.val_score[-2:]
-        return learning_rate * self.factor if len(scores) == 2 and scores[1] < scores[0] else learning_rate
+        if _lacks_validation(history):
+            return learning_rate
+        score = history.val_score[-1] if history.val_score else np.nan
+        before = next((one for one in reversed(history.val_score[:-1]) if not math.isnan(one)), np.nan)
+        return learning_rate * self.factor if score < before else learning_rate
+
+
+def _lacks_validation(history: Any) -> bool:
+    """Return whether the last epoch had no validation data while others had some."""
+    validated = getattr(history, "val_epochs", [])
+    return bool(validated) and validated[-1] != len(history.loss)
 
 
 #: The schedules by name, as strings choose them; the first three are scikit-learn's.

@@ -87,6 +87,83 @@ def test_an_error_tells_its_configuration_and_stops_the_others(n_jobs, error, mo
         assert not thread.is_alive()
 
 
+# ------------------------------------------------------------------------------------ what is kept of a sweep
+
+QUICK = {"max_iter": 1, "learning_rate": "one_cycle", "random_state": 0}
+AT_ONCE = {**QUICK, "solver": "sgd", "learning_rate_init": 1e200}
+UNFIT = {**QUICK, "loss": "cross_entropy", "output_activation": "logistic"}  # of two classes
+
+
+def fail_at_once(event):
+    raise ZeroDivisionError("by zero")
+
+
+FAILING = {
+    "diverges in its first epoch": (AT_ONCE, ValueError, "non-finite"),
+    "does not go with the data": (UNFIT, ValueError, "loss"),
+    "fails in a callback": ({**QUICK, "callbacks": [fail_at_once]}, ZeroDivisionError, "by zero"),
+    "has too few rows to hold out": (
+        {**QUICK, "early_stopping": True, "validation_fraction": 0.001}, ValueError, "validation_fraction",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAILING)
+@pytest.mark.parametrize("n_jobs", N_JOBS)
+def test_a_model_that_fails_alone_fails_among_many_and_the_others_are_kept(n_jobs, case):
+    X, y = cancer()
+    wrong, kind, said = FAILING[case]
+    with pytest.raises(kind, match=said):
+        MLPClassifier(**wrong).fit(X, y)
+    with pytest.raises(kind, match=said) as caught:
+        fit_many([QUICK, wrong, QUICK], X, y, n_jobs=n_jobs)
+    assert "configurations[1]" in "".join(caught.value.__notes__)
+    assert all(hasattr(model, "network_") for model in caught.value.models)
+    assert n_jobs > 1 or list(caught.value.models.to_frame().index) == [0]
+    models = fit_many([QUICK, wrong, QUICK], X, y, n_jobs=n_jobs, on_error="keep")
+    assert [type(error) for error in models.errors] == [type(None), kind, type(None)]
+    assert said in str(models.errors[1])
+    unfitted = models[1]
+    assert vars(unfitted).keys() == unfitted.get_params().keys()
+    assert unfitted.max_iter == 1
+    np.testing.assert_array_equal(models[0].coefs_[0], models[2].coefs_[0])
+
+
+def test_what_the_whole_sweep_is_refused_for_is_raised_also_where_errors_are_kept():
+    X, y = cancer()
+    with pytest.raises(ValueError, match=says("configurations[0]", "alpha")):
+        fit_many([{"alpha": -1}], X, y, on_error="keep")
+    with pytest.raises(ValueError, match="inconsistent"):
+        fit_many([{}], X, y[:-1], on_error="keep")
+    for wrong in ("ignore", None, True):
+        with pytest.raises(ValueError, match=says("on_error", repr(wrong), "'raise', 'keep'")):
+            fit_many([{"callbacks": [never]}], X, y, on_error=wrong)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize("n_jobs", N_JOBS)
+def test_ctrl_c_ends_a_sweep_also_where_errors_are_kept_and_has_the_models(n_jobs, error, monkeypatch):
+    X, y = cancer()
+    monkeypatch.setattr(fastmlp.Network, "error", error, raising=False)
+    long = {"max_iter": 10**9, "tol": 0, "n_iter_no_change": np.inf}
+    configurations = [QUICK, AT_ONCE, {**long, "callbacks": [fail]}, long, QUICK]
+    with pytest.raises(type(error)) as caught:
+        fit_many(configurations, X, y, n_jobs=n_jobs, on_error="keep")
+    models = caught.value.models
+    assert n_jobs > 1 or list(models.to_frame().index) == [0, 1]
+    assert not {2, 3} & set(models.to_frame().index)
+    for model, failed in zip(models, models.errors, strict=True):
+        assert hasattr(model, "network_") == (failed is None)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_warning_that_the_user_makes_an_error_loses_no_model():
+    X, y = cancer()
+    with pytest.raises(ConvergenceWarning) as caught:
+        fit_many([{"max_iter": 1}, QUICK], X, y)
+    assert len(caught.value.models) == 2
+
+
 # --------------------------------------------------------------------------------------------------- warnings
 
 
@@ -159,8 +236,9 @@ INTERRUPTED = """
     try:
         fastmlp.fit_many(configurations, X, y, estimator=base, n_jobs=n_jobs)
         time.sleep(60)  # a machine so fast that it was done before has nothing to interrupt
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(time.perf_counter() - sent[0])
+        assert error.models == []
     time.sleep(0.1)
     print(threading.enumerate() == [threading.main_thread()])
     short = {"max_iter": 1, "learning_rate": "one_cycle"}

@@ -42,9 +42,8 @@ class _Candidate(BaseEstimator):
         return self
 
     def score(self, rows: np.ndarray, _: np.ndarray) -> float:
-        """Return the validation score; of a run that diverged the lowest."""
-        score = self.record_.scores["validation"]
-        return -np.inf if score is None else score
+        """Return the validation score; of a run that has none the lowest."""
+        return self.record_.ranked_by
 
 
 def search_by_halving(
@@ -97,5 +96,4 @@ def search_by_halving(
 
 def _order(record: Record, resource: str) -> tuple[float, float, str]:
     amount = record.params["max_iter"] if resource == "max_iter" else record.n_train
-    score = record.scores["validation"]
-    return amount, -np.inf if score is None else score, record.point
+    return amount, record.ranked_by, record.point

@@ -79,6 +79,12 @@ class Record:
         """The group and its point, as a study file refers to them."""
         return joined(self.group, self.point)
 
+    @property
+    def ranked_by(self) -> float:
+        """The validation score; the lowest of all where there is none, or it is not a number."""
+        score = self.scores["validation"]
+        return -np.inf if score is None or np.isnan(score) else score
+
     def measure(self, name: str, epoch: int | None = None) -> float | None:
         """Return one of `MEASURES`, or with an epoch one of `CURVES`; None where there is none."""
         if epoch is not None:
@@ -201,8 +207,6 @@ def best_of(records: Iterable[Record], resource: str | None = None) -> Record:
         records = [record for record in records if amount(record) == most]
 
     def score(runs: list[Record]) -> float:
-        scores = [run.scores["validation"] for run in runs]
-        value = np.mean([np.nan if score is None else score for score in scores])
-        return -np.inf if np.isnan(value) else float(value)
+        return float(np.mean([run.ranked_by for run in runs]))
 
     return max(points_of(records).values(), key=score)[0]

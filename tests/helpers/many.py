@@ -1,5 +1,7 @@
 """Data and comparisons for the tests of fit_many."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -49,6 +51,17 @@ CASES = {
     "regression": (MLPRegressor, diabetes),
     "two targets": (MLPRegressor, targets),
 }
+
+
+@dataclass(frozen=True)
+class DivergeAfter:
+    """A callback that makes the epoch after this one diverge."""
+
+    epoch: int
+
+    def __call__(self, event):
+        if event.epoch == self.epoch:
+            event.network.parameters[:] = np.nan
 
 
 def alone(estimator, configuration, X, y, **validation):

@@ -1,0 +1,153 @@
+"""The folder of a sweep that can be resumed: a file for each model that is finished, whole or not there.
+
+A file's name is a digest of all that the model follows from. Nothing else is kept, so that there is nothing a
+kill could leave half done, and several processes may share a folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from fastmlp import saving
+from fastmlp.storage import FormatError, read
+from fastmlp.sweeps import Outcome, described
+
+# What is hashed at a time.
+_BYTES_AT_A_TIME = 2**24
+# Parameters without a say in what the model becomes; those of the file are left out by saving.py.
+_WITHOUT_A_SAY = ("verbose",)
+# Parameters that a file leaves out, or keeps only in part: their representation counts.
+_BY_REPRESENTATION = ("callbacks", "scoring")
+# Under which a model's file has what is known of it beside its attributes.
+_NOTES = "fit_many"
+
+
+class Finished:
+    """The models that are finished, of those to be trained.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Made if it is not there.
+    models : list of MLPClassifier or MLPRegressor
+        Unfitted, but the data are read.
+    data : dict
+        The `Data` of each class of models.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or written to.
+    TypeError, ValueError
+        If the folder is none, or a model cannot be saved or has no fixed random state.
+    """
+
+    def __init__(self, folder: str | os.PathLike, models: list[Any], data: dict[type, Any]):
+        if not isinstance(folder, str | os.PathLike):
+            raise TypeError(f"resume={folder!r} must be the path of a folder, or None.")
+        of_kind = {type(model): model for model in models}
+        digests = {kind: _digest_of(one, of_kind[kind]) for kind, one in data.items()}
+        seen: Counter[str] = Counter()
+        self._files = []
+        for index, model in enumerate(models):
+            try:
+                name = _fingerprint(model, digests[type(model)])
+            except ValueError as error:
+                raise ValueError(f"configurations[{index}] with resume={str(folder)!r}: {error}") from None
+            # Configurations that are alike are models of their own, as random_state=None asks for.
+            self._files.append(f"{name}-{seen[name]}.safetensors")
+            seen[name] += 1
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError as error:
+            text = os.strerror(error.errno or errno.EIO)
+            raise OSError(
+                error.errno, f"resume={str(folder)!r} must be a folder to write to: {text}"
+            ) from None
+
+    def get(self, index: int, model: Any, names: tuple[str, ...]) -> Outcome | None:
+        """Return the outcome of a model that is finished; None for one that is not.
+
+        Raises
+        ------
+        FormatError
+            If its file is damaged.
+        """
+        path = self._folder / self._files[index]
+        if not path.is_file():
+            return None
+        description, tensors = read(path)
+        notes = description.get(_NOTES)
+        try:
+            seconds, diverged = float(notes["seconds"]), bool(notes["diverged"])
+        except (LookupError, TypeError, ValueError):
+            raise FormatError(f"{path}: not what fit_many wrote.") from None
+        found = saving.restore(type(model), path, description, tensors)
+        found.set_params(**model.get_params(deep=False))  # also those that no file has
+        return Outcome(found, index, names, seconds=seconds, diverged=diverged)
+
+    def add(self, outcome: Outcome) -> None:
+        """Write a model down; once this returns, not even a power failure undoes it."""
+        path = self._folder / self._files[outcome.index]
+        notes = {"seconds": outcome.seconds, "diverged": outcome.diverged}
+        saving.save(outcome.model, path, **{_NOTES: notes})
+
+
+def _fingerprint(model: Any, data: str) -> str:
+    """Return a digest of all that a model follows from."""
+    if isinstance(model.random_state, np.random.RandomState):
+        raise ValueError(
+            f"random_state={model.random_state!r} would be another one in the next call; give an int, or "
+            "None if any model will do."
+        )
+    parameters = saving.describe_parameters(model)
+    parameters = {name: value for name, value in parameters.items() if name not in _WITHOUT_A_SAY}
+    parameters |= {name: described(getattr(model, name)) for name in _BY_REPRESENTATION}
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    whole = json.dumps([kind, parameters, data], sort_keys=True, default=described)
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+def _digest_of(data: Any, model: Any) -> str:
+    """Return a digest of the data as a class of models takes them, and of what was learnt from them."""
+    digest = hashlib.sha256()
+    for array in (data.X, data.targets, data.X_val, data.targets_val, data.sample_weight):
+        _update(digest, array)
+    classes = getattr(model, "classes_", None)
+    names = getattr(model, "feature_names_in_", None)
+    known = [
+        data.single,
+        None if classes is None else saving.describe_labels(classes),
+        None if names is None else names.tolist(),
+    ]
+    digest.update(json.dumps(known).encode())
+    return digest.hexdigest()
+
+
+def _update(digest: Any, array: Any) -> None:
+    """Take an array into a digest: type, shape and values, in the order of its rows whatever its strides."""
+    if array is None:
+        digest.update(b"none")
+        return
+    if issparse(array):
+        digest.update(f"{array.format} {array.shape}".encode())
+        for part in (array.data, array.indices, array.indptr):
+            _update(digest, part)
+        return
+    digest.update(f"{array.dtype.str} {array.shape}".encode())
+    n_rows = max(1, _BYTES_AT_A_TIME // max(1, array[:1].nbytes))
+    for start in range(0, len(array), n_rows):
+        digest.update(np.ascontiguousarray(array[start : start + n_rows]).view(np.uint8).ravel())

@@ -1,0 +1,57 @@
+"""Jobs side by side: each model's share of the progress bar, and what makes all of them stop."""
+
+from __future__ import annotations
+
+import threading
+
+from fastmlp.progress import ModelsBar
+
+
+class Stopped(Exception):
+    """Ends the training of a model because another one failed or the user pressed Ctrl-C."""
+
+
+class Share:
+    """A model's share of the bar: what its trainer reports to, and what makes it stop."""
+
+    def __init__(self, bar: ModelsBar, stop: threading.Event, n_epochs: int, n_samples: int):
+        self._bar, self._stop = bar, stop
+        self._n_epochs, self._n_samples = n_epochs, n_samples
+        self._drawn = 0.0
+
+    def check(self) -> None:
+        """Raise `Stopped` once all are to stop."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def update(self, epoch, n_samples, loss, val_score=None) -> None:
+        """Draw ``epoch`` finished epochs and ``n_samples`` of the next."""
+        self.check()
+        reached = (epoch + n_samples / self._n_samples) / self._n_epochs
+        self._bar.advance(reached - self._drawn)
+        self._drawn = reached
+
+    def finish(self, score: float | None = None) -> None:
+        """Draw a whole model, also if it stopped early, and the validation score of its weights."""
+        self._bar.advance(1 - self._drawn, done=True, score=score)
+
+
+class Running:
+    """Counts the jobs at work: ``with`` it around a job, and `wait` until there is none."""
+
+    def __init__(self) -> None:
+        self._n_jobs, self._changed = 0, threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._n_jobs += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._changed:
+            self._n_jobs -= 1
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until no job is at work."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._n_jobs == 0)
