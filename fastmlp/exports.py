@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.checks import number
 from fastmlp.network_checks import INPUT_DTYPES
+from fastmlp.skl2onnx_registration import register
 from fastmlp.writing import replacing
 
 
@@ -19,6 +20,10 @@ class Exports:
     """Base of the estimators: as ONNX, as scikit-learn's, as PyTorch's parameters; what hidden layers see."""
 
     network_: Any
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register(cls)
 
     def to_onnx(self, path=None, input_dtype=None) -> Any:
         """Return the fitted model as an ONNX model, and write it to a file if a path is given.
@@ -81,7 +86,7 @@ class Exports:
         """Return what skl2onnx declares the outputs by.
 
         With this, `onnx_shape_calculator` and `onnx_converter` skl2onnx converts the estimators, also within
-        pipelines. Probabilities are always a tensor, as with the option ``zipmap=False``.
+        pipelines and meta-estimators. Probabilities are always a tensor, as with the option ``zipmap=False``.
 
         Examples
         --------

@@ -1,6 +1,7 @@
 """What skl2onnx asks an estimator for: its outputs, their types and shapes, and its part of the graph.
 
-skl2onnx finds these through `Exports.onnx_parser` and its like; nothing needs to be registered.
+skl2onnx finds these through `Exports.onnx_parser` and its like, and for the parts of meta-estimators in the
+table that skl2onnx_registration.py adds to.
 """
 
 from __future__ import annotations

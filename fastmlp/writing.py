@@ -207,9 +207,8 @@ def _write_into(place: _Place, content: io.BytesIO) -> None:
     if place.is_regular and place.descriptor is None:
         _overwrite(place.path, content)
     else:
-        is_open = place.descriptor is not None
-        descriptor = os.dup(place.descriptor) if is_open else os.open(place.path, os.O_WRONLY)
-        with open(descriptor, "wb") as file:
+        opened = place.descriptor
+        with open(os.open(place.path, os.O_WRONLY) if opened is None else os.dup(opened), "wb") as file:
             file.write(content.getbuffer())
 
 
