@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.dates import refuse_columns
+
 
 def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
     """Return an instance for ``value``: an instance itself, or the name of a class in ``choices``.
@@ -77,6 +79,7 @@ def weights(argument: str, values: Any, n_samples: int) -> np.ndarray | None:
     """
     if values is None:
         return None
+    refuse_columns(argument, values)
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:

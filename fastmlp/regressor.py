@@ -16,6 +16,7 @@ from fastmlp.checks import named
 from fastmlp.losses import Quantile, SquaredError
 from fastmlp.parameters import loss_choices, with_defaults
 from fastmlp.preparation import Preparation
+from fastmlp.targets import readable_numbers
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -54,6 +55,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "class_weight": [None],
     }
     _y_numeric = True
+    _readable = staticmethod(readable_numbers)
     __init__ = with_defaults(BaseMLP.__init__, loss="squared_error")
 
     @available_if(is_stochastic)
@@ -202,6 +204,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
         """
         check_is_fitted(self)
+        y = readable_numbers("y", y)
         if isinstance(self._loss, Quantile):
             return self._loss.score(y, self.predict(X), sample_weight)
         return super().score(X, y, sample_weight)
