@@ -23,6 +23,7 @@ from fastmlp.callbacks import PrintEpoch
 from fastmlp.checks import check_third_is_weights, check_together, naming, weights
 from fastmlp.complaints import complaints
 from fastmlp.continuing import Continuing
+from fastmlp.dates import refuse_columns
 from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
 from fastmlp.exports import Exports
 from fastmlp.initializers import GlorotUniform
@@ -60,6 +61,9 @@ class Data:
 class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
+    _readable: Callable[[str, Any], Any]  # what makes targets readable for scikit-learn's checks
+    _sparse_labels = False  # whether `predict` returns label indicators as a sparse matrix
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Fit to X and y: from new parameters, or with ``warm_start`` from the present ones.
@@ -70,7 +74,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             uint8, float32 and float64 are read in place, in any strides; other types are converted. CSR is
             read as it is, other sparse formats become CSR; nothing is made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, label indicators or real targets.
+            Class labels, label indicators, dense or sparse, or real targets.
         sample_weight : array-like of shape (n_samples,), optional
             Weights of at least 0, as in scikit-learn: a batch's loss is sum(weights * losses) / sum(weights),
             and ``alpha`` is divided by the sum of the weights. Samples that are held out for
@@ -137,7 +141,12 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         """
         check_third_is_weights(sample_weight)
         check_together(X_val, y_val)
+        for argument, inputs in (("X", X), ("X_val", X_val)):
+            refuse_columns(argument, inputs)
         single = _is_single(X)
+        if reset:
+            self._sparse_labels = issparse(y)
+        y, y_val = self._readable("y", y), self._readable("y_val", y_val)
         X, y = self._validate(X, y, reset=reset)
         sample_weight = weights("sample_weight", sample_weight, X.shape[0])
         if X_val is not None:  # before the classes change
@@ -228,6 +237,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             return self._score_of_epoch()
         y_val, scored = self._decode(targets_val), copy(self)
         scored.__dict__.pop("feature_names_in_", None)  # X_val has become an array
+        scored._sparse_labels = False  # as y_val is dense
 
         def score(_targets, _predictions, **weighted):
             return scorer(scored, X_val, y_val, **weighted)
@@ -339,8 +349,6 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         saving.save(self, path)
 
     def _validate(self, X, y, reset):
-        if issparse(y):
-            raise TypeError("y is sparse; targets must be dense: pass y.toarray().")
         X, y = validate_data(
             self,
             X,

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.dates import refuse_columns
+
 # What a message shows of a value, in letters, and of a list, in elements.
 _MOST_LETTERS, _MOST_ELEMENTS = 200, 10
 # X and y in the text of an error, but not as a quoted value or a column's name in a list.
@@ -153,6 +155,7 @@ def weights(argument: str, values: Any, n_samples: int) -> np.ndarray | None:
     """
     if values is None:
         return None
+    refuse_columns(argument, values)
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:

@@ -6,18 +6,19 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from fastmlp import activations, losses
 from fastmlp.base import BaseMLP, is_stochastic
-from fastmlp.checks import listed, named, shown, weights
+from fastmlp.checks import listed, named, weights
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 from fastmlp.parameters import Activations, Sizes, constructed, loss_choices
 from fastmlp.serving import shares
+from fastmlp.targets import class_weights, readable_labels
 
 
 @constructed(kw_only=False)
@@ -185,6 +186,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "output_activation": [StrOptions({"softmax", "logistic", "sigmoid"}), None],
     }
     _y_numeric = False
+    _readable = staticmethod(readable_labels)
 
     @available_if(is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -210,7 +212,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         first = "network_" not in self.__dict__  # a call that failed may have left classes_
         if classes is not None:
-            classes = unique_labels(classes)
+            classes = unique_labels(readable_labels("classes", classes))
             if not first and not np.array_equal(classes, self.classes_):
                 raise ValueError(
                     f"classes has {listed(classes)}; the first call had {listed(self.classes_)}."
@@ -305,15 +307,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weights_of(self, data):
         if self.class_weight is None:
             return data.sample_weight
-        if self._multilabel:
-            of_classes = compute_sample_weight(self.class_weight, data.targets)
-        elif isinstance(self.class_weight, list):
-            raise ValueError(f"class_weight={shown(self.class_weight)} is for label indicators; give a dict.")
-        else:
-            y = self.classes_[data.targets]
-            of_each = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            of_classes = of_each[data.targets]
-        product = of_classes if data.sample_weight is None else of_classes * data.sample_weight
+        of_classes = class_weights(self.class_weight, data.targets, self.classes_, self._multilabel)
+        product = of_classes * (1 if data.sample_weight is None else data.sample_weight)
         return weights("class_weight, times sample_weight,", product, data.X.shape[0])
 
     def _score_of_epoch(self):
@@ -405,12 +400,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_labels)
+            A CSR matrix, if `fit` had sparse label indicators.
         """
         p = self._outputs(X)
         if self._multilabel:
-            return (p > 0.5).astype(int)
+            indicators = (p > 0.5).astype(int)
+            return csr_matrix(indicators) if self._sparse_labels else indicators
         best = (p[:, 0] > 0.5).astype(int) if self.n_outputs_ == 1 else p.argmax(axis=1)
         return self.classes_[np.minimum(best, len(self.classes_) - 1)]
+
+    def score(self, X, y, sample_weight=None):
+        """Return the accuracy, as scikit-learn's classifiers do; ``y`` can be what `fit` takes."""
+        return super().score(X, y if issparse(y) else readable_labels("y", y), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.preprocessing import LabelBinarizer
@@ -71,6 +72,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     if is_classifier:
         several_labels = model.out_activation_ == "logistic" and model.n_outputs_ > 1
         ours._set_classes(model.classes_.copy(), several_labels)
+        ours._sparse_labels = bool(model._label_binarizer.sparse_input_)
     else:
         ours._n_targets = model.n_outputs_
     ours._set_outputs()
@@ -111,6 +113,8 @@ def to_sklearn(estimator: Any) -> Any:
     if is_classifier:
         model.classes_ = estimator.classes_.copy()
         labels = np.repeat([[0], [1]], estimator.n_outputs_, axis=1)  # of indicators only their shape counts
+        if estimator._sparse_labels:
+            labels = csr_matrix(labels)
         model._label_binarizer = LabelBinarizer().fit(labels if estimator._multilabel else model.classes_)
     model.coefs_, model.intercepts_ = _folded(estimator)
     for name in _HISTORY:

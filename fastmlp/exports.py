@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.checks import number
+from fastmlp.dates import refuse_columns
 from fastmlp.network_checks import INPUT_DTYPES
 from fastmlp.skl2onnx_registration import register
 from fastmlp.writing import replacing
@@ -228,6 +229,7 @@ class Exports:
         if not n:
             raise ValueError(f"layer={layer!r}: the model has no hidden layers.")
         number("layer", layer, at_least=-n, at_most=n - 1, whole=True)
+        refuse_columns("X", X)
         X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
         with config_context(assume_finite=True):
             return self.network_.forward(X)[layer % n]

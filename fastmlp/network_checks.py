@@ -11,6 +11,8 @@ from sklearn.utils import check_array
 
 from fastmlp import losses
 from fastmlp.checks import named
+from fastmlp.dates import refuse_columns, refuse_dates
+from fastmlp.values import plain
 
 #: Types of input that the engine reads as they are; others become the first of these.
 INPUT_DTYPES = (np.float64, np.float32, np.uint8)
@@ -24,8 +26,9 @@ def check_inputs(X, n_features: int, is_finite: Callable[[np.ndarray], bool]) ->
     Raises
     ------
     ValueError
-        If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
+        If X is not two-dimensional, empty, of another width, or holds NaN, infinity or dates.
     """
+    refuse_columns("X", X)
     X = check_array(
         X, accept_sparse="csr", dtype=list(INPUT_DTYPES), order=None, input_name="X",
         ensure_all_finite=issparse(X),
@@ -99,8 +102,11 @@ def check_targets(y: Any, loss: losses.Loss, n_samples: int, n_outputs: int) -> 
     Raises
     ------
     ValueError
-        If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
+        If y has the wrong length or shape, holds NaN, infinity or dates, or labels or targets out of range.
     """
+    refuse_dates("y", y)
+    if getattr(getattr(y, "dtype", None), "kind", "") == "O":
+        y = plain(np.asarray(y))
     takes_labels = loss.takes_labels and np.shape(y) != (n_samples, n_outputs)
     y = check_array(
         y, dtype=None if takes_labels else list(INPUT_DTYPES), ensure_2d=False, allow_nd=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.dates import refuse_columns
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.optimizers import is_full_batch
 from fastmlp.preparation import kind_for
@@ -75,6 +76,7 @@ def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progre
     True
     """
     chosen = choose_task(y, task)
+    refuse_columns("X", X)  # before NumPy is asked for its shape
     kind = params.get("prepare", "auto")
     if not isinstance(kind, str) or kind not in RECIPES:
         kind = kind_for(X)

@@ -18,6 +18,7 @@ from fastmlp.checks import named
 from fastmlp.losses import Quantile, SquaredError
 from fastmlp.parameters import Activations, Loss, Sizes, constructed, loss_choices
 from fastmlp.preparation import Preparation
+from fastmlp.targets import readable_numbers
 
 
 @constructed(kw_only=False)
@@ -63,6 +64,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "class_weight": [None],
     }
     _y_numeric = True
+    _readable = staticmethod(readable_numbers)
 
     def _validate_params(self):
         if isinstance(self.loss, Integral | Sequence | np.ndarray) and not isinstance(self.loss, str):
@@ -221,6 +223,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         float
         """
         check_is_fitted(self)
+        y = readable_numbers("y", y)
         if isinstance(self._loss, Quantile):
             return self._loss.score(y, self.predict(X), sample_weight)
         return super().score(X, y, sample_weight)

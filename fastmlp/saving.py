@@ -73,6 +73,8 @@ def _describe(estimator: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         description["fitted"]["validation_score_"] = _plain("validation_score_", score)
     if "classes_" in fitted:
         description["classes"] = describe_labels(estimator.classes_)
+        if estimator._sparse_labels:
+            description["sparse_labels"] = True
     if "feature_names_in_" in fitted:
         description["feature_names"] = estimator.feature_names_in_.tolist()
     tensors: dict[str, np.ndarray] = {}
@@ -153,6 +155,9 @@ def _restore_targets(model, description, fitted, layers) -> None:
     if hasattr(model, "_set_classes"):
         model._set_classes(_labels(**description["classes"]), bool(fitted["_multilabel"]))
         model._set_outputs()
+        model._sparse_labels = description.get("sparse_labels", False)
+        if type(model._sparse_labels) is not bool or (model._sparse_labels and not model._multilabel):
+            raise ValueError(f"sparse_labels is {model._sparse_labels!r}")
     elif "classes" in description:
         raise ValueError("a regressor has no classes")
     else:

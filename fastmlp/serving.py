@@ -8,6 +8,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastmlp.dates import refuse_columns
 from fastmlp.network_checks import INPUT_DTYPES
 from fastmlp.parameters import Parameters
 
@@ -25,6 +26,7 @@ class Serving(Parameters):
             if outputs is not None:
                 return outputs
         check_is_fitted(self)
+        refuse_columns("X", X)
         X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
         with config_context(assume_finite=True):
             return self.network_.predict(X)

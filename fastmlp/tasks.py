@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp.values import holds_categories, kinds_of, plain, refuse_dates, without_missing
+from fastmlp.dates import refuse_dates
+from fastmlp.values import holds_categories, kinds_of, plain, without_missing
 
 TASKS = ("auto", "classification", "regression")
 
@@ -113,7 +114,7 @@ def choose_task(y: Any, task: str = "auto", *, option: str = "task=") -> Task:
 def _judge(y: Any) -> tuple[bool, str]:
     """Return whether y are classes, and the reason."""
     if issparse(y):
-        if y.ndim == 2 and y.shape[1] > 1 and np.isin(y.data, (0, 1)).all():
+        if y.ndim == 2 and y.shape[1] > 1 and np.isin(y.tocsr().data, (0, 1)).all():
             return True, "y holds label indicators"
         return False, "y is sparse, and no label indicators of 0 and 1"
     if holds_categories(y):

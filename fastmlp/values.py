@@ -8,7 +8,6 @@ from numbers import Complex, Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 # Kinds of Python objects, by base class; the first that fits counts. NumPy's timedelta64 is a subclass of
 # its integers and a bool one of Python's.
@@ -91,31 +90,6 @@ def holds_categories(y: Any) -> bool:
     """Return whether y is a column of categories: of pandas, polars (also Enum) or Arrow."""
     kinds = [y.dtype] if hasattr(y, "dtype") else list(getattr(y, "dtypes", [getattr(y, "type", None)]))
     return len(kinds) == 1 and str(kinds[0]).startswith(("category", "Categorical", "Enum", "dictionary<"))
-
-
-def refuse_dates(argument: str, y: Any) -> None:
-    """Refuse targets that are dates, times or spans of time.
-
-    Raises
-    ------
-    ValueError
-        If there are any; the message says how to convert them.
-    """
-    if issparse(y):
-        return
-    values = np.asarray(y)
-    if "date" not in kinds_of(values):
-        return
-    of = f"values of type {values.dtype}" if values.dtype.kind != "O" else f"such as {_first_date(values)!r}"
-    raise ValueError(
-        f"{argument} holds dates or times, {of}. Convert them to numbers, such as the seconds since the "
-        "first: (y - y.min()).dt.total_seconds() in pandas and polars, and in NumPy "
-        "(y - y.min()) / np.timedelta64(1, 's'); or to classes, one for each: y.astype(str)."
-    )
-
-
-def _first_date(values: np.ndarray) -> Any:
-    return next(value for value in values.flat if kind_of_type(type(value)) == "date")
 
 
 def without_missing(values: np.ndarray) -> np.ndarray:

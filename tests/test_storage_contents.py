@@ -291,3 +291,19 @@ def test_deep_descriptions_load_or_are_refused(path, keys):
     rewritten(path, model=put(*keys, value=nested(900)))
     with contextlib.suppress(FormatError):
         fastmlp.load(path)
+
+
+@pytest.mark.parametrize("value", [True, 1, "yes", None, []])
+def test_only_label_indicators_are_sparse(path, value):
+    rewritten(path, model=lambda description: description | {"sparse_labels": value})
+    refused(path, "sparse_labels is")
+
+
+@pytest.mark.parametrize("value", [1, "yes", None, []])
+def test_label_indicators_are_sparse_or_not(tmp_path, value):
+    path = tmp_path / "model.safetensors"
+    fitted(y=np.eye(3, dtype=int)[np.arange(len(X)) % 3]).save(path)
+    rewritten(path, model=lambda description: description | {"sparse_labels": True})
+    assert fastmlp.load(path).predict(X).format == "csr"
+    rewritten(path, model=lambda description: description | {"sparse_labels": value})
+    refused(path, "sparse_labels is")

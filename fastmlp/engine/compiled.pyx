@@ -12,6 +12,9 @@ from libc.stdint cimport int64_t
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.prediction cimport Predictor
 
+from fastmlp.dates import refuse_columns
+from fastmlp.values import plain
+
 cnp.import_array()
 
 
@@ -110,6 +113,7 @@ cdef class Compiled:
             char *memory
             size_t itemsize = self.predictor.itemsize
         if type(X) is not np.ndarray:
+            refuse_columns("X", X)
             X = np.asarray(X)
         array = X
         is_row = cnp.PyArray_NDIM(array) == 1
@@ -152,6 +156,8 @@ cdef class Compiled:
         if X.ndim not in (1, 2) or X.shape[X.ndim - 1] != n_features:
             raise ValueError(
                 f"X has shape {X.shape}; it must be a row ({n_features},) or rows (n_samples, {n_features}).")
+        refuse_columns("X", X)
+        X = plain(X)
         if X.dtype.kind not in "biuf":
             raise ValueError(f"X is {X.dtype}; it must be of numbers.")
         return X.astype(np.float64)

@@ -10,6 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from fastmlp.checks import number
+from fastmlp.dates import refuse_columns
 from fastmlp.plots.style import INK, axes_for, colors, ink_on, quiet, style
 
 if TYPE_CHECKING:
@@ -220,6 +221,7 @@ def decision_boundary(
 
 def _plane(X, feature_names) -> tuple[np.ndarray, list[str]]:
     """Return the samples, (n_samples, 2), and the names of the two features."""
+    refuse_columns("X", X)
     points = check_array(X, dtype=[np.float64, np.float32])
     if points.shape[1] != 2:
         raise ValueError(f"X has {points.shape[1]} features; the picture needs a model of 2.")

@@ -20,6 +20,7 @@ from safetensors.numpy import save
 import fastmlp
 from fastmlp import tables
 from fastmlp.config import __version__
+from fastmlp.dates import refuse_columns
 from fastmlp.estimators import ESTIMATORS
 from fastmlp.progress import SILENT
 from fastmlp.studies.building import built_parameters
@@ -104,6 +105,7 @@ def load_data(data: Data, quick: bool) -> tables.Split:
     if (data.center, data.scale) == (0, 1):
         return split
     parts = (split.X_train, split.X_val, split.X_test)
+    refuse_columns(data.name, split.X_train)
     center, scale = np.float32(data.center), np.float32(data.scale)
     scaled = [(np.asarray(X, dtype=np.float32) - center) * scale for X in parts]
     return replace(split, X_train=scaled[0], X_val=scaled[1], X_test=scaled[2])
