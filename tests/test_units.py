@@ -101,7 +101,7 @@ def test_targets_in_float32_are_not_moved_by_the_rounding_of_their_mean():
     model = fitted(targets=targets)
     center = model.target_preparation_.center
     assert abs(np.float32(center).astype(float) - center) > 20
-    assert abs(np.mean(model.predict(X) - targets)) < 10
+    assert_array_equal(model.coefs_[0], fitted(targets=targets.astype(np.float64)).coefs_[0])
     assert model.score(X, targets) == r2_score(targets.astype(float), model.predict(X))
 
 
@@ -145,7 +145,7 @@ def test_a_custom_score_sees_the_units():
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
 def test_a_trainer_evaluates_in_the_units_of_the_targets(optimizer):
     preparation = Preparation.fit(Y[:, None], "table")
-    network = Network([Dense(16, "tanh"), Dense(1)], 4, random_state=0)
+    network = Network([Dense(16, "tanh"), Dense(1, "identity")], 4, random_state=0)
     trainer = Trainer(
         network,
         "squared_error",
@@ -179,7 +179,7 @@ def test_a_compiled_model_restores_the_units(case, engine):
     assert_array_equal(function(X), expected)
     assert function(X).dtype == np.float64
     for row in (X[7], X[7].astype(float), X[7].tolist()):
-        assert_array_equal(function(row), model.predict(np.array([row], np.float32))[0])
+        assert_array_equal(function(row), model.predict(np.array([row]))[0])
         assert np.asarray(function(row)).dtype == np.float64
     out = np.full(expected.shape, np.nan)
     assert function(X, out=out) is out
@@ -245,7 +245,7 @@ def test_the_command_line_keeps_the_units(tmp_path, monkeypatch):
     assert float(outputs[0].output.split("test R^2 ")[1].split(",")[0]) > 0.97
     model = fastmlp.load("m.safetensors")
     assert model.network_.dtype == np.float32
-    written = pd.read_csv("p.csv", float_precision="round_trip").prediction
+    written = pd.read_csv("p.csv").prediction
     assert_array_equal(written, model.predict(pd.read_csv("t.csv").drop(columns="time")))
 
 

@@ -37,21 +37,19 @@ cdef void restore(char *memory, int64_t n_rows, int64_t n_columns, const double 
     memcpy, because the same memory holds two types.
     """
     cdef:
-        int64_t i, k
-        const char *outputs = memory + <size_t>(n_rows * n_columns) * (sizeof(double) - itemsize)
+        int64_t i, k, n = n_rows * n_columns
+        const char *outputs = memory + <size_t>n * (sizeof(double) - itemsize)
         double *restored = <double *>memory
         float narrow
         double x
-    for i in range(n_rows):
-        for k in range(n_columns):
-            if itemsize == sizeof(float):
-                memcpy(&narrow, outputs, sizeof(float))
-                x = narrow
-            else:
-                memcpy(&x, outputs, sizeof(double))
-            outputs += itemsize
-            restored[0] = x / scale[k] + center[k]
-            restored += 1
+    for i in range(n):
+        k = i % n_columns
+        if itemsize == sizeof(float):
+            memcpy(&narrow, outputs + i * sizeof(float), sizeof(float))
+            x = narrow
+        else:
+            x = restored[i]
+        restored[i] = x / scale[k] + center[k]
 
 
 cdef class Compiled:
