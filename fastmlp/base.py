@@ -282,6 +282,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             if self.prepare != "auto" or not issparse(data.X):
                 check_sparse(data.X, prepare=self.prepare)
                 self.preparation_ = data.once(kind, lambda: Preparation.fit(data.X, kind))
+                self.preparation_.check_scales("X", self.__dict__.get("feature_names_in_"))
             if np.isinf(self._loss.target_range).all() and self.out_activation_ == "identity":
                 self.target_preparation_ = data.once("targets", lambda: self._prepare_targets(data.targets))
         hidden = self._hidden_layers()

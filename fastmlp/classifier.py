@@ -136,7 +136,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The most threads to use; None for as many as the process may use. See `Network`.
     prepare : {None, "auto", "image", "table"}, default=None
         Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
-        column ("table"); "auto" takes bytes for images. None takes X as it is.
+        column ("table"); "auto" takes bytes for images. None takes X as it is. Columns are standardised in
+        float64 where float32 cannot hold them; one whose standard deviation is below 1e-304 or above 1e304
+        is refused.
     callbacks : sequence of callables, default=()
         See `fastmlp.callbacks`. scikit-learn's own, since 1.9, are set by ``set_callbacks``; `fit` tells them
         of its epochs, `partial_fit` and `fit_many` do not.

@@ -122,7 +122,8 @@ class Continuing(Parameters):
         """Return what ``prepare`` may have been."""
         if self.preparation_ is None:
             return (None, "auto")
-        if np.ptp(self.preparation_.center) or np.ptp(self.preparation_.scale):
+        center, scale = self.preparation_.center, self.preparation_.scale
+        if (center != center[0]).any() or (scale != scale[0]).any():
             return ("table", "auto")
         return ("image", "table", "auto")  # a table may have columns that are alike
 

@@ -204,6 +204,6 @@ def _folded(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return weights (n_in, n_out) and biases; float64 if the preparation of inputs or targets is in them."""
     is_plain = estimator.preparation_ is None and estimator.target_preparation_ is None
     dtype = estimator.network_.dtype if is_plain else np.float64
-    parts = linear_parts(estimator)
-    coefs = [np.array(weight.T, dtype=dtype, order="C") for weight, _ in parts]
-    return coefs, [bias.astype(dtype) for _, bias in parts]
+    parts = linear_parts(estimator, dtype)
+    coefs = [np.array(weight.T, order="C") for weight, _ in parts]
+    return coefs, [bias for _, bias in parts]

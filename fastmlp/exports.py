@@ -37,7 +37,9 @@ class Exports:
         path : str or path-like, optional
             By custom ending in .onnx. A file of that name is replaced, in one move.
         input_dtype : {"float32", "float64", "uint8"}, optional
-            The type of the input ``X``, (n_samples, n_features); by default what the model computes in.
+            The type of the input ``X``, (n_samples, n_features). By default what the model computes in, or
+            float64 if it standardises columns that float32 cannot hold: their mean is more than 8,192
+            standard deviations from 0, as of times in seconds, or they are beyond its range.
 
         Returns
         -------
@@ -45,7 +47,8 @@ class Exports:
             Its outputs have skl2onnx's names. A classifier's are ``label``, int64 or strings (n_samples,), or
             int64 (n_samples, n_labels) for label indicators, and ``probabilities`` as `predict_proba` has
             them; a regressor's is ``variable``, (n_samples, n_targets), with several quantiles
-            (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles).
+            (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles). Like `predict`, it is double if
+            the targets were standardised.
 
         Raises
         ------
@@ -88,6 +91,9 @@ class Exports:
 
         With this, `onnx_shape_calculator` and `onnx_converter` skl2onnx converts the estimators, also within
         pipelines and meta-estimators. Probabilities are always a tensor, as with the option ``zipmap=False``.
+        A regressor's predictions have the pipeline's type, but are double where float32 would lose their
+        units: where the targets were standardised and their mean is more than 8,192 standard deviations
+        from 0.
 
         Examples
         --------
@@ -134,7 +140,8 @@ class Exports:
         ------
         ValueError
             If scikit-learn has no such model: another activation than its four or several of them,
-            normalisations, a softmax of two classes, another loss. The message names it.
+            normalisations, a softmax of two classes, another loss; or if the preparation is too large or too
+            small a number to be part of the weights. The message names it.
 
         Examples
         --------
@@ -157,7 +164,8 @@ class Exports:
         or ``LayerNorm`` of its units if it normalises, and its activation: ``ReLU()``, ``LeakyReLU(0.01)``,
         ``PReLU(units)``, ``GELU("tanh")`` for "gelu_tanh", ``Identity()`` for "identity" and so on. Dropout
         is left out. The standardisation of inputs and of a regressor's targets is part of the first and the
-        last ``Linear``; inputs that lie far from 0 for their spread need a model in float64 for that.
+        last ``Linear``; inputs or targets that lie far from 0 for their spread need a model in float64 for
+        that.
 
         The last activation has no parameters: without it, outputs are what ``CrossEntropyLoss`` and
         ``BCEWithLogitsLoss`` take. With the loss "poisson" they are logarithms of the predictions.
@@ -171,6 +179,9 @@ class Exports:
         ------
         ImportError
             If PyTorch is not installed.
+        ValueError
+            If inputs or targets were standardised and tensors of the model's type would lose their units:
+            in float32 where their mean is more than 8,192 standard deviations from 0.
 
         Examples
         --------
@@ -235,10 +246,15 @@ class Exports:
             return self.network_.forward(X)[layer % n]
 
 
-def linear_parts(estimator: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return each layer's weights (n_out, n_in) and biases, the preparations made part of them, in float64.
+def linear_parts(estimator: Any, dtype: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each layer's weights (n_out, n_in) and biases, the preparations made part of them, in a type.
 
     The bias of a layer that normalises comes after that: here it has none but the preparation's.
+
+    Raises
+    ------
+    ValueError
+        If the type cannot hold a preparation as a part of weights and biases.
     """
     network = estimator.network_
     parts = [
@@ -246,15 +262,32 @@ def linear_parts(estimator: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         for layer, one in zip(network.layers, network.parts(), strict=True)
     ]
     inputs, targets = estimator.preparation_, estimator.target_preparation_
-    if inputs is not None:
-        weight, bias = parts[0]
-        weight = weight * inputs.scale
-        parts[0] = weight, bias - weight @ inputs.center
-    if targets is not None:
-        targets = targets.repeated(estimator._loss.outputs_per_target)
-        weight, bias = parts[-1]
-        parts[-1] = weight / targets.scale[:, None], bias / targets.scale + targets.center
+    with np.errstate(over="ignore", invalid="ignore"):
+        if inputs is not None:
+            weight, bias = parts[0]
+            weight = weight * inputs.scale
+            parts[0] = weight, bias - weight @ inputs.center
+        if targets is not None:
+            targets = targets.repeated(estimator._loss.outputs_per_target)
+            weight, bias = parts[-1]
+            parts[-1] = weight / targets.scale[:, None], bias / targets.scale + targets.center
+        parts = [(weight.astype(dtype), bias.astype(dtype)) for weight, bias in parts]
+    for name, preparation, part in (("X", inputs, parts[0]), ("y", targets, parts[-1])):
+        if preparation is not None:
+            _check_holds(preparation, name, part)
     return parts
+
+
+def _check_holds(preparation: Any, name: str, part: tuple[np.ndarray, ...]) -> None:
+    """Raise ValueError if weights and biases that include a preparation are not precise enough for it."""
+    dtype = part[0].dtype
+    if preparation.can_restore_in(dtype) and all(np.isfinite(values).all() for values in part):
+        return
+    remedy = "fit with dtype='float64'" if dtype == np.float32 else f"shift and scale {name} first"
+    raise ValueError(
+        f"the standardisation of {name} cannot be part of weights and biases in {dtype}: a column lies too "
+        f"far from 0 for its spread, or its spread is too large or too small a number; {remedy}."
+    )
 
 
 def needed(module: str, caller: str, command: str) -> Any:

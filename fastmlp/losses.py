@@ -15,6 +15,23 @@ from sklearn.metrics import d2_pinball_score, r2_score
 
 from fastmlp.checks import number
 
+# Squares of numbers up to this magnitude, and down to its inverse, are far from overflow and underflow.
+_LARGEST = 2.0**300
+
+
+def r2(targets: Any, predictions: np.ndarray, sample_weight: Any = None) -> float:
+    """Return scikit-learn's R^2, also of targets whose squares are too large or too small for float64.
+
+    Those, and their predictions, are multiplied by a power of two first, which leaves R^2 as it is.
+    """
+    values = np.asarray(targets)
+    if values.dtype == np.float64 and np.isfinite(values).all():
+        largest = np.abs(values).max(axis=0, initial=0)
+        exponent = np.where((largest > _LARGEST) | (largest < 1 / _LARGEST), -np.frexp(largest)[1], 0)
+        if exponent.any():
+            targets, predictions = np.ldexp(values, exponent), np.ldexp(predictions, exponent)
+    return r2_score(targets, predictions, sample_weight=sample_weight)
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -44,8 +61,7 @@ class Loss:
 
     def score(self, targets, predictions: np.ndarray, sample_weight=None) -> float:
         """Return the R^2 of predictions, or for classes the accuracy."""
-        targets = np.asarray(targets).reshape(predictions.shape)
-        return r2_score(targets, predictions, sample_weight=sample_weight)
+        return r2(np.asarray(targets).reshape(predictions.shape), predictions, sample_weight)
 
 
 @dataclass(frozen=True)

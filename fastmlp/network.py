@@ -213,7 +213,9 @@ class Network(NetworkPredictions):
             n_threads=count_threads(self.n_threads),
         )
         if self.preparation is not None:
-            d_inputs *= self.preparation.scale.astype(self.dtype)
+            if self._prepares_float64_only:
+                d_inputs = d_inputs.astype(np.float64)  # the network's type may not have such scales
+            d_inputs *= self.preparation.scale.astype(d_inputs.dtype)
         return value, d_parameters, d_inputs
 
     @contextmanager
@@ -231,7 +233,7 @@ class Network(NetworkPredictions):
             yield self._engine().Training(
                 self._training_plan,
                 self.parameters if parameters is None else parameters,
-                X,
+                self._readable(X),
                 self._prepared(),
                 loss=loss.name,
                 loss_options=loss.options(),
@@ -251,7 +253,7 @@ class Network(NetworkPredictions):
                 self._engine().gradients,
                 self._plan,
                 self.parameters,
-                X,
+                self._readable(X),
                 self._prepared(),
                 d_inputs=None,
                 loss=loss.name,

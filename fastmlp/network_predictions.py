@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from threadpoolctl import threadpool_limits
 
 from fastmlp.checks import weights
@@ -145,7 +146,9 @@ class NetworkPredictions(NetworkParameters):
 
     @cached_property
     def _predictor(self):
-        return import_module(PREDICTOR).Predictor(self._plan, self._parameters, self._prepared())
+        return import_module(PREDICTOR).Predictor(
+            self._plan, self._parameters, self._prepared(), self._prepares_float64_only
+        )
 
     @property
     def _limits_blas(self) -> bool:
@@ -166,7 +169,20 @@ class NetworkPredictions(NetworkParameters):
             If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
         """
         check_sparse(X, preparation=self.preparation)
-        return check_inputs(X, self.n_features, self._is_finite)
+        return self._readable(check_inputs(X, self.n_features, self._is_finite))
+
+    def _readable(self, X) -> np.ndarray:
+        """Return X as float64 if the preparation cannot be applied in the network's type.
+
+        The engine prepares float64 in float64, before it rounds; other types only after they are converted.
+        """
+        if self._prepares_float64_only and not issparse(X):
+            return np.asarray(X, dtype=np.float64)
+        return X
+
+    @property
+    def _prepares_float64_only(self) -> bool:
+        return self.preparation is not None and not self.preparation.can_prepare_in(self.dtype)
 
     def check_loss(self, loss):
         """Return the loss that a name stands for; refuse one that does not go with the last layer."""

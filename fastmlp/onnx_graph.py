@@ -79,8 +79,12 @@ def outputs_of(estimator: Any, graph: Graph) -> str:
     """Add the network with the preparation before it; return the name of its outputs."""
     network = estimator.network_
     dtype, preparation = network.dtype, network.preparation
-    # As the engine reads: float64 is prepared before it is converted, all else after.
-    wide = graph.input_dtype if graph.input_dtype == np.float64 and preparation else dtype
+    # As the estimators read: float64, and what becomes float64 first, is prepared before it is converted.
+    wide = dtype
+    if preparation is not None and (
+        graph.input_dtype not in (np.float32, np.uint8) or not preparation.can_prepare_in(dtype)
+    ):
+        wide = np.dtype(np.float64)
     x = graph.input_name if graph.input_dtype == wide else graph.cast(graph.input_name, wide)
     if preparation is not None:
         x = graph.node("Sub", x, graph.constant("center", preparation.center, wide))
@@ -245,14 +249,25 @@ def add_regressor(estimator: Any, graph: Graph, variable: str) -> None:
     each, preparation = estimator._loss.outputs_per_target, estimator.target_preparation_
     if preparation is not None:
         preparation = preparation.repeated(each)
-        x = graph.node("Div", x, graph.constant("target_scale", preparation.scale, dtype))
-        x = graph.node("Add", x, graph.constant("target_center", preparation.center, dtype))
+        x = x if dtype == np.float64 else graph.cast(x, np.float64)
+        x = graph.node("Div", x, graph.constant("target_scale", preparation.scale, np.float64))
+        x = graph.node("Add", x, graph.constant("target_center", preparation.center, np.float64))
     if estimator._loss_name == "poisson":
         x = graph.node("Exp", x)
     if each > 1 and estimator._n_targets > 1:
         shape = graph.constant("shape", [-1, estimator._n_targets, each], np.int64)
         x = graph.node("Reshape", x, shape)
     graph.cast(x, graph.output_dtype, variable)
+
+
+def loses_units(estimator: Any, dtype: Any) -> bool:
+    """Return whether predictions in this type would lose the units of a regressor's targets.
+
+    See `Preparation.can_restore_in`: float32 loses them where the targets lie more than 8,192 standard
+    deviations from 0.
+    """
+    preparation = estimator.target_preparation_
+    return preparation is not None and not preparation.can_restore_in(dtype)
 
 
 def output_shapes(estimator: Any) -> dict[str, list[Any]]:
@@ -264,14 +279,22 @@ def output_shapes(estimator: Any) -> dict[str, list[Any]]:
     return {"variable": [n, each] if n > 1 and each > 1 else [n * each]}
 
 
+def _default_input_dtype(network: Any) -> np.dtype:
+    """Return the network's type, or float64 if that cannot hold the inputs in their units."""
+    holds = network.preparation is None or network.preparation.can_restore_in(network.dtype)
+    return network.dtype if holds else np.dtype(np.float64)
+
+
 def onnx_model(estimator: Any, input_dtype: str | None) -> Any:
     """Return a fitted estimator as an ``onnx.ModelProto``."""
     from onnx import helper, numpy_helper
 
     network = estimator.network_
-    graph = Graph("X", input_dtype or network.dtype, network.dtype)
+    restores = estimator.target_preparation_ is not None
+    output_dtype = np.dtype(np.float64) if restores else network.dtype
+    graph = Graph("X", input_dtype or _default_input_dtype(network), output_dtype)
     shapes = output_shapes(estimator)
-    types = dict.fromkeys(shapes, network.dtype)
+    types = dict.fromkeys(shapes, output_dtype)
     if hasattr(estimator, "classes_"):
         classes = classes_of(estimator)
         types["label"] = np.dtype(np.int64) if estimator._multilabel else classes.dtype

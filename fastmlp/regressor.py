@@ -27,9 +27,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Minimises half the squared error, summed over the outputs, if ``loss`` does not name another. With
     ``prepare`` set the targets are standardised, too, but for counts, and predictions come back in their
-    units. Parameters and attributes are those of `MLPClassifier`, less the classes and what belongs to them,
-    ``label_smoothing`` and ``class_weight``, which stay 0 and None, and with other losses. As in scikit-learn
-    the loss is the first parameter, before ``hidden_layer_sizes`` and ``activation``.
+    units, in float64 whatever ``dtype`` is. Parameters and attributes are those of `MLPClassifier`, less the
+    classes and what belongs to them, ``label_smoothing`` and ``class_weight``, which stay 0 and None, and
+    with other losses. As in scikit-learn the loss is the first parameter, before ``hidden_layer_sizes`` and
+    ``activation``.
 
     Parameters
     ----------
@@ -135,7 +136,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return None
 
     def _prepare_targets(self, targets):
-        return Preparation.fit(targets.reshape(len(targets), -1), "table")
+        preparation = Preparation.fit(targets.reshape(len(targets), -1), "table")
+        preparation.check_scales("y")
+        return preparation
 
     def predict(self, X):
         """Return the predictions for X.
@@ -147,6 +150,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Of the type that the network computes in, or float64 if the targets are standardised: their units
+            may be finer than float32 can tell apart.
             With several quantiles (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles).
         """
         outputs, each = self._outputs(X), self._loss.outputs_per_target
@@ -226,7 +231,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y = readable_numbers("y", y)
         if isinstance(self._loss, Quantile):
             return self._loss.score(y, self.predict(X), sample_weight)
-        return super().score(X, y, sample_weight)
+        return losses.r2(y, self.predict(X), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -43,9 +43,10 @@ class Serving(Parameters):
         -------
         callable
             ``function(X, out=None)``: X is a row (n_features,) or rows (n_samples, n_features) of numbers;
-            ``out`` takes the predictions, an array of as many elements and of the network's type. For a row
-            the first axis is left out: probabilities (n_classes,), a float for a single target. Raises
-            ValueError for another shape, and for NaN and infinity.
+            ``out`` takes the predictions, an array of as many elements and of their type: the network's, or
+            float64 for a regressor whose targets are standardised. For a row the first axis is left out:
+            probabilities (n_classes,), a float for a single target. Raises ValueError for another shape or
+            type, and for NaN and infinity.
 
         Examples
         --------

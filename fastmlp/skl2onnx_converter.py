@@ -26,6 +26,7 @@ from fastmlp.onnx_graph import (
     add_regressor,
     classes_of,
     element_type,
+    loses_units,
     output_shapes,
 )
 
@@ -33,7 +34,7 @@ from fastmlp.onnx_graph import (
 def declare_outputs(estimator: Any, scope: Any, inputs: list[Any]) -> list[Any]:
     """Return the variables of an estimator's outputs; their types are told by `set_types`."""
     check_is_fitted(estimator)
-    kind = guess_tensor_type(inputs[0].type)
+    kind = _type_of_numbers(estimator, inputs[0].type)
     names = output_shapes(estimator)
     return [
         scope.declare_local_variable(name, Int64TensorType() if name == "label" else kind) for name in names
@@ -42,7 +43,8 @@ def declare_outputs(estimator: Any, scope: Any, inputs: list[Any]) -> list[Any]:
 
 def set_types(operator: Any) -> None:
     """Set the types and shapes of an operator's outputs."""
-    estimator, kind = operator.raw_operator, guess_tensor_type(operator.inputs[0].type)
+    estimator = operator.raw_operator
+    kind = _type_of_numbers(estimator, operator.inputs[0].type)
     shapes = output_shapes(estimator)
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=len(shapes))
     n_samples = operator.inputs[0].get_first_dimension()
@@ -54,6 +56,14 @@ def set_types(operator: Any) -> None:
         output.set_type(of_output(shape=[n_samples, *shape]))
 
 
+def _type_of_numbers(estimator: Any, input_type: Any) -> Any:
+    """Return the type of probabilities and predictions: the pipeline's, or double if that loses the units."""
+    kind = guess_tensor_type(input_type)
+    if not isinstance(kind, DoubleTensorType) and loses_units(estimator, np.float32):
+        return DoubleTensorType()
+    return kind
+
+
 def convert(scope: Any, operator: Any, container: Any) -> None:
     """Add an estimator's graph to the container."""
     estimator, input_type = operator.raw_operator, operator.inputs[0].type
@@ -61,7 +71,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     graph = Graph(
         operator.inputs[0].full_name,
         kinds.get(type(input_type), np.int64),
-        np.float64 if isinstance(input_type, DoubleTensorType) else np.float32,
+        np.float64 if isinstance(_type_of_numbers(estimator, input_type), DoubleTensorType) else np.float32,
         scope.get_unique_variable_name,
     )
     names = [output.full_name for output in operator.outputs]

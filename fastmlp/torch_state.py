@@ -17,7 +17,7 @@ def state_arrays(estimator: Any) -> dict[str, np.ndarray]:
     network = estimator.network_
     arrays: dict[str, np.ndarray] = {}
     place = 0
-    layers = zip(network.layers, network.parts(), linear_parts(estimator), strict=True)
+    layers = zip(network.layers, network.parts(), linear_parts(estimator, network.dtype), strict=True)
     for layer, parts, (weight, bias) in layers:
         arrays |= {f"{place}.weight": weight, f"{place}.bias": bias}
         place += 1

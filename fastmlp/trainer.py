@@ -73,7 +73,8 @@ class Trainer(Epochs):
         A fit ends when it has taken so long, if need be amid an epoch, which then counts with the samples
         that it had.
     target_preparation : Preparation or None, default=None
-        Standardisation of the targets, applied as they are read.
+        Standardisation of the targets, applied as they are read. Validation scores are then computed in
+        float64, whatever the network's type: their units may be finer than float32 can tell apart.
     score : callable or None, default=None
         ``score(y_val, predictions)``, and ``sample_weight`` if these samples have weights; by default
         accuracy for the losses of probabilities, the mean D^2 for quantiles, and R^2 for the others.
@@ -327,6 +328,8 @@ class Trainer(Epochs):
                 f"{len(rows)} rows make batches of 1."
             )
         prepared = self.target_preparation and (self.target_preparation.center, self.target_preparation.scale)
+        if prepared and not self.target_preparation.can_prepare_in(self.network.dtype):
+            targets = np.asarray(targets, dtype=np.float64)  # the engine prepares it before it rounds
         if is_full_batch(self.optimizer):
             return self.network.full_batch(
                 X, targets, self.loss, rows=rows, targets_preparation=prepared, sample_weight=sample_weight

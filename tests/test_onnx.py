@@ -51,7 +51,7 @@ def assert_same_values(regressor, X, shape):
     outputs = run(regressor.to_onnx(), X)
     expected = regressor.predict(X)
     assert list(outputs) == ["variable"]
-    assert outputs["variable"].dtype == regressor.network_.dtype
+    assert outputs["variable"].dtype == expected.dtype
     assert outputs["variable"].shape == (len(X), *shape)
     tolerance = TOLERANCE[regressor.network_.dtype.name] * np.abs(expected).max()
     assert_allclose(outputs["variable"], expected.reshape(len(X), *shape), rtol=0, atol=tolerance)

@@ -74,9 +74,91 @@ def test_inverting_gives_back_what_was_prepared(X, kind):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_inverting_keeps_the_type(dtype):
-    preparation = Preparation.fit(BYTES, "table")
-    assert preparation.invert(np.zeros((5, 20), dtype=dtype)).dtype == dtype
+def test_inverting_gives_float64(dtype):
+    preparation = Preparation.fit(1.7e9 + BYTES.astype(float), "table")
+    inverted = preparation.invert(np.zeros((5, 20), dtype=dtype))
+    assert inverted.dtype == np.float64
+    assert_array_equal(inverted, np.tile(preparation.center, (5, 1)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1000, 3000])
+@pytest.mark.parametrize("exponent", [-303, -300, -250, -160, -150, -100, 100, 150, 160, 250, 300, 303])
+def test_columns_of_any_magnitude_are_standardised(exponent, n, kind):
+    ordinary = (BYTES[:n, :3] - 100.0) / 100 * np.array([1, -1, 1])
+    expected = Preparation.fit(ordinary, kind)
+    found = Preparation.fit(ordinary * 10.0**exponent, kind)
+    assert_allclose(found.center / 10.0**exponent, expected.center, rtol=1e-12)
+    assert_allclose(found.scale * 10.0**exponent, expected.scale, rtol=1e-12)
+    found.check_scales("X")
+
+
+def test_a_table_has_columns_of_all_magnitudes():
+    factors = 10.0 ** np.array([-300, 300, 0, -160, 12])
+    X = BYTES[:, :5] - 100.0
+    expected, found = Preparation.fit(X, "table"), Preparation.fit(X * factors, "table")
+    assert_allclose(found.scale * factors, expected.scale, rtol=1e-12)
+    assert_array_equal(found.scale[2], expected.scale[2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_largest_and_smallest_numbers_are_measured(kind):
+    X = np.where(BYTES[:, :2] > 127, 1.0, -1.0)
+    largest = np.finfo(float).max
+    found = Preparation.fit(X * largest, kind)
+    assert_allclose(found.center / largest, Preparation.fit(X, kind).center, rtol=1e-12)
+    for value in (largest, 5e-324):
+        constant = Preparation.fit(np.full((2000, 2), value), kind)
+        assert_array_equal(constant.center, value)
+        assert_array_equal(constant.scale, 1)
+
+
+@pytest.mark.parametrize(("offset", "spread"), [(1.7e9, 60), (1.7e9, 1e-3), (-1e12, 0.1), (1.7e18, 1e6)])
+def test_columns_far_from_0_are_not_taken_for_constant(offset, spread):
+    """scikit-learn takes them for it where n_samples * mean * 2^-52 exceeds the spread."""
+    X = offset + spread * (BYTES - 100.0)
+    assert_allclose(prepared(Preparation.fit(X, "table"), X).std(axis=0), 1, rtol=1e-5)
+
+
+def test_rounding_errors_are_taken_for_a_constant():
+    X = np.where(BYTES > 127, 0.1 + 0.2, 0.3)
+    assert_array_equal(Preparation.fit(X, "table").scale, 1)
+    assert_array_equal(Preparation.fit(X * 1e-300, "table").scale, 1)
+
+
+@pytest.mark.parametrize(("factor", "words"), [(1e-310, "below 2.3e-305"), (1e305, "above 4.4e\\+304")])
+@pytest.mark.parametrize("columns", [None, ["a", "time", "c"]])
+def test_what_no_scale_standardises_is_refused_by_its_column(columns, factor, words):
+    X = np.c_[BYTES[:, 0], BYTES[:, 1] * factor, BYTES[:, 2]]
+    preparation = Preparation.fit(X, "table")
+    where = "column 1" if columns is None else r"column 1 \('time'\)"
+    with pytest.raises(
+        ValueError, match=f"X cannot be standardised: {where} has a standard deviation {words}"
+    ):
+        preparation.check_scales("X", columns)
+    with pytest.raises(ValueError, match=f"y cannot be standardised: it has a standard deviation {words}"):
+        Preparation.fit(X[:, [1]], "table").check_scales("y")
+
+
+@pytest.mark.parametrize(
+    ("center", "scale", "prepares", "restores"),
+    [
+        (0.0, 1.0, True, True),
+        (8000.0, 1.0, True, True),
+        (8200.0, 1.0, True, False),  # a whole number: float32 has the mean, but not what is near it
+        (1.7e9 + 60, 1 / 60, False, False),
+        (1.7e9 + 60, 1e-6, True, True),
+        (0.0, 1e36, False, False),
+        (0.0, 1e-36, False, False),
+        (1e39, 1e-30, False, False),
+    ],
+)
+def test_what_float32_can_prepare_and_restore(center, scale, prepares, restores):
+    preparation = Preparation(np.array([0.5, center]), np.array([1.0, scale]))
+    assert preparation.can_prepare_in("float32") == prepares
+    assert preparation.can_restore_in("float32") == restores
+    assert preparation.can_prepare_in("float64")
+    assert preparation.can_restore_in("float64")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,7 @@ import numpy as np
 
 cimport numpy as cnp
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.prediction cimport Predictor
@@ -33,18 +34,25 @@ cdef void complement(char *memory, int64_t n, size_t itemsize) noexcept:
 
 cdef void restore(char *memory, int64_t n_rows, int64_t n_columns, const double *center, const double *scale,
                   size_t itemsize) noexcept:
-    """Give standardised outputs their units back: x / scale + center, a pair for each column."""
-    cdef int64_t i, k
-    if itemsize == sizeof(float):
-        for i in range(n_rows):
-            for k in range(n_columns):
-                (<float *>memory)[i * n_columns + k] = <float>(
-                    <double>(<float *>memory)[i * n_columns + k] / scale[k] + center[k])
-    else:
-        for i in range(n_rows):
-            for k in range(n_columns):
-                (<double *>memory)[i * n_columns + k] = (
-                    (<double *>memory)[i * n_columns + k] / scale[k] + center[k])
+    """Give standardised outputs their units back, in float64: x / scale + center, a pair for each column.
+
+    Outputs in float32 are in the upper half of the memory. Each is read before its place is written over; by
+    memcpy, because the same memory holds two types.
+    """
+    cdef:
+        int64_t i, k, n = n_rows * n_columns
+        const char *outputs = memory + <size_t>n * (sizeof(double) - itemsize)
+        double *restored = <double *>memory
+        float narrow
+        double x
+    for i in range(n):
+        k = i % n_columns
+        if itemsize == sizeof(float):
+            memcpy(&narrow, outputs + i * sizeof(float), sizeof(float))
+            x = narrow
+        else:
+            x = restored[i]
+        restored[i] = x / scale[k] + center[k]
 
 
 cdef class Compiled:
@@ -59,7 +67,7 @@ cdef class Compiled:
     pairs : bool
         Whether the one output is a probability, and both are wanted.
     restored : (center, scale) or None
-        Arrays of (n_outputs,), by which outputs are restored.
+        Arrays of (n_outputs,), by which outputs are restored; the predictions are then float64.
     finish : callable or None
         What makes predictions of the outputs, (n_samples, n_numbers), of the same shape.
     """
@@ -68,9 +76,10 @@ cdef class Compiled:
         Predictor predictor
         object n_threads, finish
         tuple shape
-        int n_dimensions
+        int n_dimensions, type_number
         int64_t n_numbers  # of a row
         bint pairs, is_restored
+        object dtype  # of the predictions
         const double[::1] center, scale
 
     def __cinit__(self, Predictor predictor not None, n_threads, shape, *, pairs=False, restored=None,
@@ -78,7 +87,9 @@ cdef class Compiled:
         self.predictor, self.n_threads, self.shape = predictor, n_threads, tuple(shape)
         self.n_numbers, self.n_dimensions = np.prod(self.shape, dtype=int), len(self.shape)
         self.pairs, self.finish, self.is_restored = pairs, finish, restored is not None
+        self.dtype, self.type_number = predictor.dtype, predictor.type_number
         if self.is_restored:
+            self.dtype, self.type_number = np.dtype(np.float64), cnp.NPY_DOUBLE
             self.center, self.scale = (np.ascontiguousarray(part, dtype=np.float64) for part in restored)
 
     def __reduce__(self):
@@ -93,7 +104,8 @@ cdef class Compiled:
         X : array-like of shape (n_features,) or (n_samples, n_features)
             uint8, float32 and float64 are read in place, in any strides.
         out : ndarray, optional
-            Where the predictions go: C-contiguous, of the network's type, and of as many elements.
+            Where the predictions go: C-contiguous, of their type (the network's, or float64 if targets are
+            standardised), and of as many elements.
 
         Returns
         -------
@@ -111,7 +123,7 @@ cdef class Compiled:
             int64_t n_rows
             bint is_row, returns_number = False
             char *memory
-            size_t itemsize = self.predictor.itemsize
+            size_t itemsize = self.predictor.itemsize, offset = 0
         if type(X) is not np.ndarray:
             refuse_columns("X", X)
             X = np.asarray(X)
@@ -127,17 +139,20 @@ cdef class Compiled:
         if out is None:
             returns_number = is_row and self.n_dimensions == 0
             if self.n_dimensions == 0:
-                out = np.empty(n_rows, self.predictor.dtype)
+                out = np.empty(n_rows, self.dtype)
             else:
-                out = np.empty(self.shape if is_row else (n_rows, *self.shape), self.predictor.dtype)
-        elif (cnp.PyArray_TYPE(out) != self.predictor.type_number or not cnp.PyArray_ISCARRAY(out)
+                out = np.empty(self.shape if is_row else (n_rows, *self.shape), self.dtype)
+        elif (cnp.PyArray_TYPE(out) != self.type_number or not cnp.PyArray_ISCARRAY(out)
                 or cnp.PyArray_SIZE(out) != n_rows * self.n_numbers):
             raise ValueError(
                 f"out, {out.dtype} of shape {np.shape(out)}, must be a C-contiguous, writable array of "
-                f"{self.predictor.dtype} with {n_rows * self.n_numbers} elements.")
+                f"{self.dtype} with {n_rows * self.n_numbers} elements.")
         memory = cnp.PyArray_BYTES(out)
-        if not self.predictor.run(&source, n_rows, memory + (n_rows * itemsize if self.pairs else 0),
-                                  self.n_threads):
+        if self.pairs:
+            offset = n_rows * itemsize
+        elif self.is_restored:
+            offset = n_rows * self.n_numbers * (sizeof(double) - itemsize)
+        if not self.predictor.run(&source, n_rows, memory + offset, self.n_threads):
             raise ValueError(
                 f"X contains NaN, infinity, or a value too large for {self.predictor.dtype}.")
         if self.pairs:

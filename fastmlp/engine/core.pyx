@@ -187,7 +187,8 @@ cdef object fill_preparation(preparation_t *out, preparation, dtype):
     alive = []
     for i, part in enumerate(preparation):
         wide = np.ascontiguousarray(part, dtype=np.float64)
-        narrow = np.asarray(wide).astype(dtype).view(np.uint8)
+        with np.errstate(over="ignore"):  # what is too large for the type is used for float64 alone
+            narrow = np.asarray(wide).astype(dtype).view(np.uint8)
         if i == 0:
             out.center_f64, out.center = &wide[0], <const void *>&narrow[0]
         else:

@@ -16,7 +16,7 @@ cdef class Predictor:
         int64_t n_layers, itemsize
         int type_number
         double work_per_row
-        bint by_team
+        bint by_team, float64_only
 
     cdef bint can_read(self, source_t *source, cnp.ndarray array) noexcept
     cdef bint run(self, const source_t *source, int64_t n_rows, char *out, n_threads) except -1

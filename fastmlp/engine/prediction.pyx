@@ -103,8 +103,9 @@ cdef void predict_units(void *context, const member_t *member) noexcept nogil:
 cdef class Predictor:
     """The outputs of one network for one array after another; any number of threads may call it."""
 
-    def __init__(self, plan, parameters, preparation):
+    def __init__(self, plan, parameters, preparation, float64_only=False):
         self.plan, self.parameters, self.preparation = plan, parameters, preparation
+        self.float64_only = float64_only
         self.idle = []
         self.n_features, self.n_outputs, self.n_layers = plan.n_features, plan.n_outputs, len(plan.layers)
         self.dtype, self.itemsize = plan.dtype, plan.dtype.itemsize
@@ -129,6 +130,8 @@ cdef class Predictor:
     cdef bint can_read(self, source_t *source, cnp.ndarray array) noexcept:
         """Point ``source`` at a row or at rows; return False if they are not as the kernels read them."""
         cdef int number = cnp.PyArray_TYPE(array), columns = cnp.PyArray_NDIM(array) - 1
+        if self.float64_only and number != cnp.NPY_DOUBLE:  # see Preparation.can_prepare_in
+            return False
         if number == cnp.NPY_UINT8:
             source.type = SOURCE_U8
         elif number == cnp.NPY_FLOAT:

@@ -106,9 +106,15 @@ def load_data(data: Data, quick: bool) -> tables.Split:
         return split
     parts = (split.X_train, split.X_val, split.X_test)
     refuse_columns(data.name, split.X_train)
-    center, scale = np.float32(data.center), np.float32(data.scale)
-    scaled = [(np.asarray(X, dtype=np.float32) - center) * scale for X in parts]
+    scaled = [_scaled(np.asarray(X), data) for X in parts]
     return replace(split, X_train=scaled[0], X_val=scaled[1], X_test=scaled[2])
+
+
+def _scaled(X: np.ndarray, data: Data) -> np.ndarray:
+    """Return (X - center) * scale in float32; what float32 cannot hold is rounded only then."""
+    dtype = np.float32 if X.dtype in (np.uint8, np.float32) else np.float64
+    center, scale = np.asarray(data.center, dtype=dtype), np.asarray(data.scale, dtype=dtype)
+    return ((X.astype(dtype, copy=False) - center) * scale).astype(np.float32, copy=False)
 
 
 def estimator_of(data: Data, split: tables.Split) -> type:
