@@ -150,13 +150,13 @@ FACTOR = np.array([1e-60, 1, 1])
 
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 def test_gradients_with_respect_to_inputs(engine):
-    gradients = [
-        Network(
-            [Dense(4, "tanh"), Dense(1, "identity")], 3, preparation=Preparation.fit(inputs, "table"), engine=engine,
-            random_state=0,
-        ).gradients(inputs, SIGNAL, "squared_error")[2]
-        for inputs in (X, X * FACTOR)
-    ]  # fmt: skip
+    def gradient(inputs):
+        prepared = Preparation.fit(inputs, "table")
+        layers = [Dense(4, "tanh"), Dense(1, "identity")]
+        network = Network(layers, 3, preparation=prepared, engine=engine, random_state=0)
+        return network.gradients(inputs, SIGNAL, "squared_error")[2]
+
+    gradients = [gradient(X), gradient(X * FACTOR)]
     assert_allclose(gradients[1] * FACTOR, gradients[0], rtol=1e-3, atol=1e-7)
 
 
