@@ -74,10 +74,18 @@ typedef struct {
 
 /* What tells a draw, but the unit or feature and the sample, from all others (random.inc.c). */
 typedef struct {
-    uint32_t key[2]; /* the seed */
+    uint32_t key[2]; /* the seed, see fastmlp_set_step */
     uint32_t step;
     uint32_t stream; /* one of random_stream_t, plus N_STREAMS times the layer */
 } random_t;
+
+/* Set key and step: what a step has beyond 32 bits changes the key, so that later steps draw other numbers. */
+static inline void fastmlp_set_step(random_t *random, uint64_t seed, uint64_t step)
+{
+    random->key[0] = (uint32_t)seed;
+    random->key[1] = (uint32_t)(seed >> 32) ^ (uint32_t)(step >> 32);
+    random->step = (uint32_t)step;
+}
 typedef enum {
     STREAM_SHUFFLE,
     STREAM_AUGMENT,
@@ -243,7 +251,9 @@ double fastmlp_seconds(void); /* a monotonic clock */
 
 /* random.c */
 void fastmlp_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+/* Fisher and Yates, from the end: of n elements the last but i changes places with that at swap_place(i, n). */
 void fastmlp_shuffle(int64_t *order, int64_t n, uint64_t seed, uint64_t epoch);
+int64_t fastmlp_swap_place(int64_t i, int64_t n, uint64_t seed, uint64_t epoch);
 
 /* augment.c */
 size_t fastmlp_source_size(source_type_t type); /* of one element */

@@ -27,6 +27,13 @@
 #define RELAX() ((void)0)
 #endif
 
+/* The processors that a thread may run on, where the system tells. */
+#ifdef __linux__
+typedef cpu_set_t processors_t;
+#else
+typedef int processors_t;
+#endif
+
 enum {
     MAX_THREADS = 256,
     /* Some 40 us. Members with equal shares arrive within a few; one that does not has lost its core to
@@ -44,9 +51,11 @@ struct team {
     _Alignas(64) atomic_int n_asleep;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    int count; /* this and the next two are written before the first member begins */
+    int count; /* this and all below are written before the first member begins */
     void (*work)(void *context, const member_t *member);
     void *context;
+    int has_processors;
+    processors_t processors; /* the caller's */
 };
 
 /* A place for a thread. It goes from ABSENT through TAKEN (by a caller, who starts the thread) to WORKING, then
@@ -92,15 +101,42 @@ void fastmlp_barrier(const member_t *member)
     pthread_mutex_unlock(&team->mutex);
 }
 
+/* Read what processors the calling thread may run on; return whether they are known. */
+static int read_processors(processors_t *out)
+{
+#ifdef __linux__
+    return sched_getaffinity(0, sizeof *out, out) == 0;
+#else
+    (void)out;
+    return 0;
+#endif
+}
+
+/* Move the calling thread to the processors of its team's caller, unless it is bound to just these. One that
+ * lingers may have come from a caller with others, and a new one was kept off the processor of its own. */
+static void follow_caller(const team_t *team, processors_t *own, int *is_known)
+{
+#ifdef __linux__
+    if (!team->has_processors || (*is_known && CPU_EQUAL(own, &team->processors)))
+        return;
+    *own = team->processors;
+    *is_known = sched_setaffinity(0, sizeof *own, own) == 0;
+#else
+    (void)team, (void)own, (void)is_known;
+#endif
+}
+
 /* The life of a thread: work, linger, and so on until nobody comes. */
 static void *live(void *seat_)
 {
     seat_t *seat = seat_;
-    int spin = 0;
+    processors_t processors;
+    int spin = 0, knows_processors = 0;
     for (;;) {
         unsigned state = atomic_load_explicit(&seat->state, memory_order_acquire);
         if ((state & PHASE) == WORKING) {
             team_t *team = seat->team;
+            follow_caller(team, &processors, &knows_processors);
             team->work(team->context, &(member_t){seat->index, team->count, team});
             /* After this nothing of the team may be touched: the caller goes on. */
             atomic_store_explicit(&seat->state, state - WORKING + IDLE, memory_order_release);
@@ -122,22 +158,36 @@ static void forget_all(void)
 
 static void prepare(void) { pthread_atfork(NULL, NULL, forget_all); }
 
-/* Keep new threads off the processor that the caller is running on. Kernels that save power or pack virtual
+/* Start new threads off the processor that the caller is running on. Kernels that save power or pack virtual
  * processors start them there, where they wait until the caller sleeps: 0.5 ms into calls of 0.5 ms, 0.05 ms with
- * this. */
-static void place_elsewhere(pthread_attr_t *attributes)
+ * this. Once they run, they may go wherever the caller may. */
+static void place_elsewhere(pthread_attr_t *attributes, const team_t *team)
 {
 #ifdef __linux__
-    cpu_set_t processors;
     const int here = sched_getcpu();
-    if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof processors, &processors))
+    if (here < 0 || here >= CPU_SETSIZE || !team->has_processors)
         return;
-    CPU_CLR(here, &processors);
-    if (CPU_COUNT(&processors) > 0)
-        pthread_attr_setaffinity_np(attributes, sizeof processors, &processors);
+    processors_t elsewhere = team->processors;
+    CPU_CLR(here, &elsewhere);
+    if (CPU_COUNT(&elsewhere) > 0)
+        pthread_attr_setaffinity_np(attributes, sizeof elsewhere, &elsewhere);
 #else
-    (void)attributes;
+    (void)attributes, (void)team;
 #endif
+}
+
+/* The signals that a new thread blocks: those such as Ctrl-C are the caller's, since Python handles them in its
+ * own threads. Faults are as open as the caller has them: they belong to the thread that makes them, and a
+ * handler such as faulthandler's is never called for one that is blocked. */
+static sigset_t signals_to_block(const sigset_t *blocked_by_caller)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (!sigismember(blocked_by_caller, faults[i]))
+            sigdelset(&blocked, faults[i]);
+    return blocked;
 }
 
 /* Take a seat if it is in this phase. */
@@ -159,19 +209,19 @@ static int take_idle(seat_t **taken, int n)
 }
 
 /* Take up to n empty seats and start threads for them; return how many. */
-static int start_threads(seat_t **taken, int n)
+static int start_threads(seat_t **taken, int n, const team_t *team)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_attr_t attributes;
-    sigset_t all, before;
+    sigset_t before, blocked;
     int n_taken = 0;
     pthread_once(&once, prepare);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    place_elsewhere(&attributes);
-    /* Signals such as Ctrl-C are the caller's: Python handles them in its own threads. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    place_elsewhere(&attributes, team);
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    blocked = signals_to_block(&before);
+    pthread_sigmask(SIG_SETMASK, &blocked, NULL);
     for (int i = 0; i < MAX_THREADS && n_taken < n; i++) {
         pthread_t thread;
         if (!take(&seats[i], ABSENT))
@@ -204,18 +254,22 @@ int fastmlp_run_team(int n_threads, int may_start, void (*work)(void *context, c
 {
     seat_t *taken[MAX_THREADS];
     unsigned states[MAX_THREADS];
+    team_t team = {.work = work, .context = context};
     int n_taken = 0;
     if (n_threads > MAX_THREADS)
         n_threads = MAX_THREADS;
-    if (n_threads > 1)
+    if (n_threads > 1) {
         n_taken = take_idle(taken, n_threads - 1);
-    if (may_start && n_taken < n_threads - 1)
-        n_taken += start_threads(taken + n_taken, n_threads - 1 - n_taken);
+        if (n_taken > 0 || may_start)
+            team.has_processors = read_processors(&team.processors);
+        if (may_start && n_taken < n_threads - 1)
+            n_taken += start_threads(taken + n_taken, n_threads - 1 - n_taken, &team);
+    }
     if (n_taken == 0) {
         work(context, &(member_t){0, 1, NULL});
         return 1;
     }
-    team_t team = {.work = work, .context = context, .count = n_taken + 1};
+    team.count = n_taken + 1;
     pthread_mutex_init(&team.mutex, NULL);
     pthread_cond_init(&team.wake, NULL);
     for (int i = 0; i < n_taken; i++) {

@@ -71,8 +71,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            uint8, float32 and float64 are read in place, in any strides; other types are converted. CSR is
-            read as it is, other sparse formats become CSR; nothing is made dense.
+            uint8, float32 and float64 are read in place, in any strides; other types are converted. Sparse
+            formats are copied as CSR; nothing is made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, label indicators, dense or sparse, or real targets.
         sample_weight : array-like of shape (n_samples,), optional
@@ -160,12 +160,13 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
-        trainer = self._trainer
-        rows, X_val, targets_val = np.arange(data.X.shape[0]), data.X_val, data.targets_val
+        trainer, dtype = self._trainer, self.network_.dtype
+        X = data.once(f"X in {dtype}", lambda: self.network_.read_sparse(data.X))
+        rows, X_val, targets_val = np.arange(X.shape[0]), data.X_val, data.targets_val
         sample_weight, sample_weight_val = self._weights_of(data), None
         if self.early_stopping and X_val is None:
             rows, held_out = self._split(data.targets)
-            X_val, targets_val = data.X[held_out], data.targets[held_out]
+            X_val, targets_val = X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
         trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
         try:
@@ -173,7 +174,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                 key = f"{trainer.loss} {self.out_activation_} {self.label_smoothing}"
                 targets = data.once(
                     f"targets of {key}",
-                    lambda: self.network_.check_targets(data.X, self._targets_of(data.targets), trainer.loss),
+                    lambda: self.network_.check_targets(X, self._targets_of(data.targets), trainer.loss),
                 )
                 if targets_val is not None:
                     trainer.score = self._scorer_of(X_val, targets_val)
@@ -181,7 +182,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                     with naming("X_val", "y_val"):
                         self.network_.check_targets(X_val, targets_val, trainer.loss)
                 trainer.train(
-                    data.X, targets, X_val, targets_val, epochs, rows, bar, sample_weight, sample_weight_val
+                    X, targets, X_val, targets_val, epochs, rows, bar, sample_weight, sample_weight_val
                 )
         finally:
             trainer.score = None  # it holds the validation data

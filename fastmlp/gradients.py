@@ -143,6 +143,7 @@ def gradient_check(
     random_state = check_random_state(random_state)
     double = _in_double(network)
     loss = double.check_loss(loss or _LOSSES.get(network.layers[-1].activation, "squared_error"))
+    X = double.read_sparse(double.check_inputs(X))  # once for all evaluations
     _, d_parameters, _ = double.gradients(X, y, loss)
     wanted = None if parameters is None else _checked(parameters)
     rows = {}

@@ -1,7 +1,8 @@
 """A network: dense layers over one flat vector of parameters.
 
 Only this floor reaches the engine: this module, network_predictions.py for what a network gives,
-network_parameters.py for the layout of the vector, and machine.py for what there is on this machine.
+network_checks.py for what it takes, network_parameters.py for the layout of the vector, and machine.py for
+what there is on this machine.
 """
 
 from __future__ import annotations
@@ -253,7 +254,7 @@ class Network(NetworkPredictions):
                 self._engine().gradients,
                 self._plan,
                 self.parameters,
-                self._readable(X),
+                self.read_sparse(self._readable(X)),
                 self._prepared(),
                 d_inputs=None,
                 loss=loss.name,

@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 from fastmlp import losses
 from fastmlp.checks import named
 from fastmlp.dates import refuse_columns, refuse_dates
+from fastmlp.engine import sparse_rows
 from fastmlp.values import plain
 
 #: Types of input that the engine reads as they are; others become the first of these.
@@ -28,6 +29,14 @@ def check_inputs(X, n_features: int, is_finite: Callable[[np.ndarray], bool]) ->
     ValueError
         If X is not two-dimensional, empty, of another width, or holds NaN, infinity or dates.
     """
+    if not isinstance(X, sparse_rows.SparseRows):  # these were checked when they were read
+        X = _check_array_or_matrix(X, is_finite)
+    if X.shape[1] != n_features:
+        raise ValueError(f"X has {X.shape[1]} features, but this network takes {n_features}.")
+    return X
+
+
+def _check_array_or_matrix(X, is_finite: Callable[[np.ndarray], bool]) -> np.ndarray:
     refuse_columns("X", X)
     X = check_array(
         X, accept_sparse="csr", dtype=list(INPUT_DTYPES), order=None, input_name="X",
@@ -35,33 +44,14 @@ def check_inputs(X, n_features: int, is_finite: Callable[[np.ndarray], bool]) ->
     )  # fmt: skip
     if not issparse(X) and X.dtype.kind == "f" and not (X.flags.c_contiguous and is_finite(X)):
         check_array(X, order=None, input_name="X")  # says what it found
-    if X.shape[1] != n_features:
-        raise ValueError(f"X has {X.shape[1]} features, but this network takes {n_features}.")
     check_places(X)
     return X
 
 
 def check_places(X) -> None:
-    """Refuse a CSR matrix that points beyond its elements or columns: SciPy lets it, the engine follows.
-
-    Raises
-    ------
-    ValueError
-        If ``indptr`` or ``indices`` are out of range.
-    """
-    if not issparse(X):
-        return
-    starts, n = X.indptr, X.indptr[-1]
-    if starts[0] != 0 or (starts[1:] < starts[:-1]).any() or n > min(len(X.indices), len(X.data)):
-        raise ValueError(
-            "X is a broken sparse matrix: its indptr must rise from 0 to the number of elements."
-        )
-    columns = X.indices[:n]
-    if n and (columns.min() < 0 or columns.max() >= X.shape[1]):
-        raise ValueError(
-            f"X is a broken sparse matrix: its indices go from {columns.min()} to {columns.max()}, "
-            f"and it has {X.shape[1]} columns."
-        )
+    """Refuse a CSR matrix that points beyond its elements or columns, see `sparse_rows.check_places`."""
+    if issparse(X):
+        sparse_rows.check_places(X.indptr, X.indices, len(X.data), X.shape)
 
 
 def check_sparse(X, **changes: Any) -> None:
@@ -73,7 +63,7 @@ def check_sparse(X, **changes: Any) -> None:
         If X is sparse and one of the changes is not None, 0 or False.
     """
     for name, change in changes.items():
-        if issparse(X) and change:
+        if sparse_rows.is_sparse(X) and change:
             raise ValueError(
                 f"{name}={change!r:.60} does not go with a sparse X; leave it out, or pass X.toarray()."
             )
@@ -117,6 +107,7 @@ def check_targets(y: Any, loss: losses.Loss, n_samples: int, n_outputs: int) -> 
     if len(y) != n_samples:
         raise ValueError(f"X has {n_samples} samples and y has {len(y)}; they must be as many.")
     if takes_labels:
+        y = y.copy()  # the engines index by labels: nobody else may change them
         if y.ndim != 1 or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= n_outputs:
             raise ValueError(
                 f"loss={loss.name!r} takes class labels, integers from 0 to {n_outputs - 1} in one "

@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from threadpoolctl import threadpool_limits
 
 from fastmlp.checks import weights
+from fastmlp.engine.sparse_rows import SparseRows, is_sparse
 from fastmlp.layers import Dense
 from fastmlp.machine import COMPILED, ENGINES, PREDICTOR
 from fastmlp.network_checks import check_inputs, check_loss, check_sparse, check_targets
@@ -55,7 +55,7 @@ class NetworkPredictions(NetworkParameters):
             return outputs
         # No plain array, or one that is not fit to be read: this finds out.
         X = self.check_inputs(X)
-        outputs = self._run(X, [False] * (len(self.layers) - 1) + [True])[0][-1]
+        outputs = self._run(X)[0][-1]
         if np.isnan(outputs).any():
             raise ValueError(f"X has values that are too large for {self.dtype}: some outputs are NaN.")
         return outputs
@@ -110,24 +110,24 @@ class NetworkPredictions(NetworkParameters):
 
     def forward(self, X) -> list[np.ndarray]:
         """Return the activations of every layer, each (n_samples, units); the last are the outputs."""
-        return self._run(self.check_inputs(X), [True] * len(self.layers))[0]
+        return self._run(self.check_inputs(X), of_all_layers=True)[0]
 
     def evaluate(self, X, y, loss, sample_weight=None) -> tuple[float, np.ndarray]:
         """Return the mean loss against the targets y, weighted or not, and the outputs, in one pass."""
         X, loss = self.check_inputs(X), self.check_loss(loss)
         outs, value = self._run(
             X,
-            [False] * (len(self.layers) - 1) + [True],
-            loss,
-            self.check_targets(X, y, loss),
-            weights("sample_weight", sample_weight, X.shape[0]),
+            loss=loss,
+            targets=self.check_targets(X, y, loss),
+            sample_weight=weights("sample_weight", sample_weight, X.shape[0]),
         )
         return value, outs[-1]
 
-    def _run(self, X, wanted, loss=None, targets=None, sample_weight=None):
+    def _run(self, X, of_all_layers=False, loss=None, targets=None, sample_weight=None):
+        *hidden, last = self._plan.layers  # `layers` can be assigned to, and the engine writes by the plan
         outs = [
-            np.empty((X.shape[0], layer.units), dtype=self.dtype) if want else None
-            for layer, want in zip(self.layers, wanted, strict=True)
+            np.empty((X.shape[0], layer.n_out), dtype=self.dtype) if of_all_layers or layer is last else None
+            for layer in (*hidden, last)
         ]
         with self._limited_blas():
             value = self._engine().forward(
@@ -176,13 +176,17 @@ class NetworkPredictions(NetworkParameters):
 
         The engine prepares float64 in float64, before it rounds; other types only after they are converted.
         """
-        if self._prepares_float64_only and not issparse(X):
+        if self._prepares_float64_only and not is_sparse(X):
             return np.asarray(X, dtype=np.float64)
         return X
 
     @property
     def _prepares_float64_only(self) -> bool:
         return self.preparation is not None and not self.preparation.can_prepare_in(self.dtype)
+
+    def read_sparse(self, X) -> Any:
+        """Return a sparse X as the engine reads it, for many passes over it; an array as it is."""
+        return SparseRows.of(X, self.dtype) if is_sparse(X) else X
 
     def check_loss(self, loss):
         """Return the loss that a name stands for; refuse one that does not go with the last layer."""

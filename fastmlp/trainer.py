@@ -204,15 +204,16 @@ class Trainer(Epochs):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            uint8, float32 and float64 are read in place, in any strides, also read-only or memory-mapped; CSR
-            as it is.
+            uint8, float32 and float64 are read in place, in any strides, also read-only or memory-mapped; if
+            the file of a map becomes shorter meanwhile, the system ends the process (SIGBUS). CSR is copied,
+            its values in the network's type.
         y : array-like
-            As for `Network.gradients`.
+            As for `Network.gradients`. Class labels are copied.
         X_val, y_val : array-like, optional
             Validation data, scored after every epoch.
         epochs : int, default=10
         rows : array-like of int, optional
-            Train on these rows of X only; nothing is copied for it.
+            Train on these rows of X only; X is not copied for it.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of at least 0 for each row of X: a batch's loss is sum(weights * losses) / sum(weights),
             and in the penalties the sum of the weights takes the batch size's place. A batch of weights that
@@ -268,6 +269,9 @@ class Trainer(Epochs):
             input_dropout=self.input_dropout,
             input_noise=self.input_noise,
         )
+        X = self.network.read_sparse(X)
+        if X_val is not None:
+            X_val = self.network.read_sparse(X_val)
         if sample_weight is not None:
             some_weight("sample_weight of the rows to train on", sample_weight[rows])
         if sample_weight_val is not None:
@@ -365,7 +369,7 @@ class Trainer(Epochs):
 
 
 def _check_rows(rows, n_samples: int) -> np.ndarray:
-    rows = np.asarray(rows)
+    rows = np.array(rows)  # a copy: the engine reads where they point, and nobody else may change them
     if (
         rows.ndim != 1
         or len(rows) == 0

@@ -16,6 +16,7 @@ import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer
 from fastmlp.augmentations import Flip
 from fastmlp.engine import kernels, reference
+from fastmlp.engine.sparse_rows import SparseRows
 from fastmlp.layers import Dense
 from fastmlp.machine import can_train_in
 from fastmlp.preparation import Preparation
@@ -295,3 +296,94 @@ def test_another_width_is_refused():
     model = quietly(MLPClassifier(max_iter=2).fit, X, y)
     with pytest.raises(ValueError, match="X has 36 features"):
         model.predict(X[:, 1:])
+
+
+@pytest.fixture
+def n_conversions(monkeypatch):
+    """Each conversion of a sparse matrix adds the number of its rows."""
+    made, initialise = [], SparseRows.__init__
+
+    def count(self, values, columns, starts, shape):
+        made.append(shape[0])
+        initialise(self, values, columns, starts, shape)
+
+    monkeypatch.setattr(SparseRows, "__init__", count)
+    return made
+
+
+MODEL = {"hidden_layer_sizes": (9,), "max_iter": 5, "batch_size": 40, "random_state": 0, "n_threads": 2}
+
+
+@ignore_convergence
+@pytest.mark.parametrize("engine", ["tile", "blas", "reference"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (lambda trainer, model, X, y: trainer.fit(X[:100], y[:100], X[100:], y[100:], epochs=5), [100, 50]),
+        (lambda trainer, model, X, y: model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:]), [100, 50]),
+        (lambda trainer, model, X, y: model.set_params(early_stopping=True).fit(X, y), [150, 15]),
+        (lambda trainer, model, X, y: model.set_params(solver="lbfgs").fit(X, y), [150]),
+        (
+            lambda trainer, model, X, y: model.partial_fit(
+                X, y, classes=[0, 1, 2], X_val=X[:50], y_val=y[:50]
+            ),
+            [150, 50],
+        ),
+        (
+            lambda trainer, model, X, y: fastmlp.fit_many(
+                [{}, {"alpha": 1}, {"early_stopping": True}], X, y, estimator=model, n_jobs=2
+            ),
+            [150, 15],
+        ),
+        (lambda trainer, model, X, y: trainer.network.predict(sp.vstack([X] * 4, "csr")), [600]),
+        (lambda trainer, model, X, y: trainer.network.forward(X), [150]),
+        (lambda trainer, model, X, y: trainer.evaluate(X, y), [150]),
+        (lambda trainer, model, X, y: trainer.network.gradients(X, y, "cross_entropy"), [150]),
+        (lambda trainer, model, X, y: fastmlp.gradient_check(trainer.network, X, y, n_per_layer=1), [150]),
+    ],
+    ids=[
+        "trainer", "X_val", "early_stopping", "lbfgs", "partial_fit", "fit_many", "predict", "forward",
+        "evaluate", "gradients", "gradient_check",
+    ],
+)  # fmt: skip
+def test_a_matrix_is_converted_once(entry, expected, dtype, engine, n_conversions):
+    X, y = sparse()
+    layers = [Dense(9), Dense(3, "softmax")]
+    network = Network(layers, N_FEATURES, dtype=dtype, engine=engine, random_state=0, n_threads=2)
+    trainer = Trainer(network, "cross_entropy", batch_size=40, random_state=0)
+    entry(trainer, MLPClassifier(dtype=dtype, engine=engine, **MODEL), X, y)
+    assert n_conversions == expected
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_what_is_converted_is_not_copied_again(n_threads):
+    rng = np.random.default_rng(0)
+    X = sp.random_array((20_000, 100), density=0.5, rng=rng, format="csr")
+    network = Network([Dense(4), Dense(2, "softmax")], 100, random_state=0, n_threads=n_threads)
+    rows = network.read_sparse(X)
+    tracemalloc.start()
+    network.evaluate(rows, np.arange(20_000) % 2, "cross_entropy")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows.columns.nbytes / 2  # a million elements
+
+
+def test_rows_are_a_copy_of_the_matrix():
+    X, _ = sparse()
+    rows = SparseRows.of(X, np.dtype("float64"))
+    for ours, theirs in ((rows.values, X.data), (rows.columns, X.indices), (rows.starts, X.indptr)):
+        assert not np.shares_memory(ours, theirs)
+    assert SparseRows.of(rows, np.dtype("float64")) is rows
+    assert_array_equal(rows[[3, 1]].toarray(), X[[3, 1]].toarray())
+    assert_array_equal(SparseRows.of(rows, np.dtype("float32")).values, X.data.astype("float32"))
+
+
+@pytest.mark.parametrize("n_rows", [-1, 1])
+def test_starts_that_are_not_as_many_as_the_rows_are_refused(n_rows):
+    X, y = sparse()
+    model = quietly(MLPClassifier(max_iter=2).fit, X, y)
+    X.indptr = np.append(X.indptr, X.nnz) if n_rows > 0 else X.indptr[:-1]
+    for call in (lambda: MLPClassifier().fit(X, y), lambda: model.network_.predict(X)):
+        with pytest.raises(ValueError, match="indptr must rise"):
+            call()

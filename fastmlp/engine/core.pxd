@@ -17,7 +17,7 @@ from fastmlp.engine.csrc cimport (
 cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL
 cdef const operations_t *find_operations(str name, str isa, dtype_t dtype) except NULL
 cdef object borrow(source_t *source, array)
-cdef object fill_preparation(preparation_t *out, preparation, dtype)
+cdef object fill_preparation(preparation_t *out, preparation, int64_t n_columns, dtype)
 cdef size_t source_size(source_type_t type) noexcept nogil
 cdef void augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,
                   const augmentation_t *augmentation, const random_t *random,

@@ -97,6 +97,13 @@ def shuffle(int64_t[::1] order, uint64_t seed, uint64_t epoch):
             fastmlp_shuffle(&order[0], order.shape[0], seed, epoch)
 
 
+def swap_place(int64_t i, int64_t n, uint64_t seed, uint64_t epoch):
+    """Return where a shuffle of n elements finds what its swap i puts at n - 1 - i."""
+    if not 0 <= i < n:
+        raise ValueError(f"swap {i} is not one of {n} elements.")
+    return fastmlp_swap_place(i, n, seed, epoch)
+
+
 cdef size_t source_size(source_type_t type) noexcept nogil:
     return fastmlp_source_size(type)
 
@@ -177,7 +184,7 @@ cdef object borrow(source_t *source, array):
     raise TypeError(f"the engine reads uint8, float32 and float64 in native byte order, not {array.dtype}.")
 
 
-cdef object fill_preparation(preparation_t *out, preparation, dtype):
+cdef object fill_preparation(preparation_t *out, preparation, int64_t n_columns, dtype):
     """Point ``out`` at (center, scale), a number per column each; the caller keeps what is returned alive."""
     cdef const double[::1] wide
     cdef const uint8_t[::1] narrow
@@ -187,6 +194,8 @@ cdef object fill_preparation(preparation_t *out, preparation, dtype):
     alive = []
     for i, part in enumerate(preparation):
         wide = np.ascontiguousarray(part, dtype=np.float64)
+        if wide.shape[0] != n_columns:
+            raise ValueError(f"the preparation is for {wide.shape[0]} columns, but there are {n_columns}.")
         with np.errstate(over="ignore"):  # what is too large for the type is used for float64 alone
             narrow = np.asarray(wide).astype(dtype).view(np.uint8)
         if i == 0:

@@ -144,6 +144,8 @@ cdef extern from "fastmlp.h" nogil:
     double fastmlp_seconds() noexcept
     void fastmlp_philox4x32(uint32_t *, const uint32_t *, const uint32_t *) noexcept
     void fastmlp_shuffle(int64_t *, int64_t, uint64_t, uint64_t) noexcept
+    int64_t fastmlp_swap_place(int64_t, int64_t, uint64_t, uint64_t) noexcept
+    void fastmlp_set_step(random_t *, uint64_t, uint64_t) noexcept
     size_t fastmlp_source_size(source_type_t) noexcept
     void fastmlp_augment(void *, const source_t *, const int64_t *, int64_t, const augmentation_t *,
                          const random_t *, int64_t) noexcept

@@ -19,8 +19,8 @@ cdef const kernels_t *kernels_for(floating[:, ::1] x, isa) except NULL:
 
 cdef random_t random_of(seed, step, stream):
     cdef random_t random
-    random.key[0], random.key[1] = seed & 0xFFFFFFFF, seed >> 32
-    random.step, random.stream = step, stream
+    fastmlp_set_step(&random, seed, step)
+    random.stream = stream
     return random
 
 

@@ -46,7 +46,7 @@ def gather_rows(X, const int64_t[::1] rows, preparation, dtype, isa):
     """Return the chosen rows of X, (rows, features), converted and prepared."""
     cdef source_t source
     cdef preparation_t prepared
-    _alive = [borrow(&source, X), fill_preparation(&prepared, preparation, np.dtype(dtype))]
+    _alive = [borrow(&source, X), fill_preparation(&prepared, preparation, X.shape[1], np.dtype(dtype))]
     out = np.empty((rows.shape[0], X.shape[1]), dtype=dtype)
     cdef size_t address = out.ctypes.data
     cdef const kernels_t *kernels = find_kernels(isa, DTYPE_F32 if out.dtype == np.float32 else DTYPE_F64)
@@ -58,7 +58,7 @@ def gather_columns(X, const int64_t[::1] rows, preparation, dtype, isa):
     """Return the chosen rows of X as columns, (features, padded rows), zero in the padding."""
     cdef source_t source
     cdef preparation_t prepared
-    _alive = [borrow(&source, X), fill_preparation(&prepared, preparation, np.dtype(dtype))]
+    _alive = [borrow(&source, X), fill_preparation(&prepared, preparation, X.shape[1], np.dtype(dtype))]
     out = np.full((X.shape[1], padded(rows.shape[0])), np.nan, dtype=dtype)
     cdef size_t address = out.ctypes.data
     cdef const kernels_t *kernels = find_kernels(isa, DTYPE_F32 if out.dtype == np.float32 else DTYPE_F64)
@@ -66,7 +66,7 @@ def gather_columns(X, const int64_t[::1] rows, preparation, dtype, isa):
     return out
 
 
-def augment(X, const int64_t[::1] rows, options, uint64_t seed, uint32_t step):
+def augment(X, const int64_t[::1] rows, options, uint64_t seed, uint64_t step):
     """Return the chosen rows of X as images that are moved and mirrored at random."""
     cdef source_t source
     cdef augmentation_t augmentation
@@ -75,7 +75,7 @@ def augment(X, const int64_t[::1] rows, options, uint64_t seed, uint32_t step):
     augmentation.height, augmentation.width = options["height"], options["width"]
     augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
     augmentation.flip = options["flip"]
-    random.key[0], random.key[1], random.step = seed & 0xFFFFFFFF, seed >> 32, step
+    fastmlp_set_step(&random, seed, step)
     out = np.empty((rows.shape[0], X.shape[1]), dtype=X.dtype)
     cdef size_t address = out.ctypes.data
     draw_images(<void *>address, &source, &rows[0], rows.shape[0], &augmentation, &random, 0)

@@ -7,7 +7,7 @@ measured, not guessed: bits do not depend on it, so now and then a few batches a
 import numpy as np
 
 from libc.math cimport isfinite, pow, sqrt
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastmlp.engine.core cimport (
     barrier,
@@ -72,6 +72,7 @@ ctypedef struct run_t:
     # What the loss is penalised with, see penalty in reference.py; and what belongs to single solvers.
     double alpha, l2, l1, weight_decay, epsilon, clip_norm
     bint corrects_epsilon
+    uint64_t seed
     # A moving average of all parameters, NULL if nobody asks for it.
     char *average
     const char *parameters
@@ -124,7 +125,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     if run.clip_norm > 0:  # the whole gradient comes first, that of the last layer's vectors with the loss
         clear_gradient(walk, step, member)
         step.accumulate = True
-    step.random.step = <uint32_t>run.n_steps
+    fastmlp_set_step(&step.random, run.seed, run.n_steps)
     walk_forward(walk, step, member, rows, n_samples)
     loss = loss_gradient(walk, step, member, rows, 1.0 / weight)
     if is_penalised:
@@ -233,7 +234,7 @@ cdef class Training(Walk):
         self.step.optimizer.epsilon = optimizer.get("epsilon", 0)
         self.step.optimizer.scale, self.step.optimizer.clip = 1, clip_value
         self.walk.input_noise, self.walk.input_dropout = input_noise, input_dropout
-        self.step.random.key[0], self.step.random.key[1] = self.seed & 0xFFFFFFFF, self.seed >> 32
+        fastmlp_set_step(&self.step.random, self.seed, 0)
         self.progress.walk, self.progress.step = &self.walk, self.step
         self.step.norm_momentum = 0  # a look at a batch leaves the running statistics alone
         self.progress.order, self.progress.n_rows = &self.order[0], len(rows)
@@ -243,7 +244,7 @@ cdef class Training(Walk):
         self.progress.weight_decay = optimizer.get("weight_decay", 0)
         self.progress.epsilon = optimizer.get("epsilon", 0)
         self.progress.corrects_epsilon = optimizer.get("corrects_epsilon", False)
-        self.progress.n_steps = n_steps
+        self.progress.n_steps, self.progress.seed = n_steps, seed
         if plan.operations == "blas":
             n_threads = 1  # it has threads of its own
         self.n_threads = n_threads
@@ -263,11 +264,15 @@ cdef class Training(Walk):
         augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
         augmentation.flip = options["flip"]
         self.walk.in_order = <const int64_t *>self.readable(np.arange(LANES, dtype=np.int64))
-        self.walk.augmented = self.writable(aligned_zeros(n_threads * LANES * row_bytes, np.uint8))
+        self.walk.augmented = self.writable(aligned_zeros(max(1, n_threads) * LANES * row_bytes, np.uint8))
         return 0
 
     def start_epoch(self, epoch, rates, momenta):
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
+        if min(len(rates), len(momenta)) < self.progress.n_batches:
+            raise ValueError(
+                f"the schedule gives {len(rates)} rates and {len(momenta)} momenta for an epoch of "
+                f"{self.progress.n_batches} batches.")
         self.rates, self.momenta = rates, momenta
         self.progress.rates, self.progress.momenta = &self.rates[0], &self.momenta[0]
         self.order[:] = self.rows
@@ -281,7 +286,7 @@ cdef class Training(Walk):
         cdef double stop = seconds() + budget
         self.progress.end_batch = self.progress.n_batches
         if n_batches is not None:
-            self.progress.end_batch = min(self.progress.batch + <int64_t>n_batches, self.progress.n_batches)
+            self.progress.end_batch = min(self.progress.batch + n_batches, self.progress.n_batches)
         if len(self.candidates) > 1 and seconds() >= self.valid_until:
             self.choose_threads(stop)
         if not self.is_over():

@@ -22,6 +22,7 @@ from fastmlp.engine.walk cimport (
 )
 
 from fastmlp.engine import core
+from fastmlp.engine.sparse_rows import SparseRows, is_sparse
 
 cdef double SLICE_SECONDS = 0.05  # between two looks at signals such as Ctrl-C
 
@@ -76,6 +77,8 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
 
     With a loss and targets, also return the mean loss, weighted if there are weights.
     """
+    if is_sparse(X):
+        X = SparseRows.of(X, plan.dtype)  # once for all walks
     cdef int64_t n_slabs = (X.shape[0] + SLAB - 1) // SLAB, slabs_per_slice = 1
     cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
     cdef Walk walk

@@ -237,8 +237,15 @@ def plan_workspace(
     """Lay out the buffers for batches of up to ``batch_size`` samples; only ``training`` drops outputs.
 
     A ``sparse`` batch is read where it is, and needs no room.
+
+    Raises
+    ------
+    ValueError
+        If a batch is too large for 32-bit BLAS, or for random numbers that are keyed by 32 bits for a sample.
     """
     stride, offset = row_stride(batch_size), 0
+    if stride > LARGEST_SIZE:
+        raise ValueError(f"a batch of {batch_size} samples is too large; at most {LARGEST_SIZE} fit, padded.")
 
     def block(n: int) -> int:
         nonlocal offset

@@ -155,9 +155,9 @@ cdef class Predictor:
                 and self.work_per_row * max(n_rows, <int64_t>ROWS_OF_READING) >= SHARED_WORK):
             return self.run_shared(source, n_rows, out, count_threads(n_threads))
         if self.by_team and n_rows > LANES and n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD:
-            n_walks = min(<int>count_threads(n_threads), <int>MAX_THREADS,
-                          <int>(n_rows * self.work_per_row / WORK_OF_A_THREAD),
-                          <int>((n_rows + LANES - 1) / LANES))
+            n_walks = <int>min(<int64_t>max(1, count_threads(n_threads)), <int64_t>MAX_THREADS,
+                               <int64_t>(n_rows * self.work_per_row / WORK_OF_A_THREAD),
+                               (n_rows + LANES - 1) / LANES)
             # As many slabs as threads, or more of full size.
             slab = min(<int64_t>SLAB, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
             return self.run_slabs(source, n_rows, out, slab, n_walks)

@@ -77,7 +77,9 @@ from fastmlp.engine.reference_random import (
     input_noise,
     kept,
     philox4x32,
+    set_step,
     shuffle,
+    swap_places,
     unit_words,
 )
 from fastmlp.engine.reference_solvers import (
@@ -107,9 +109,9 @@ __all__ = [
     "gelu_tanh_exponent", "gradients", "huber", "input_dropout", "input_noise", "is_finite", "kept",
     "layer_norm_backward", "layer_norm_forward", "linear_backward", "linear_forward", "linear_gradient",
     "linear_step", "log_likelihood", "logistic", "mean_square", "penalised", "philox4x32", "poisson",
-    "prelu_backward", "prelu_forward", "quantile", "rmsprop_step", "round_bfloat16", "sgd_step", "shuffle",
-    "soft_cross_entropy", "softmax", "softplus", "sparse_forward", "sparse_gradient", "squared_error",
-    "unit_words", "weigh",
+    "prelu_backward", "prelu_forward", "quantile", "rmsprop_step", "round_bfloat16", "set_step", "sgd_step",
+    "shuffle", "soft_cross_entropy", "softmax", "softplus", "sparse_forward", "sparse_gradient",
+    "squared_error", "swap_places", "unit_words", "weigh",
 ]  # fmt: skip
 
 #: Samples in a batch of a prediction.
@@ -155,6 +157,12 @@ class Training(Walk):
 
     def start_epoch(self, epoch, rates, momenta):
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
+        n_batches = -(-len(self.rows) // self.batch_size)
+        if min(len(rates), len(momenta)) < n_batches:
+            raise ValueError(
+                f"the schedule gives {len(rates)} rates and {len(momenta)} momenta for an epoch of "
+                f"{n_batches} batches."
+            )
         self.rates, self.momenta = rates, momenta
         self.order = np.array(self.rows)
         if self.shuffle:

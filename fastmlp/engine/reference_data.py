@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp.engine.reference_random import STREAMS, philox4x32
+from fastmlp.engine.reference_random import STREAMS, philox4x32, set_step
 
 
 def gather(X, rows, preparation, dtype):
@@ -30,9 +30,9 @@ def augment(X, rows, options, seed, step):
     """Return the chosen rows of X as images that are moved and mirrored at random, 0 where nothing is."""
     height, width, farthest = options["height"], options["width"], options["pixels"]
     counters = np.zeros((len(rows), 4), dtype=np.uint64)
-    counters[:, 0], counters[:, 2] = np.arange(len(rows)), step
-    counters[:, 3] = STREAMS["augment"]
-    draws = philox4x32(counters, (seed & 0xFFFFFFFF, seed >> 32)).astype(np.int64)
+    key, counters[:, 2] = set_step(seed, step)
+    counters[:, 0], counters[:, 3] = np.arange(len(rows)), STREAMS["augment"]
+    draws = philox4x32(counters, key).astype(np.int64)
     down, right = ((draws[:, k] * (2 * farthest + 1) >> 32) - farthest for k in (0, 1))
     flip = options["flip"] * (draws[:, 2] >> 31)
     images = X[rows].reshape(len(rows), height, width, options["channels"])

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+#: What draws numbers; of dropout, layer i has the stream 16 i further.
+STREAMS = {"shuffle": 0, "augment": 1, "input_noise": 2, "input_dropout": 3, "dropout": 4}
+STREAMS_PER_LAYER = 16
+
 
 def philox4x32(counters, key):
     """Return four random 32-bit words for each row of counters, (n, 4), under a key of two words."""
@@ -17,31 +21,45 @@ def philox4x32(counters, key):
     return np.stack(c, axis=-1).astype(np.uint32)
 
 
+def set_step(seed, step):
+    """Return the key and the word of the counter; what a step has beyond 32 bits changes the key."""
+    return (seed & 0xFFFFFFFF, seed >> 32 ^ step >> 32), step & 0xFFFFFFFF
+
+
+#: The largest bound for which one word tells an index; for larger ones it takes two (csrc/random.c).
+LARGEST_OF_ONE_WORD = 2**24
+
+
+def swap_places(i, n, seed, epoch):
+    """Return where a shuffle of n elements finds what its swaps i, an array, put at n - 1 - i."""
+    key, word = set_step(seed, epoch)
+    block = np.asarray(i, dtype=np.uint64) // np.uint64(4)
+    counters = np.empty((2, len(block), 4), dtype=np.uint64)
+    counters[..., 0], counters[..., 1] = block & np.uint64(0xFFFFFFFF), block >> np.uint64(32)
+    counters[1, :, 1] |= np.uint64(2**31)
+    counters[..., 2], counters[..., 3] = word, STREAMS["shuffle"]
+    draws = philox4x32(counters, key)[:, np.arange(len(block)), np.asarray(i) % 4]
+    return [
+        first * (n - k) >> 32 if n - k <= LARGEST_OF_ONE_WORD else (first << 32 | second) * (n - k) >> 64
+        for k, first, second in zip(np.asarray(i).tolist(), *draws.tolist(), strict=True)
+    ]
+
+
 def shuffle(order, seed, epoch):
     """Shuffle in place as Fisher and Yates, by the stream keyed by (seed, epoch)."""
     n = len(order)
-    blocks = np.arange(-(-(n - 1) // 4), dtype=np.uint64)
-    counters = np.zeros((len(blocks), 4), dtype=np.uint64)
-    counters[:, 0], counters[:, 1] = blocks & np.uint64(0xFFFFFFFF), blocks >> np.uint64(32)
-    counters[:, 2] = epoch
-    draws = philox4x32(counters, (seed & 0xFFFFFFFF, seed >> 32)).ravel().tolist()
-    for i in range(n - 1):
+    for i, other in enumerate(swap_places(np.arange(max(n - 1, 0)), n, seed, epoch)):
         last = n - 1 - i
-        other = draws[i] * (last + 1) >> 32
         order[last], order[other] = order[other], order[last]
-
-
-#: What draws numbers; of dropout, layer i has the stream 16 i further.
-STREAMS = {"shuffle": 0, "augment": 1, "input_noise": 2, "input_dropout": 3, "dropout": 4}
-STREAMS_PER_LAYER = 16
 
 
 def draw(first, second, seed, step, stream):
     """Return the four words of each block whose counter begins with ``first`` and ``second``, (n, m, 4)."""
     counters = np.empty((len(first), len(second), 4), dtype=np.uint64)
     counters[..., 0], counters[..., 1] = first[:, None], second[None, :]
-    counters[..., 2], counters[..., 3] = step, stream
-    return philox4x32(counters, (seed & 0xFFFFFFFF, seed >> 32))
+    key, counters[..., 2] = set_step(seed, step)
+    counters[..., 3] = stream
+    return philox4x32(counters, key)
 
 
 def unit_words(n_units, n_samples, seed, step, stream):

@@ -34,6 +34,7 @@ from fastmlp.engine.reference_random import (
     input_dropout,
     input_noise,
 )
+from fastmlp.engine.sparse_rows import SparseRows, is_sparse
 from fastmlp.layers import NORM_EPSILON
 
 
@@ -48,7 +49,8 @@ class Walk:
         #: What training does to its inputs and outputs, and to running statistics.
         self.seed, self.step, self.drops, self.norm_momentum = 0, 0, False, 0.0
         self.input_noise = self.input_dropout = 0.0
-        self.plan, self.parameters, self.X, self.preparation = plan, parameters, X, preparation
+        self.plan, self.parameters, self.preparation = plan, parameters, preparation
+        self.X = SparseRows.of(X, plan.dtype) if is_sparse(X) else X
         if loss == "cross_entropy" and np.ndim(targets) == 2:
             loss = "soft_cross_entropy"
         self.loss, self.loss_options = loss, loss_options or {}

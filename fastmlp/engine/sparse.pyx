@@ -9,14 +9,16 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.shares cimport at, block_t, itemsize_of, own_units
 from fastmlp.engine.walk cimport walk_t
 
+from fastmlp.engine.sparse_rows import SparseRows
+
 
 cdef object borrow_csr(csr_t *out, X, dtype):
-    """Point ``out`` at a CSR matrix, its values in this type; the caller keeps what is returned alive."""
+    """Point ``out`` at sparse rows, their values in this type; the caller keeps what is returned alive."""
+    rows = SparseRows.of(X, dtype)
     # At least one element each, for there to be an address.
-    cdef const int32_t[::1] columns = np.ascontiguousarray(X.indices if X.nnz else [0], dtype=np.int32)
-    cdef const int64_t[::1] starts = np.ascontiguousarray(X.indptr, dtype=np.int64)
-    data = np.ascontiguousarray(X.data if X.nnz else [0], dtype=dtype)
-    cdef const uint8_t[::1] values = data.view(np.uint8)
+    cdef const int32_t[::1] columns = rows.columns if len(rows.columns) else np.zeros(1, dtype=np.int32)
+    cdef const int64_t[::1] starts = rows.starts
+    cdef const uint8_t[::1] values = (rows.values if len(rows.values) else np.zeros(1, dtype)).view(np.uint8)
     out.values, out.columns, out.starts = &values[0], &columns[0], &starts[0]
     return columns, starts, values
 

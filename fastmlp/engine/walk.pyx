@@ -9,7 +9,6 @@ operations go through a table (csrc/walk.h), the rest through the kernels of the
 """
 
 import numpy as np
-from scipy.sparse import issparse
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint8_t
@@ -32,6 +31,7 @@ from fastmlp import activations
 from fastmlp.engine import core
 from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES
 from fastmlp.engine.plan import aligned_zeros, padded, plan_workspace
+from fastmlp.engine.sparse_rows import is_sparse
 from fastmlp.layers import NORM_MOMENTUM
 
 # The last layer's activation is part of these losses.
@@ -71,7 +71,7 @@ cdef class Walk:
         self.step.norm_momentum = NORM_MOMENTUM if training else 0
         self.walk.operations = find_operations(plan.operations, isa, self.step.dtype)
         layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs,
-                                training=training, sparse=issparse(X))
+                                training=training, sparse=is_sparse(X))
         self.step.stride = layout.stride
         memory = self.writable(aligned_zeros(layout.size, plan.dtype))
         parameter_memory = self.readable(parameters)
@@ -81,7 +81,8 @@ cdef class Walk:
         self.walk.penalties = &penalties[0]
 
         self.set_inputs(X, plan.dtype)
-        self.keep_alive.append(fill_preparation(&self.walk.inputs_preparation, preparation, plan.dtype))
+        self.keep_alive.append(fill_preparation(
+            &self.walk.inputs_preparation, preparation, plan.n_features, plan.dtype))
         self.walk.batch_targets = memory + <size_t>layout.targets * itemsize
         self.walk.losses = memory + <size_t>layout.losses * itemsize
         if loss is not None:
@@ -232,7 +233,7 @@ cdef class Walk:
         return <char *>&view[0]
 
     cdef int set_inputs(self, X, dtype) except -1:
-        if issparse(X):
+        if is_sparse(X):
             self.keep_alive.append(borrow_csr(&self.walk.sparse, X, dtype))
         else:
             self.keep_alive.append(borrow(&self.walk.inputs, X))
@@ -252,7 +253,8 @@ cdef class Walk:
             self.walk.labels = <const int32_t *>self.readable(targets)
         else:
             self.keep_alive.append(borrow(&self.walk.targets, targets))
-            self.keep_alive.append(fill_preparation(&self.walk.targets_preparation, preparation, dtype))
+            self.keep_alive.append(fill_preparation(
+                &self.walk.targets_preparation, preparation, self.walk.targets.n_columns, dtype))
         return 0
 
 
