@@ -90,8 +90,8 @@ class Finished:
         if not path.is_file():
             return None
         description, tensors = read(path)
-        notes = description.get(_NOTES)
         try:
+            notes = description[_NOTES]
             seconds, diverged = float(notes["seconds"]), bool(notes["diverged"])
         except (LookupError, TypeError, ValueError):
             raise FormatError(f"{path}: not what fit_many wrote.") from None
