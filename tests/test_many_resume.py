@@ -168,13 +168,18 @@ class Mine(Schedule):
     """A schedule that no file can hold."""
 
 
+class MineToo(MLPClassifier):
+    """A classifier that no file can hold."""
+
+
 @pytest.mark.parametrize(
     ("configuration", "said"),
     [
         ({"random_state": np.random.RandomState(0)}, ["random_state", "RandomState", "None"]),
         ({"learning_rate": Mine()}, ["learning_rate", "Mine", "cannot be saved"]),
+        (MineToo(), ["MineToo", "cannot be saved"]),
     ],
-    ids=["random state", "schedule"],
+    ids=["random state", "schedule", "subclass"],
 )
 def test_what_cannot_be_resumed_is_refused_by_its_index_before_anything_is_trained(
     configuration, said, tmp_path, trained
