@@ -19,16 +19,17 @@ import numpy as np
 from scipy.sparse import issparse
 
 from fastmlp import saving
+from fastmlp.estimators import ESTIMATORS
 from fastmlp.storage import FormatError, read
 from fastmlp.sweeps import Outcome, described
 
 # What is hashed at a time.
 _BYTES_AT_A_TIME = 2**24
-# Parameters without a say in what the model becomes; those of the file are left out by saving.py.
-_WITHOUT_A_SAY = ("verbose",)
+# Parameters that change nothing about the model, beside those that no file has.
+_WITHOUT_EFFECT = ("verbose",)
 # Parameters that a file leaves out, or keeps only in part: their representation counts.
 _BY_REPRESENTATION = ("callbacks", "scoring")
-# Under which a model's file has what is known of it beside its attributes.
+# The entry of a model's file for what is known of the model beside its attributes.
 _NOTES = "fit_many"
 
 
@@ -49,7 +50,7 @@ class Finished:
     OSError
         If the folder cannot be made or written to.
     TypeError, ValueError
-        If the folder is none, or a model cannot be saved or has no fixed random state.
+        If the folder is not a path, a model cannot be saved, or its random state is an instance.
     """
 
     def __init__(self, folder: str | os.PathLike, models: list[Any], data: dict[type, Any]):
@@ -90,8 +91,8 @@ class Finished:
         if not path.is_file():
             return None
         description, tensors = read(path)
-        notes = description.get(_NOTES)
         try:
+            notes = description[_NOTES]
             seconds, diverged = float(notes["seconds"]), bool(notes["diverged"])
         except (LookupError, TypeError, ValueError):
             raise FormatError(f"{path}: not what fit_many wrote.") from None
@@ -100,24 +101,25 @@ class Finished:
         return Outcome(found, index, names, seconds=seconds, diverged=diverged)
 
     def add(self, outcome: Outcome) -> None:
-        """Write a model down; once this returns, not even a power failure undoes it."""
+        """Write a model to its file; once this returns, a power failure does not undo it."""
         path = self._folder / self._files[outcome.index]
         notes = {"seconds": outcome.seconds, "diverged": outcome.diverged}
         saving.save(outcome.model, path, **{_NOTES: notes})
 
 
 def _fingerprint(model: Any, data: str) -> str:
-    """Return a digest of all that a model follows from."""
+    """Return a digest of all that a model follows from; refuse one that could not be read."""
+    if type(model) not in ESTIMATORS.values():
+        raise ValueError(f"models of the subclass {type(model).__qualname__} cannot be saved to a file.")
     if isinstance(model.random_state, np.random.RandomState):
         raise ValueError(
             f"random_state={model.random_state!r} would be another one in the next call; give an int, or "
             "None if any model will do."
         )
     parameters = saving.describe_parameters(model)
-    parameters = {name: value for name, value in parameters.items() if name not in _WITHOUT_A_SAY}
+    parameters = {name: value for name, value in parameters.items() if name not in _WITHOUT_EFFECT}
     parameters |= {name: described(getattr(model, name)) for name in _BY_REPRESENTATION}
-    kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    whole = json.dumps([kind, parameters, data], sort_keys=True, default=described)
+    whole = json.dumps([type(model).__name__, parameters, data], sort_keys=True, default=described)
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 

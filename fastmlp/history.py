@@ -58,7 +58,8 @@ class History:
         values = getattr(self, curve)
         if not values:
             return None
-        return dict(zip(self._epochs_of(curve), values, strict=True)).get(self.kept_epoch, math.nan)
+        known = dict(zip(self._epochs_of(curve), values, strict=True))
+        return math.nan if self.kept_epoch is None else known.get(self.kept_epoch, math.nan)
 
     def to_frame(self):
         """Return a pandas data frame with a row for each epoch; pandas must be installed.

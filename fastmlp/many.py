@@ -63,9 +63,9 @@ def fit_many(
         "raise" stops the others and raises it; "keep" trains the others, keeps it in ``errors`` of the list
         that is returned, and leaves the unfitted estimator in the model's place.
     resume : str, path-like or None, default=None
-        A folder in which each model is written down as it is finished. Called again with the same folder,
-        `fit_many` reads those of the same parameters and data, and trains the rest: other parameters, other
-        data and models with an error are trained anew. See the notes.
+        A folder to which each model is written as soon as it is finished. Called again with the same folder,
+        `fit_many` reads the models of the same parameters and data, and trains the others, also those that
+        had an error. See the notes.
 
     Returns
     -------
@@ -205,7 +205,7 @@ class _Sweep:
         return True
 
     def _do(self, index: int, bar: ModelsBar) -> None:
-        """Train a model and write it down; on an error leave it unfitted, or raise."""
+        """Train a model and write it to its file; on an error leave it unfitted, or raise."""
         model, names = self._models[index], self._names[index]
         data = self._data[type(model)]
         unfitted = clone(model)

@@ -50,7 +50,7 @@ _LABEL_KINDS = "biufU"
 
 
 def save(estimator: Any, path, **notes: Any) -> None:
-    """Write a fitted estimator to a file; with notes, which are JSON and of no account when it is loaded."""
+    """Write a fitted estimator to a file; also notes, in JSON, which loading ignores."""
     check_is_fitted(estimator)
     description, tensors = _describe(estimator)
     write(path, {**notes, **description}, tensors)

@@ -103,7 +103,7 @@ FAILING = {
     "does not go with the data": (UNFIT, ValueError, "loss"),
     "fails in a callback": ({**QUICK, "callbacks": [fail_at_once]}, ZeroDivisionError, "by zero"),
     "has too few rows to hold out": (
-        {**QUICK, "early_stopping": True, "validation_fraction": 0.001}, ValueError, "validation_fraction",
+        {**QUICK, "early_stopping": True, "validation_fraction": 0.001}, ValueError, "number of classes",
     ),
 }  # fmt: skip
 

@@ -252,6 +252,18 @@ def test_the_cells_are_the_scores_in_order(combine, seed, form):
     assert ax.get_title(loc="left") == f"{combine} of several score"
 
 
+@pytest.mark.parametrize(
+    ("combine", "greater", "there"),
+    [("mean", True, False), ("mean", False, False), ("min", True, False), ("max", False, False),
+     ("max", True, True), ("min", False, True)],
+)  # fmt: skip
+@pytest.mark.parametrize("lost", [None, np.nan])
+def test_a_score_that_is_not_finite_is_the_worst_of_its_cell(combine, greater, there, lost):
+    results = [{"a": a, "b": 1, "s": score} for a, score in ((1, 0.9), (1, lost), (2, 0.7), (2, 0.8))]
+    figure = plots.heat_map(results, "a", "b", "s", combine=combine, greater_is_better=greater)
+    assert np.isfinite(np.ma.filled(image_of(figure), np.nan)).ravel().tolist() == [there, True]
+
+
 @pytest.mark.parametrize(("greater", "corner"), [(True, (0.5, 0.5)), (False, (1.5, -0.5))])
 def test_the_best_cell_is_framed(greater, corner):
     (ax,) = plots.heat_map(RESULTS, "width", "rate", "score", greater_is_better=greater).axes
@@ -293,6 +305,7 @@ def test_names_keep_their_order_and_missing_scores_are_dashes():
         (3, ("width", "rate", "score"), {}, TypeError, "results are a int"),
         ([{"a": 1, "b": 2, "s": np.nan}], ("a", "b", "s"), {}, ValueError, "no finite 's'"),
         ([{"a": 1, "b": 2, "s": "x"}], ("a", "b", "s"), {}, TypeError, "s='x'"),
+        ([{"a": 1, "b": 2, "s": s} for s in (1, None)], ("a", "b", "s"), {}, ValueError, "in every cell"),
         (RESULTS, ("width", "rate", "score"), {"combine": "sum"}, ValueError, "combine='sum'"),
     ],
 )

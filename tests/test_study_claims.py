@@ -177,6 +177,14 @@ def test_a_point_of_which_a_run_is_lost_is_not_the_best():
     assert best_of([*lost, *scored("g", "b", 0.5, 0.6)]).point == "b"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("lost", [None, float("nan")])
+def test_a_score_that_is_no_number_is_below_all_others(lost, order):
+    runs = [*scored("g", "a", lost), *scored("g", "b", -3.0), *scored("g", "c", lost)][::order]
+    assert best_of(runs).point == "b"
+    assert sorted(runs, key=lambda run: run.ranked_by)[-1].point == "b"
+
+
 def test_what_is_told_are_the_runs_that_are_compared():
     runs = scored("a", "", 0.80, 0.90, 0.97), scored("b", "", 0.75)
     (finding,) = judge((read_check("test of a > test of b"),), results(*runs)).findings

@@ -34,7 +34,8 @@ def heat_map(
         The parameters down and across, as ``results`` name them; "param_" may be left out.
     score : str, default="mean_test_score"
     combine : {"mean", "max", "min"}, default="mean"
-        What is drawn where several results share a cell, as seeds and other parameters make them do.
+        What is drawn where several results share a cell, as seeds and other parameters make them do. A score
+        that is not finite is the worst of its cell.
     greater_is_better : bool, default=True
     score_name : str, optional
         What the score measures; None for ``score`` itself.
@@ -70,14 +71,19 @@ def heat_map(
     cells: dict[tuple[Any, Any], list[float]] = {}
     for record in records:
         value = _number(score, record["score"])
-        if np.isfinite(value):
-            cells.setdefault((record["rows"], record["columns"]), []).append(value)
-    if not cells:
+        cells.setdefault((record["rows"], record["columns"]), []).append(value)
+    if not np.isfinite([value for values in cells.values() for value in values]).any():
         raise ValueError(f"results have no finite {score!r}.")
     down, across = (_in_order([record[side] for record in records]) for side in ("rows", "columns"))
     table = np.full((len(down), len(across)), np.nan)
+    # What is not finite is the worst of its cell, and neither a mean nor the worst can leave it out.
+    takes_best = combine == ("max" if greater_is_better else "min")
     for (row, column), values in cells.items():
-        table[down.index(row), across.index(column)] = _COMBINED[combine](values)
+        finite = [value for value in values if np.isfinite(value)]
+        if len(finite) == len(values) or (finite and takes_best):
+            table[down.index(row), across.index(column)] = _COMBINED[combine](finite)
+    if not np.isfinite(table).any():
+        raise ValueError(f"results have a {score!r} that is not finite in every cell; try combine='max'.")
     combined = "" if max(map(len, cells.values())) == 1 else f"{combine} of several "
     with style():
         ax = axes_for(ax, max(4.8, 2.4 + 0.95 * len(across)), 1.7 + 0.6 * len(down))
