@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,11 +98,12 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _fit(self, X, y, sample_weight, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
-        data = self._begin(X, y, sample_weight, X_val, y_val)
-        with (
-            telling_callbacks(self, X, y, sample_weight),
-            show_progress(progress, self.max_iter, data.X.shape[0]) as bar,
-        ):
+        with ExitStack() as stack:
+            if self._goes_on:
+                stack.enter_context(self._whole_if_refused())
+            data = self._begin(X, y, sample_weight, X_val, y_val)
+            stack.enter_context(telling_callbacks(self, X, y, sample_weight))
+            bar = stack.enter_context(show_progress(progress, self.max_iter, data.X.shape[0]))
             try:
                 self._train(data, self.max_iter, bar)
             except KeyboardInterrupt:
@@ -117,9 +119,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _begin(self, X, y, sample_weight, X_val, y_val) -> Data:
         """Read the data, and make the network and its trainer, or with ``warm_start`` a trainer alone."""
-        goes_on = self.warm_start and "network_" in self.__dict__
-        if goes_on:
-            self._check_kept()
+        if self._goes_on:
+            self._check_kept("with warm_start=True", "Set warm_start=False")
             data = self._read(X, y, sample_weight, X_val, y_val, self._learn_again, reset=False)
             self._go_on()
         else:
@@ -153,6 +154,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
+        self._take_n_threads()
         trainer = self._trainer
         rows, X_val, targets_val = np.arange(data.X.shape[0]), data.X_val, data.targets_val
         sample_weight, sample_weight_val = self._weights_of(data), None
@@ -225,6 +227,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _evaluate(self, X, y) -> tuple[float, float]:
         """Return loss and score of other data, as validation data have them after each epoch."""
+        self._take_n_threads()
         targets = self._encode(y)
         score = self._scorer_of(X, targets)
         return self._trainer.evaluate(X, self._targets_of(targets), score=score)
@@ -311,6 +314,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
         self._set_tol()
+        self._trained_by = self._frozen_params()
 
     def _set_outputs(self) -> None:
         """Choose the loss, and with it the outputs; what the data have is already known."""

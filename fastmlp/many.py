@@ -18,6 +18,7 @@ from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.machine import needs_blas
 from fastmlp.progress import ModelsBar, show_models_progress
 from fastmlp.recipe import is_classification
+from fastmlp.threads import one_thread_by_default
 
 
 def fit_many(
@@ -26,7 +27,7 @@ def fit_many(
 ) -> list[Any]:  # fmt: skip
     """Train a model for each configuration, as many at a time as there are jobs, from one copy of the data.
 
-    Each model is trained by one thread and has the same bits as one that is fitted alone with the same
+    Each model is trained by one thread, if its ``n_threads`` is None, and has the same bits as one that is fitted alone with the same
     parameters and ``random_state``. The data are checked, converted, encoded and, where ``prepare`` says so,
     measured once for all models. Training runs outside Python's global lock, so that threads are enough,
     and nothing is copied or sent to other processes.
@@ -153,8 +154,6 @@ def _make_model(configuration, estimator):
     else:
         raise TypeError(f"{configuration!r} is neither a dict of parameters nor an estimator of fastmlp.")
     model._check_params()
-    if getattr(model, "n_threads", 1) is None:
-        model.n_threads = 1
     return model
 
 
@@ -175,8 +174,9 @@ def _train(model, data, bar, stop) -> list[Warning]:
     """Train a model whose data are read; return what the user should be warned of."""
     share = _Share(bar, stop, model.max_iter, data.X.shape[0])
     share.check()
-    model._build(data)
-    model._train(data, model.max_iter, share)
+    with one_thread_by_default():
+        model._build(data)
+        model._train(data, model.max_iter, share)
     share.finish()
     return complaints(model, data)
 

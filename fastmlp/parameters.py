@@ -29,6 +29,23 @@ def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
     return [StrOptions({kind.name for kind in kinds}), *kinds, None]
 
 
+def frozen(value: Any) -> Any:
+    """Return a value that a change of the given one in place leaves alone.
+
+    Examples
+    --------
+    >>> frozen([8, [4]]), frozen({"a": 2.0})
+    ((8, (4,)), (('a', 2.0),))
+    """
+    if isinstance(value, dict):
+        return tuple((key, frozen(one)) for key, one in value.items())
+    if isinstance(value, np.ndarray):
+        return frozen(value.tolist())
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        return value
+    return tuple(frozen(one) for one in value)
+
+
 def with_defaults(constructor: Any, **defaults: Any) -> Any:
     """Return a copy of a constructor with other defaults for some keywords; its signature says so."""
     parts = (constructor.__code__, constructor.__globals__, constructor.__name__, constructor.__defaults__)
@@ -204,6 +221,10 @@ class Parameters(BaseEstimator):
         self.n_threads = n_threads
         self.prepare = prepare
         self.callbacks = callbacks
+
+    def _frozen_params(self) -> dict[str, Any]:
+        """Return the present parameters as they are now."""
+        return {name: frozen(getattr(self, name)) for name in self._parameter_constraints}
 
     def _check_params(self):
         """Refuse parameters that no data could make good."""
