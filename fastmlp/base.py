@@ -162,7 +162,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             rows, held_out = self._split(data.targets)
             X_val, targets_val = data.X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
-        trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
+        trainer.batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), len(rows))
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
                 key = f"{trainer.loss} {self.out_activation_} {self.label_smoothing}"
@@ -328,6 +328,11 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         ----------
         path : str or path-like
             By custom ending in .safetensors. A file of that name is replaced, in one move.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is of a subclass, or has parameters, class labels or weights that a file cannot hold.
         """
         saving.save(self, path)
 

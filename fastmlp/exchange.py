@@ -94,6 +94,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     ours.best_loss_ = None if ours.early_stopping else best_loss
     ours.validation_scores_ = list(getattr(model, "validation_scores_", None) or ()) or None
     ours.validation_loss_curve_ = None
+    ours._trained_by = ours._frozen_params()
     return ours
 
 

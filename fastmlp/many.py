@@ -27,10 +27,10 @@ def fit_many(
 ) -> list[Any]:  # fmt: skip
     """Train a model for each configuration, as many at a time as there are jobs, from one copy of the data.
 
-    Each model is trained by one thread, if its ``n_threads`` is None, and has the same bits as one that is fitted alone with the same
-    parameters and ``random_state``. The data are checked, converted, encoded and, where ``prepare`` says so,
-    measured once for all models. Training runs outside Python's global lock, so that threads are enough,
-    and nothing is copied or sent to other processes.
+    Each model is trained by one thread, if its ``n_threads`` is None, and has the same bits as one that is
+    fitted alone with the same parameters and ``random_state``. The data are checked, converted, encoded
+    and, where ``prepare`` says so, measured once for all models. Training runs outside Python's global lock,
+    so that threads are enough, and nothing is copied or sent to other processes.
 
     Parameters
     ----------

@@ -406,7 +406,7 @@ def test_a_model_by_lbfgs_may_go_on_by_batches_and_back():
         (MLPClassifier, {}, {"loss": "binary_cross_entropy"}, "binary_cross_entropy"),
         (MLPClassifier, {}, {"loss": "squared_error", "label_smoothing": 0.1}, "^label_smoothing=0.1"),
         (MLPClassifier, {}, {"loss": "squared_error", "class_weight": {0: -1.0, 1: 1, 2: 1}}, "class_weight"),
-        (MLPClassifier, {}, {"loss": "squared_error", "augmentation": "flip", "image_shape": (5, 5)}, "image"),
+        (MLPClassifier, {}, {"loss": "squared_error", "augmentation": "flip", "image_shape": (5,)}, "image"),
         (MLPClassifier, {}, {"scoring": "no such score"}, "scoring"),
         (MLPClassifier, {}, {"hidden_layer_sizes": "8"}, "hidden_layer_sizes"),
         (MLPClassifier, {}, {"solver": SGD(0.1), "learning_rate": "no such schedule"}, "learning_rate"),
