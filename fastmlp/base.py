@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,11 +102,12 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _fit(self, X, y, sample_weight, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
-        data = self._begin(X, y, sample_weight, X_val, y_val)
-        with (
-            telling_callbacks(self, X, y, sample_weight),
-            show_progress(progress, self.max_iter, data.X.shape[0]) as bar,
-        ):
+        with ExitStack() as stack:
+            if self._goes_on:
+                stack.enter_context(self._whole_if_refused())
+            data = self._begin(X, y, sample_weight, X_val, y_val)
+            stack.enter_context(telling_callbacks(self, X, y, sample_weight))
+            bar = stack.enter_context(show_progress(progress, self.max_iter, data.X.shape[0]))
             try:
                 self._train(data, self.max_iter, bar)
             except KeyboardInterrupt:
@@ -117,9 +119,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _begin(self, X, y, sample_weight, X_val, y_val) -> Data:
         """Read the data, and make the network and its trainer, or with ``warm_start`` a trainer alone."""
-        goes_on = self.warm_start and "network_" in self.__dict__
-        if goes_on:
-            self._check_kept()
+        if self._goes_on:
+            self._check_kept("with warm_start=True", "Set warm_start=False")
             data = self._read(X, y, sample_weight, X_val, y_val, self._learn_again, reset=False)
             self._go_on()
         else:
@@ -160,6 +161,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _train(self, data, epochs, bar):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
+        self._take_n_threads()
         trainer, dtype = self._trainer, self.network_.dtype
         X = data.once(f"X in {dtype}", lambda: self.network_.read_sparse(data.X))
         rows, X_val, targets_val = np.arange(X.shape[0]), data.X_val, data.targets_val
@@ -168,7 +170,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             rows, held_out = self._split(data.targets)
             X_val, targets_val = X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
-        trainer.batch_size = min(200 if self.batch_size == "auto" else self.batch_size, len(rows))
+        trainer.batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), len(rows))
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
                 key = f"{trainer.loss} {self.out_activation_} {self.label_smoothing}"
@@ -247,6 +249,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _evaluate(self, X, y) -> tuple[float, float]:
         """Return loss and score of other data, as validation data have them after each epoch."""
+        self._take_n_threads()
         targets = self._encode(y)
         score = self._scorer_of(X, targets)
         return self._trainer.evaluate(X, self._targets_of(targets), score=score)
@@ -334,6 +337,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
         self._set_tol()
+        self._trained_by = self._frozen_params()
 
     def _set_outputs(self) -> None:
         """Choose the loss, and with it the outputs; what the data have is already known."""
@@ -347,6 +351,11 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         ----------
         path : str or path-like
             By custom ending in .safetensors. A file of that name is replaced, in one move.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is of a subclass, or has parameters, class labels or weights that a file cannot hold.
         """
         saving.save(self, path)
 

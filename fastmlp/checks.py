@@ -107,6 +107,14 @@ def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
     )
 
 
+def are_equal(one: Any, other: Any) -> bool:
+    """Return whether two values are equal; those that cannot be compared, as some with arrays, are not."""
+    try:
+        return bool(one == other)
+    except ValueError:
+        return False
+
+
 def number(
     argument: str,
     value: Any,

@@ -133,7 +133,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     engine : {"auto", "blas", "tile", "reference"}, default="auto"
         See `Network`; ``"reference"`` is plain NumPy, for reading and checking.
     n_threads : int or None, default=None
-        The most threads to use; None for as many as the process may use. See `Network`.
+        The most threads that a call uses; None for as many as the process may use. See `Network`.
     prepare : {None, "auto", "image", "table"}, default=None
         Standardise X as it is read: with one mean and scale for all pixels ("image") or one pair for each
         column ("table"); "auto" takes bytes for images. None takes X as it is. Columns are standardised in
@@ -194,6 +194,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None, X_val=None, y_val=None):
         """Train for one epoch on X and y, going on from the present parameters.
+
+        What has been set on the estimator since the last call applies from this one on; what its network was
+        made with cannot be changed.
 
         Parameters
         ----------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from fastmlp.checks import are_equal
 from fastmlp.complaints import complaints
 from fastmlp.history import History
 from fastmlp.machine import can_train_in
@@ -41,28 +44,51 @@ class Continuing(Parameters):
     _random_state: Any
     _epochs_before: int
     _loss: Any
+    #: The parameters that the trainer was made by.
+    _trained_by: dict[str, Any]
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether `fit` starts from the present network."""
+        return self.warm_start and "network_" in self.__dict__
 
     def _go_on(self) -> None:
         """Make a new trainer for the present network, which goes on with what is known of its training."""
         self._scorer()  # a wrong one is told before anything is trained
         self._set_outputs()
-        self.network_.n_threads = self.n_threads
         if "_random_state" not in self.__dict__:  # it came from a file, or from scikit-learn
             self._random_state = deepcopy(check_random_state(self.random_state))
-        self._resume(self.__dict__.get("_trainer"))
+        self._renew_trainer(keeps_solver=False)
         self._epochs_before = self._trainer.n_epochs
 
-    def _resume(self, earlier: Trainer | None) -> None:
-        """Make a new trainer that takes the place of an earlier one, or of one that no file has."""
-        # Were the seed the first fit's, the samples would come in the first fit's order again.
-        seed = check_random_state(self.random_state).randint(2**31)
-        samples_seen = self.t_ if earlier is None else earlier.samples_seen
-        self._make_trainer(np.random.RandomState([seed, samples_seen % 2**32]), self.network_)
-        self._trainer.resume(
-            self._known_history() if earlier is None else earlier.history,
-            samples_seen,
-            None if earlier is None else earlier.watch,
-        )
+    def _keep_up(self) -> None:
+        """Have the next call of `partial_fit` train by the present parameters."""
+        self._set_outputs()
+        if self.__dict__.get("_trainer") is None:  # it came from a file, or from scikit-learn
+            self._epochs_before = len(self.loss_curve_) - self.n_iter_
+        self._renew_trainer(keeps_solver=True)
+
+    def _renew_trainer(self, keeps_solver: bool) -> None:
+        """Make a trainer by the present parameters, in place of the earlier one or of one that no file has.
+
+        With ``keeps_solver`` the state of the solver stays, if there is one of the same kind; otherwise it is
+        fresh, and the samples come in new orders.
+        """
+        earlier = self.__dict__.get("_trainer")
+        random_state: Any = 0  # no new seed
+        keeps_solver &= earlier is not None and earlier.optimizer.solver == self._optimizer().solver
+        if not keeps_solver:
+            # Were the seed the first fit's, the samples would come in the first fit's order again.
+            seed = check_random_state(self.random_state).randint(2**31)
+            samples_seen = self.t_ if earlier is None else earlier.samples_seen
+            random_state = np.random.RandomState([seed, samples_seen % 2**32])
+        scoring = self.__dict__.get("_trained_by", {}).get("scoring")
+        self._make_trainer(random_state, self.network_)
+        if earlier is None:
+            self._trainer.resume(self._known_history(), self.t_)
+        else:
+            is_comparable = are_equal((scoring, earlier.loss), (self.scoring, self._trainer.loss))
+            self._trainer.take_over(earlier, keeps_solver, is_comparable)
 
     def _known_history(self) -> History:
         """Return what a file says of the epochs so far."""
@@ -84,39 +110,50 @@ class Continuing(Parameters):
                 history.kept_epoch = history.best_epoch
         return history
 
-    def _check_kept(self) -> None:
+    def _check_kept(self, when: str, advice: str) -> None:
         """Refuse parameters that ask for another network than the present one."""
+        for name, kept in self._changes():
+            raise ValueError(
+                f"{name}={getattr(self, name)!r} cannot be changed {when}: the network was made with "
+                f"{kept!r} and is kept. {advice} to begin anew."
+            )
+
+    def _changes(self) -> Iterator[tuple[str, Any]]:
+        """Yield the names of parameters that ask for another network, and what the present one has."""
         network = self.network_
         wanted, present = self._hidden_layers(), network.layers[:-1]
         if len(wanted) != len(present):
-            sizes = tuple(layer.units for layer in present)
-            self._refuse("hidden_layer_sizes", self.hidden_layer_sizes, sizes)
+            yield "hidden_layer_sizes", tuple(layer.units for layer in present)
+            return
         for layer, kept in zip(wanted, present, strict=True):
             for setting, name in _LAYER_SETTINGS.items():
                 if getattr(layer, setting) != getattr(kept, setting):
-                    self._refuse(name, getattr(self, name), getattr(kept, setting))
+                    yield name, getattr(kept, setting)
         dtype = "bfloat16" if network.is_mixed else network.dtype.name
         # What was loaded where there are no such products goes on in float32.
         if self.dtype not in ("auto", dtype) and (self.dtype != "bfloat16" or can_train_in("bfloat16")):
-            self._refuse("dtype", self.dtype, dtype)
+            yield "dtype", dtype
         if self.engine != network.engine:
-            self._refuse("engine", self.engine, network.engine)
+            yield "engine", network.engine
         kinds = self._kinds_of_preparation()
         if self.prepare not in kinds:
-            self._refuse("prepare", self.prepare, kinds[0])
-        self._check_loss_kept()
+            yield "prepare", kinds[0]
+        yield from self._changes_of_outputs()
 
-    def _check_loss_kept(self) -> None:
-        """Refuse a loss that wants other outputs, or other targets, than the present one."""
+    def _changes_of_outputs(self) -> Iterator[tuple[str, Any]]:
+        """Yield the parameter that wants other outputs, or other targets, than the present ones."""
         before = dict(self.__dict__)
-        self._set_outputs()
-        last, loss = self.network_.layers[-1], self._loss
-        wanted = (self.n_outputs_, self.out_activation_)
-        self.__dict__.update(before)  # that a refusal may leave the model as it was
+        try:
+            self._set_outputs()
+            loss, wanted = self._loss, (self.n_outputs_, self.out_activation_)
+        finally:
+            self.__dict__.update(before)  # that a refusal may leave the model as it was
+        last = self.network_.layers[-1]
         if (last.units, last.activation) != wanted or (
             self.target_preparation_ is not None and np.isfinite(loss.target_range).any()
         ):
-            self._refuse("loss", self.loss, before["_loss_name"])
+            asks = self.output_activation is not None and last.activation != wanted[1]
+            yield ("output_activation", last.activation) if asks else ("loss", self._loss_name)
 
     def _kinds_of_preparation(self) -> tuple[str | None, ...]:
         """Return what ``prepare`` may have been."""
@@ -127,11 +164,18 @@ class Continuing(Parameters):
             return ("table", "auto")
         return ("image", "table", "auto")  # a table may have columns that are alike
 
-    def _refuse(self, name: str, value: Any, kept: Any) -> None:
-        raise ValueError(
-            f"{name}={value!r} cannot be changed with warm_start=True: the network was made with {kept!r} "
-            "and is kept. Set warm_start=False to begin anew."
-        )
+    @contextmanager
+    def _whole_if_refused(self) -> Iterator[None]:
+        """Leave the model as it was if an error comes before any of the training."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            trainer = self.__dict__.get("_trainer")
+            if trainer is None or trainer is before.get("_trainer") or not trainer.has_begun:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
 
     @property
     def stopped_early_(self) -> bool:
@@ -161,22 +205,30 @@ class Continuing(Parameters):
                 "partial_fit does not support early_stopping=True without validation data: what it would "
                 "hold out of one call would be trained on in the next. Give it X_val and y_val."
             )
-        first = "network_" not in self.__dict__
-        encode = partial(self._learn_targets, **learn) if first else self._encode
-        data = self._read(X, y, sample_weight, X_val, y_val, encode, reset=first)
-        if first:
-            self._build(data)
-        elif self.__dict__.get("_trainer") is None:  # it was loaded from a file
-            self._epochs_before = len(self.loss_curve_) - self.n_iter_
-            self._resume(None)
-        elif self._trainer.watch.watched != self._watched:  # early_stopping was set since
-            self._trainer.watch_by(self._watched, restore_best=self.early_stopping)
-            self._set_tol()
-        self._trainer.best_of_calls = self.early_stopping
-        try:
-            self._train(data, 1, SILENT)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+        with self._whole_if_refused():
+            data = self._read_more(X, y, sample_weight, X_val, y_val, **learn)
+            self._trainer.best_of_calls = self.early_stopping
+            try:
+                self._train(data, 1, SILENT)
+            except KeyboardInterrupt:
+                warnings.warn("Training interrupted by user.", stacklevel=4)
         for warning in complaints(self, data, of_one_epoch=True):
             warnings.warn(warning, stacklevel=4)
         return self
+
+    def _read_more(self, X, y, sample_weight, X_val, y_val, **learn) -> Any:
+        """Read the data of a `partial_fit` and make its trainer, at the first call also the network."""
+        if "network_" not in self.__dict__:
+            data = self._read(X, y, sample_weight, X_val, y_val, partial(self._learn_targets, **learn))
+            self._build(data)
+            return data
+        is_changed = self.__dict__.get("_trainer") is None or not are_equal(
+            self._trained_by, self._frozen_params()
+        )
+        if is_changed:
+            self._check_params()  # scikit-learn checks them at the first call only
+            self._check_kept("between calls of partial_fit", "Call fit, without warm_start,")
+        data = self._read(X, y, sample_weight, X_val, y_val, self._encode, reset=False)
+        if is_changed:
+            self._keep_up()
+        return data

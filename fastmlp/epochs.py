@@ -11,6 +11,7 @@ import numpy as np
 
 from fastmlp import lbfgs, schedules
 from fastmlp.callbacks import Callback, EpochEnd, EveryNSteps, StepEnd
+from fastmlp.checks import are_equal
 from fastmlp.divergence import describe, find_broken, is_sound
 from fastmlp.history import History
 from fastmlp.network import Network
@@ -54,9 +55,13 @@ class Epochs:
     samples_seen: int
     divergence: str
     limit: str
+    #: Whether training has begun: what fails before that has changed nothing.
+    has_begun: bool
     _moments: list[np.ndarray]
     _n_steps: int
     _base_rate: float
+    _seed: int
+    ema_decay: float | None
     #: Called as an epoch begins, also of L-BFGS, where that is known once the loss is next evaluated.
     begin_epoch: Callable[[], None] | None
     #: Whether to restore the best epoch of all calls of `train` when one of them ends on a plateau, rather
@@ -65,6 +70,49 @@ class Epochs:
     _best_of_calls: list[np.ndarray] | None
     #: The parameters that are trained, where the network's own are their average.
     _raw: np.ndarray | None
+
+    def resume(self, history: History, samples_seen: int, watch: Watch | None = None) -> None:
+        """Go on with the history of an earlier trainer of this network; the solver begins anew.
+
+        Parameters
+        ----------
+        history : History
+        samples_seen : int
+        watch : Watch or None, default=None
+            The earlier trainer's, if it is there.
+        """
+        self.history, self.n_epochs, self.samples_seen = history, len(history.loss), samples_seen
+        self.watch.go_on(history, watch)
+
+    def take_over(self, earlier: Epochs, keeps_solver: bool, is_comparable: bool) -> None:
+        """Go on from where an earlier trainer of this network is, by the settings of this one.
+
+        Parameters
+        ----------
+        earlier : Trainer
+        keeps_solver : bool
+            Whether the state of its solver, which is of the same kind, is taken over, with the order of the
+            samples. A rate that its schedule has lowered stays if neither rate nor schedule is another.
+        is_comparable : bool
+            Whether the best value that it saw is one for this trainer, too.
+        """
+        self.resume(earlier.history, earlier.samples_seen, earlier.watch)
+        averages = self.ema_decay is not None
+        if not is_comparable:
+            self.watch.forget()
+        elif self.watch.watched == earlier.watch.watched and earlier._best_of_calls is not None:
+            self._best_of_calls = earlier._best_of_calls[: 1 + averages]
+            if len(self._best_of_calls) <= averages:
+                self._best_of_calls.append(self._best_of_calls[0].copy())
+        if not keeps_solver:
+            return
+        self._seed, self._n_steps = earlier._seed, earlier._n_steps
+        n = min(len(self._moments), len(earlier._moments))
+        self._moments[:n] = earlier._moments[:n]
+        self._raw = earlier._raw if averages else None
+        rate, earlier_rate = self.optimizer.learning_rate, earlier.optimizer.learning_rate
+        if rate == earlier_rate and are_equal(self.schedule, earlier.schedule):
+            self._base_rate = earlier._base_rate
 
     def _vectors(self) -> list[np.ndarray]:
         """Return all that training changes but the moments; the last is what the steps are made on."""
@@ -85,6 +133,7 @@ class Epochs:
     def _best_so_far(self) -> list[np.ndarray]:
         """Return where the best parameters of this call are kept, or of all calls."""
         if not self.best_of_calls:
+            self._best_of_calls = None
             self.history._epoch_of_best = self.history.kept_epoch
             return self._snapshot()
         if self._best_of_calls is None:

@@ -97,6 +97,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     ours.validation_scores_ = list(getattr(model, "validation_scores_", None) or ()) or None
     ours.validation_loss_curve_ = None
     ours.validation_score_ = ours._known_history().kept_score
+    ours._trained_by = ours._frozen_params()
     return ours
 
 

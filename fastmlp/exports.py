@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +22,7 @@ class Exports:
     """Base of the estimators: as ONNX, as scikit-learn's, as PyTorch's parameters; what hidden layers see."""
 
     network_: Any
+    _take_n_threads: Callable[[], None]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -241,6 +243,7 @@ class Exports:
             raise ValueError(f"layer={layer!r}: the model has no hidden layers.")
         number("layer", layer, at_least=-n, at_most=n - 1, whole=True)
         refuse_columns("X", X)
+        self._take_n_threads()
         X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
         with config_context(assume_finite=True):
             return self.network_.forward(X)[layer % n]

@@ -23,6 +23,7 @@ from fastmlp.progress import ModelsBar, say, show_models_progress
 from fastmlp.storage import FormatError
 from fastmlp.sweeps import FittedModels, Outcome, outcome_of, parameters_set
 from fastmlp.tasks import choose_task
+from fastmlp.threads import one_thread_by_default
 
 _ON_ERROR = ("raise", "keep")
 
@@ -33,10 +34,10 @@ def fit_many(
 ) -> FittedModels:  # fmt: skip
     """Train a model for each configuration, as many at a time as there are jobs, from one copy of the data.
 
-    Each model is trained by one thread and has the same bits as one that is fitted alone with the same
-    parameters and ``random_state``. The data are checked, converted, encoded and, where ``prepare`` says so,
-    measured once for all models. Training runs outside Python's global lock, so that threads are enough,
-    and nothing is copied or sent to other processes.
+    Each model is trained by one thread, if its ``n_threads`` is None, and has the same bits as one that is
+    fitted alone with the same parameters and ``random_state``. The data are checked, converted, encoded
+    and, where ``prepare`` says so, measured once for all models. Training runs outside Python's global lock,
+    so that threads are enough, and nothing is copied or sent to other processes.
 
     Parameters
     ----------
@@ -262,8 +263,6 @@ def _make_model(configuration, estimator):
     else:
         raise TypeError(f"{configuration!r} is neither a dict of parameters nor an estimator of fastmlp.")
     model._check_params()
-    if getattr(model, "n_threads", 1) is None:
-        model.n_threads = 1
     return model
 
 
@@ -283,7 +282,8 @@ def _read_once(models, X, y, sample_weight, X_val, y_val) -> dict[type, Data]:
 def _train(model, data, share: Share) -> list[Warning]:
     """Train a model whose data are read; return what the user should be warned of."""
     share.check()
-    model._build(data)
-    model._train(data, model.max_iter, share)
+    with one_thread_by_default():
+        model._build(data)
+        model._train(data, model.max_iter, share)
     model._check_trained()
     return complaints(model, data)

@@ -24,7 +24,7 @@ from fastmlp.layers import Dense
 from fastmlp.machine import dtype_name, operations_of
 from fastmlp.network_predictions import NetworkPredictions
 from fastmlp.preparation import Preparation
-from fastmlp.threads import count_threads
+from fastmlp.threads import check_n_threads, count_threads
 
 # What a copy makes anew.
 _NOT_COPIED = ("_training_lock", "_predictor")
@@ -92,8 +92,7 @@ class Network(NetworkPredictions):
         ):
             raise ValueError(f"layers={layers!r} must be a list of one or more instances of Dense.")
         number("n_features", n_features, at_least=1, whole=True)
-        if n_threads is not None:
-            number("n_threads", n_threads, at_least=1, whole=True)
+        check_n_threads(n_threads)
         if preparation is not None:
             preparation.check_width("preparation", n_features)
         computed_in = dtype_name(dtype)

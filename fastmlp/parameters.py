@@ -69,6 +69,23 @@ def constructed(*, kw_only: bool = True) -> Callable[[_Class], _Class]:
     return decorate
 
 
+def frozen(value: Any) -> Any:
+    """Return a value that a change of the given one in place leaves alone.
+
+    Examples
+    --------
+    >>> frozen([8, [4]]), frozen({"a": 2.0})
+    ((8, (4,)), (('a', 2.0),))
+    """
+    if isinstance(value, dict):
+        return tuple((key, frozen(one)) for key, one in value.items())
+    if isinstance(value, np.ndarray):
+        return frozen(value.tolist())
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        return value
+    return tuple(frozen(one) for one in value)
+
+
 class _ActivationOptions(StrOptions):
     """Names that may carry a parameter, "leaky_relu(0.2)"; `activations.canonical` checks that."""
 
@@ -185,6 +202,10 @@ class Parameters(BaseEstimator):
     n_threads: Int | None = None
     prepare: str | None = None
     callbacks: Sequence[Callback] = ()
+
+    def _frozen_params(self) -> dict[str, Any]:
+        """Return the present parameters as they are now."""
+        return {name: frozen(getattr(self, name)) for name in self._parameter_constraints}
 
     def _check_params(self):
         """Refuse parameters that no data could make good."""

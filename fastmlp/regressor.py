@@ -80,6 +80,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train for one epoch on X and y, going on from the present parameters.
 
+        What has been set on the estimator since the last call applies from this one on; what its network was
+        made with cannot be changed.
+
         Parameters
         ----------
         X, y, sample_weight : array-like

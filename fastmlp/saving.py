@@ -5,8 +5,10 @@ Everything is data: names from fixed lists, numbers and strings. Nothing that is
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -49,10 +51,42 @@ _LAYER_SETTINGS = ("dropout", "batch_norm", "layer_norm", "trainable")
 _LABEL_KINDS = "biufU"
 
 
+# What makes the network and its loss: a file has them as they were when the model was trained, whatever has
+# been set since.
+_AS_TRAINED = (
+    "hidden_layer_sizes", "activation", "dropout", "batch_norm", "layer_norm", "dtype", "engine", "prepare",
+    "output_activation", "loss", "label_smoothing",
+)  # fmt: skip
+# What goes wrong in a description that does not fit together.
+_MISFITS = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+
+
 def save(estimator: Any, path, **notes: Any) -> None:
-    """Write a fitted estimator to a file; also notes, in JSON, which loading ignores."""
+    """Write a fitted estimator to a file; also notes, in JSON, which loading ignores.
+
+    Raises
+    ------
+    TypeError
+        If it is of a subclass, which a file does not know.
+    ValueError
+        If `restore` would not read what the file would hold.
+    """
+    from fastmlp.estimators import ESTIMATORS
+
     check_is_fitted(estimator)
-    description, tensors = _describe(estimator)
+    cls = type(estimator)
+    if ESTIMATORS.get(cls.__name__) is not cls:
+        raise TypeError(
+            f"{cls.__module__}.{cls.__qualname__} cannot be saved to a model file: it holds models of "
+            f"{' and '.join(ESTIMATORS)} alone, not of subclasses. Use pickle or joblib.dump."
+        )
+    try:
+        description, tensors = _describe(estimator)
+        model, layers = _restore_description(cls, json.loads(json.dumps(description, allow_nan=False)))
+        model._check_params()
+        _check_tensors(model, description, tensors, layers)
+    except _MISFITS as error:
+        raise ValueError(f"this model cannot be saved: {error}") from error
     write(path, {**notes, **description}, tensors)
 
 
@@ -95,6 +129,8 @@ def describe_parameters(estimator: Any) -> dict[str, Any]:
         If a file cannot hold one of them.
     """
     parameters = estimator.get_params(deep=False)
+    trained_by = vars(estimator).get("_trained_by", {})
+    parameters |= {name: trained_by[name] for name in _AS_TRAINED if name in trained_by}
     return {name: _plain(name, value) for name, value in parameters.items() if name not in _LEFT_OUT}
 
 
@@ -107,32 +143,42 @@ def restore(cls: type, path, description: dict[str, Any], tensors: dict[str, np.
         If anything in the description or the tensors does not fit together.
     """
     try:
-        parameters = {name: _object(value) for name, value in dict(description["parameters"]).items()}
-        if not set(_FIRST) <= parameters.keys() <= cls().get_params().keys() - set(_LEFT_OUT):
-            raise ValueError(f"parameters {', '.join(parameters)}")
-        model = cls(**parameters)
-        fitted = dict(description["fitted"])
-        model.n_features_in_ = fitted.pop("n_features_in_")
-        number("n_features_in_", model.n_features_in_, at_least=1, whole=True)
-        layers = [_layer(*fields) for fields in description["layers"]]
-        _restore_targets(model, description, fitted, layers)
-        for name in _DERIVED:
-            derived, value = getattr(model, name, None), fitted.pop(name, None)
-            if value != derived or type(value) is not type(derived):
-                raise ValueError(f"{name} is {value!r}, but its layers and classes make it {derived!r}")
-        for name in _HISTORY:
-            setattr(model, name, _object(fitted.pop(name)))
-        model.validation_score_ = model._known_history().kept_score
-        if "validation_score_" in fitted:  # files of the first version lack it
-            model.validation_score_ = float(_object(fitted.pop("validation_score_")))
-        if fitted:
-            raise ValueError(f"unknown entries {', '.join(map(repr, fitted))}")
-        _restore_arrays(model, description, tensors, layers)
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        model, layers = _restore_description(cls, description)
+        _check_tensors(model, description, tensors, layers)
+        _restore_network(model, description["dtype"], tensors, layers)
+    except _MISFITS as error:
         raise FormatError(
             f"{path}: its description and its tensors do not fit together ({error})."
         ) from error
     return model
+
+
+def _restore_description(cls: type, description: dict[str, Any]) -> tuple[Any, list[Dense]]:
+    """Return an estimator with all but its arrays, and its layers."""
+    parameters = {name: _object(value) for name, value in dict(description["parameters"]).items()}
+    if not set(_FIRST) <= parameters.keys() <= cls().get_params().keys() - set(_LEFT_OUT):
+        raise ValueError(f"parameters {', '.join(parameters)}")
+    model = cls(**parameters)
+    fitted = dict(description["fitted"])
+    model.n_features_in_ = fitted.pop("n_features_in_")
+    number("n_features_in_", model.n_features_in_, at_least=1, whole=True)
+    layers = [_layer(*fields) for fields in description["layers"]]
+    _restore_targets(model, description, fitted, layers)
+    for name in _DERIVED:
+        derived, value = getattr(model, name, None), fitted.pop(name, None)
+        if value != derived or type(value) is not type(derived):
+            raise ValueError(f"{name} is {value!r}, but its layers and classes make it {derived!r}")
+    for name in _HISTORY:
+        setattr(model, name, _object(fitted.pop(name)))
+    model.validation_score_ = model._known_history().kept_score
+    if "validation_score_" in fitted:  # files of the first version lack it
+        model.validation_score_ = float(_object(fitted.pop("validation_score_")))
+    if fitted:
+        raise ValueError(f"unknown entries {', '.join(map(repr, fitted))}")
+    if "feature_names" in description:
+        model.feature_names_in_ = _feature_names(description["feature_names"], model.n_features_in_)
+    model._trained_by = model._frozen_params()
+    return model, layers
 
 
 def _describe_layer(layer: Dense) -> list[Any]:
@@ -183,8 +229,18 @@ def _labels(dtype: str, values: list) -> np.ndarray:
     return labels
 
 
-def _restore_arrays(model, description, tensors, layers) -> None:
-    """Check shapes and types against the layers before anything is allocated for them; take the values."""
+def _feature_names(names: Any, n_features: int) -> np.ndarray:
+    if (
+        not isinstance(names, list)
+        or len(names) != n_features
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"feature names {names!r} for {n_features} features")
+    return np.array(names, dtype=object)
+
+
+def _check_tensors(model, description, tensors, layers) -> None:
+    """Check the tensors against the layers, before anything is allocated for them."""
     dtype = description["dtype"]
     if dtype not in DTYPES or dtype == "bfloat16":
         raise ValueError(f"dtype is {dtype!r}")
@@ -205,13 +261,17 @@ def _restore_arrays(model, description, tensors, layers) -> None:
             raise ValueError(f"tensor {name} holds NaN or infinity")
         if name.endswith(".variance") and tensor.min() < 0:
             raise ValueError(f"tensor {name} is negative")
+
+
+def _restore_network(model, dtype, tensors, layers) -> None:
+    """Make the preparations and the network of the tensors."""
     for name in ("preparation", "target_preparation"):
         there = f"{name}.center" in tensors
         prepared = Preparation(tensors[f"{name}.center"], tensors[f"{name}.scale"]) if there else None
         setattr(model, f"{name}_", prepared)
     model.network_ = Network(
         layers,
-        sizes[0],
+        model.n_features_in_,
         # The file has float32; training goes on in bfloat16 where this machine can.
         dtype="bfloat16" if model.dtype == "bfloat16" and can_train_in("bfloat16") else dtype,
         engine=model.engine,
@@ -221,15 +281,6 @@ def _restore_arrays(model, description, tensors, layers) -> None:
     for i, parts in enumerate(model.network_.parts()):
         for name, part in parts.items():
             part[:] = tensors[f"layers.{i}.{name}"]
-    if "feature_names" in description:
-        names = description["feature_names"]
-        if (
-            not isinstance(names, list)
-            or len(names) != sizes[0]
-            or not all(isinstance(n, str) for n in names)
-        ):
-            raise ValueError(f"feature names {names!r} for {sizes[0]} features")
-        model.feature_names_in_ = np.array(names, dtype=object)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -246,12 +297,16 @@ def _plain(name: str, value: Any) -> Any:
         return None
     if isinstance(value, dict):  # JSON's keys are strings, those of class_weight any labels
         return {"pairs": [[_plain(name, item) for item in pair] for pair in value.items()]}
-    if isinstance(value, np.ndarray | tuple | list):
+    if hasattr(value, "__len__") and not isinstance(value, str):
         return [_plain(name, item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, Real) and not isinstance(value, int):
+        value = float(value)
     if isinstance(value, float) and not np.isfinite(value):
         return {"float": str(value)}  # JSON has no infinity
+    if not isinstance(value, str | int | float | None):
+        raise ValueError(f"{name}={value!r} is nothing that a file can hold.")
     return value
 
 
@@ -275,6 +330,8 @@ def describe_labels(classes: np.ndarray) -> dict[str, Any]:
     strings = classes.dtype.kind == "O" and all(isinstance(label, str) for label in classes)
     if classes.dtype.kind not in _LABEL_KINDS and not strings:
         raise ValueError(f"class labels of type {classes.dtype} cannot be saved; use numbers or strings.")
+    if classes.dtype == np.longdouble or (classes.dtype.kind == "f" and not np.isfinite(classes).all()):
+        raise ValueError(f"the class labels {classes!r} are nothing that a file can hold.")
     values = classes.tolist()
     if classes.dtype.kind == "U":
         classes = np.array(values)  # strings no longer than they need to be: what a reader allocates

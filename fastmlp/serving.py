@@ -9,12 +9,21 @@ from sklearn import config_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.dates import refuse_columns
+from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES
 from fastmlp.parameters import Parameters
+from fastmlp.threads import check_n_threads
 
 
 class Serving(Parameters):
     """The outputs of a fitted model; subclasses say what they stand for."""
+
+    network_: Network
+
+    def _take_n_threads(self) -> None:
+        """Have the network use the present ``n_threads`` from now on."""
+        check_n_threads(self.n_threads)
+        self.network_.n_threads = self.n_threads
 
     def _outputs(self, X) -> np.ndarray:
         """Return the network's outputs for X, (n_samples, n_outputs)."""
@@ -22,11 +31,15 @@ class Serving(Parameters):
         if type(X) is np.ndarray and "network_" in fitted and "feature_names_in_" not in fitted:
             # A plain array of finite numbers, and no names to compare: the walk looks at all else that
             # scikit-learn's validation looks at (one row of 30-100-2: 4 us instead of 80).
-            outputs = self.network_.predict_array(X)
+            network = fitted["network_"]
+            if network.n_threads is not fitted["n_threads"]:
+                self._take_n_threads()
+            outputs = network.predict_array(X)
             if outputs is not None:
                 return outputs
         check_is_fitted(self)
         refuse_columns("X", X)
+        self._take_n_threads()
         X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
         with config_context(assume_finite=True):
             return self.network_.predict(X)
@@ -62,6 +75,7 @@ class Serving(Parameters):
         True
         """
         check_is_fitted(self)
+        self._take_n_threads()
         return self.network_.compile(**self._compiled_as())
 
     def _compiled_as(self) -> dict[str, Any]:

@@ -67,6 +67,10 @@ class Watch:
         """Count the epochs without improvement from 0 again; the best value stays."""
         self.n_flat = 0
 
+    def forget(self) -> None:
+        """Know of no best value from now on."""
+        self._best, self.n_flat = np.inf, 0
+
     def go_on(self, history: Any, earlier: Watch | None) -> None:
         """Go on from the best value of a history, and from the count of the one who watched it, if any."""
         if earlier is not None and earlier.watched == self.watched:

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import joblib
+
+from fastmlp.checks import number
+
+_default = threading.local()
+
+
+@contextmanager
+def one_thread_by_default() -> Iterator[None]:
+    """Have ``n_threads=None`` mean one thread, in calls by this thread for as long as this is open.
+
+    Examples
+    --------
+    >>> from fastmlp.threads import count_threads
+    >>> with one_thread_by_default():
+    ...     count_threads()
+    1
+    """
+    before = getattr(_default, "n_threads", None)
+    _default.n_threads = 1
+    try:
+        yield
+    finally:
+        _default.n_threads = before
 
 
 @cache
@@ -14,11 +41,22 @@ def _count_processors() -> int:
     return joblib.cpu_count()
 
 
+def check_n_threads(n_threads: Any) -> None:
+    """Refuse what is neither None nor a whole number of at least 1."""
+    if n_threads is not None:
+        number("n_threads", n_threads, at_least=1, whole=True)
+
+
 def count_threads(n_threads: int | None = None) -> int:
     """Return the least of what the process may use, ``OMP_NUM_THREADS`` and ``n_threads``.
 
     What the process may use are the processors that it is bound to now, and its container's quota as
-    `joblib.cpu_count` finds it.
+    `joblib.cpu_count` finds it. None is 1 within `one_thread_by_default`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n_threads`` is neither None nor a whole number of at least 1.
 
     Examples
     --------
@@ -26,6 +64,9 @@ def count_threads(n_threads: int | None = None) -> int:
     >>> count_threads(1)
     1
     """
+    check_n_threads(n_threads)
+    if n_threads is None:
+        n_threads = getattr(_default, "n_threads", None)
     wanted = [_count_processors()]
     if hasattr(os, "sched_getaffinity"):  # on Linux
         wanted.append(len(os.sched_getaffinity(0)))

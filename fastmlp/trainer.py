@@ -180,6 +180,7 @@ class Trainer(Epochs):
         self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
         self._n_steps = 0
         self._raw = None
+        self.has_begun = False
         if is_full_batch(self.optimizer):
             lbfgs.check_goes_with(
                 network,
@@ -295,29 +296,12 @@ class Trainer(Epochs):
         with self._session(X, targets, rows, sample_weight) as session:
             self.history.converged = self.history.diverged = False
             self.divergence = self.limit = ""
+            self.has_begun = True
             try:
                 run(session, fit)
             finally:
                 if fit.best is not None:
                     self._end_at_best(fit.best)
-
-    def resume(self, history: History, samples_seen: int, watch: Watch | None = None) -> None:
-        """Go on with the history of an earlier trainer of this network; the solver begins anew.
-
-        Parameters
-        ----------
-        history : History
-        samples_seen : int
-        watch : Watch or None, default=None
-            The earlier trainer's, if it is there.
-        """
-        self.history, self.n_epochs, self.samples_seen = history, len(history.loss), samples_seen
-        self.watch.go_on(history, watch)
-
-    def watch_by(self, watched: str, restore_best: bool) -> None:
-        """Go by something else from now on, of which no best is known yet."""
-        self.watch = Watch(watched, self.watch.tol, self.watch.n_iter_no_change)
-        self.restore_best, self._best_of_calls = restore_best, None
 
     def _session(self, X, targets, rows, sample_weight):
         """Open the engine's training for these data, with the moments so far, or for L-BFGS its gradients."""
