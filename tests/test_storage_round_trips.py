@@ -184,11 +184,11 @@ def test_parameters_of_numpys_types_come_back(tmp_path):
 
 
 def test_a_diverged_model_comes_back(tmp_path):
-    base = MLPRegressor(
-        hidden_layer_sizes=(5,), learning_rate_init=1e30, batch_size=10, max_iter=2, dtype="float32"
+    model = MLPRegressor(
+        hidden_layer_sizes=(5,), learning_rate_init=1e30, batch_size=10, dtype="float32", early_stopping=True
     )
-    with pytest.warns(fastmlp.DivergenceWarning):  # `fit` alone would refuse it
-        (model,) = fastmlp.fit_many([{"early_stopping": True}], X, 1e3 * X[:, 0], estimator=base)
+    with pytest.warns(fastmlp.DivergenceWarning):  # `fit` would refuse it
+        model.partial_fit(X, 1e3 * X[:, 0], X_val=X, y_val=1e3 * X[:, 0])
     loaded = saved_and_loaded(model, tmp_path)
     assert np.isnan(loaded.validation_scores_).all()
     assert_array_equal(loaded.predict(X), model.predict(X))
