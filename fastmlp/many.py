@@ -16,8 +16,8 @@ from fastmlp.base import BaseMLP, Data
 from fastmlp.complaints import complaints
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.machine import needs_blas
-from fastmlp.progress import ModelsBar, show_models_progress
-from fastmlp.recipe import is_classification
+from fastmlp.progress import ModelsBar, say, show_models_progress
+from fastmlp.tasks import choose_task
 
 
 def fit_many(
@@ -43,13 +43,14 @@ def fit_many(
     sample_weight : array-like of shape (n_samples,), optional
         See `MLPClassifier.fit`.
     estimator : MLPClassifier, MLPRegressor or None, default=None
-        What the parameters are set on: a clone of it for each. None takes a classifier or a regressor, as
-        y suggests, with its defaults.
+        What the parameters are set on: a clone of it for each. None takes a classifier or a regressor with
+        its defaults, chosen by y as ``task="auto"`` of `fastmlp.fit` does.
     n_jobs : int or None, default=None
         Models trained at a time, as in joblib: None is 1 unless ``joblib.parallel_config`` says otherwise, -1
         all cores. The jobs are always threads.
     progress : bool or None, default=None
         Whether to draw a progress bar over all models; None draws one on a terminal, if rich is installed.
+        Where y chose, a line on standard error says so, under the conditions of `fastmlp.fit`.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def fit_many(
     (4, True)
     """
     n_jobs = effective_n_jobs(n_jobs)
-    models = _make_models(configurations, estimator, y)
+    models = _make_models(configurations, estimator, y, progress)
     data = _read_once(models, X, y, sample_weight, X_val, y_val)
     warned: list[list[Warning]] = [[] for _ in models]
     stop, running = threading.Event(), _Running()
@@ -125,16 +126,21 @@ def fit_many(
     return models
 
 
-def _make_models(configurations, estimator, y) -> list[Any]:
+def _make_models(configurations, estimator, y, progress) -> list[Any]:
     """Return the estimators to be trained; refuse parameters that no data could make good."""
     if isinstance(configurations, Mapping | str):
         raise TypeError(
             f"configurations={configurations!r} must be a list of dicts, one for each model. A dict of lists "
             "becomes one by sklearn.model_selection.ParameterGrid."
         )
-    if estimator is None:
-        estimator = MLPClassifier() if is_classification(y) else MLPRegressor()
-    elif not isinstance(estimator, BaseMLP):
+    configurations = list(configurations)
+    if estimator is None and any(isinstance(configuration, Mapping) for configuration in configurations):
+        task = choose_task(y)
+        estimator, other = MLPClassifier(), MLPRegressor()
+        if not task.is_classification:
+            estimator, other = other, estimator
+        say(task.sentence("estimator=", f"{type(other).__name__}()"), progress)
+    elif estimator is not None and not isinstance(estimator, BaseMLP):
         raise TypeError(f"estimator={estimator!r} must be an instance of MLPClassifier or MLPRegressor.")
     models = []
     for index, configuration in enumerate(configurations):

@@ -66,6 +66,12 @@ class ModelsBar:
             )
 
 
+def say(line: str, wanted: bool | None) -> None:
+    """Print a line to standard error; ``wanted`` None only on a terminal and in interactive sessions."""
+    if wanted or (wanted is None and (sys.stderr.isatty() or hasattr(sys, "ps1"))):
+        print(line, file=sys.stderr)
+
+
 @contextmanager
 def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterator[_Silent | _Bar]:
     """Yield a bar to update; ``wanted`` None draws one only on a terminal.

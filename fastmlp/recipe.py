@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils.multiclass import type_of_target
 
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.optimizers import is_full_batch
 from fastmlp.preparation import kind_for
+from fastmlp.progress import say
+from fastmlp.tasks import choose_task
 
 #: What `fit` chooses for images (bytes) and tables (numbers), where the caller says nothing. The images'
 #: rates were chosen on 10,000 held-out training images of MNIST and Fashion-MNIST, the tables' by
@@ -37,27 +37,6 @@ RECIPES = {
 _OF_STEPS = ("learning_rate", "learning_rate_init", "batch_size", "max_iter")
 
 
-def is_classification(y) -> bool:
-    """Return whether y looks like classes rather than numbers.
-
-    Strings, booleans and label indicators are classes. Floating-point targets are numbers. Integers are
-    classes unless more than half of them differ.
-
-    Examples
-    --------
-    >>> is_classification(["a", "b"]), is_classification([0, 1, 1, 0]), is_classification([1.0, 2.0])
-    (True, True, False)
-    """
-    if issparse(y):
-        raise TypeError("y is sparse; targets must be dense: pass y.toarray().")
-    y = np.asarray(y)
-    if y.dtype.kind == "f":
-        return False
-    if y.dtype.kind in "iu" and y.ndim == 1:
-        return len(np.unique(y)) <= max(2, len(y) // 2)
-    return not type_of_target(y).startswith("continuous")
-
-
 def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progress=None, **params):
     """Train a model on X and y, with the data standardised and a recipe that suits them.
 
@@ -72,9 +51,13 @@ def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progre
     sample_weight : array-like of shape (n_samples,), optional
         See `MLPClassifier.fit`.
     task : {"auto", "classification", "regression"}, default="auto"
-        ``"auto"``: see `is_classification`.
+        ``"auto"`` classifies strings, booleans, categories, label indicators (two or more columns of 0 and
+        1), integers from 0 or 1 up without gaps, if they are at most 100 and each comes five times on
+        average, and numbers that are only 0 and 1. All other numbers are regressed.
     progress : bool or None, default=None
-        Whether to draw a progress bar; None draws one on a terminal, if rich is installed.
+        Whether to draw a progress bar; None draws one on a terminal, if rich is installed. With
+        ``task="auto"`` a line on standard error says which task was chosen, why, and how to choose the other:
+        with True always, with None on a terminal and in interactive sessions, with False never.
     **params
         Parameters of `MLPClassifier` or `MLPRegressor`; they take precedence over the recipe.
 
@@ -91,9 +74,7 @@ def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progre
     >>> model.score(data.X_test, data.y_test) > 0.95
     True
     """
-    if task not in ("auto", "classification", "regression"):
-        raise ValueError(f"task={task!r} is not known; choose 'auto', 'classification' or 'regression'.")
-    classify = is_classification(y) if task == "auto" else task == "classification"
+    chosen = choose_task(y, task)
     kind = params.get("prepare", "auto")
     if not isinstance(kind, str) or kind not in RECIPES:
         kind = kind_for(X)
@@ -102,5 +83,7 @@ def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progre
         recipe = {name: value for name, value in recipe.items() if name in params or name not in _OF_STEPS}
     elif "batch_size" not in params and np.ndim(X) == 2:
         recipe["batch_size"] = max(1, min(recipe["batch_size"], np.shape(X)[0]))
-    estimator = MLPClassifier if classify else MLPRegressor
+    estimator = MLPClassifier if chosen.is_classification else MLPRegressor
+    if task == "auto":
+        say(chosen.sentence(), progress)
     return estimator(**recipe)._fit_checked(X, y, sample_weight, X_val, y_val, progress)

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from fastmlp import datasets
-from fastmlp.recipe import is_classification
+from fastmlp.tasks import choose_task
 
 BUILT_IN = {
     "digits": datasets.load_digits,
@@ -54,8 +54,10 @@ def load_split(
     n_test = _count(data, "test", test, len(X))
     n_validation = _count(data, "validation", validation, len(X) - n_test, of=len(X))
 
+    classify = choose_task(y).is_classification
+
     def part(X, y, n):
-        strata = y if y.ndim == 1 and is_classification(y) and pd.Series(y).value_counts().min() > 1 else None
+        strata = y if y.ndim == 1 and classify and pd.Series(y).value_counts().min() > 1 else None
         try:
             return train_test_split(X, y, test_size=n, random_state=seed, stratify=strata)
         except ValueError as error:

@@ -22,10 +22,10 @@ from fastmlp import tables
 from fastmlp.config import __version__
 from fastmlp.estimators import ESTIMATORS
 from fastmlp.progress import SILENT
-from fastmlp.recipe import is_classification
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.records import MODELS, Record
 from fastmlp.studies.spec import Data, Run
+from fastmlp.tasks import choose_task
 from fastmlp.writing import replacing
 
 #: `quick` takes this part of the training and validation rows, but not less than so many.
@@ -110,9 +110,11 @@ def load_data(data: Data, quick: bool) -> tables.Split:
 
 
 def estimator_of(data: Data, split: tables.Split) -> type:
-    """Return the class of a study's models."""
-    classify = data.estimator == "MLPClassifier" if data.estimator else is_classification(split.y_train)
-    return ESTIMATORS["MLPClassifier" if classify else "MLPRegressor"]
+    """Return the class of a study's models; all targets decide, as a part may lack a class."""
+    if data.estimator:
+        return ESTIMATORS[data.estimator]
+    task = choose_task(np.concatenate([split.y_train, split.y_val, split.y_test]))
+    return ESTIMATORS["MLPClassifier" if task.is_classification else "MLPRegressor"]
 
 
 def do(
