@@ -105,7 +105,8 @@ def read(
             return _read_parquet(data)
         return _read_text(name, data, text_format, frozenset(as_written))
     except Exception as error:  # each reader has its own kinds
-        raise ValueError(f"{name}: cannot be read as {kind[1:]} ({error}).") from None
+        says = " ".join(str(error).split())  # several readers break their lines
+        raise ValueError(f"{name}: cannot be read as {kind[1:]} ({says}).") from None
 
 
 class _Arrays(Mapping[str, np.ndarray]):

@@ -23,6 +23,13 @@ def scored(model: Any, X: Any, y: np.ndarray) -> tuple[str, str]:
     >>> scored(DummyClassifier().fit(X, y), X, y)
     ('accuracy 0.8750', ', balanced accuracy 0.5000, the largest class 0 has 87.5 % of the test rows')
     """
+    with warnings.catch_warnings():
+        # Of targets with many classes, or of classes that the test part lacks, scikit-learn warns.
+        warnings.filterwarnings("ignore", module="sklearn")
+        return _scored(model, X, y)
+
+
+def _scored(model: Any, X: Any, y: np.ndarray) -> tuple[str, str]:
     if not hasattr(model, "classes_"):
         return f"R^2 {model.score(X, y):.4f}", ""
     accuracy = f"accuracy {model.score(X, y):.4f}"
@@ -32,9 +39,6 @@ def scored(model: Any, X: Any, y: np.ndarray) -> tuple[str, str]:
     share = counts.max() / len(y)
     if share <= min(_LARGE_SHARE, _TIMES_EVEN / len(model.classes_)):
         return accuracy, ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of classes that the test part does not have
-        balanced = balanced_accuracy_score(y, model.predict(X))
-    largest = names[counts.argmax()]
-    has = f"the largest class {largest} has {100 * share:.3g} % of the test rows"
+    balanced = balanced_accuracy_score(y, model.predict(X))
+    has = f"the largest class {names[counts.argmax()]} has {100 * share:.3g} % of the test rows"
     return accuracy, f", balanced accuracy {balanced:.4f}, {has}"

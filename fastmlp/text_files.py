@@ -12,7 +12,8 @@ import re
 import sys
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,6 +36,9 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
+
+#: Opens a file from its beginning.
+_Opener = Callable[[], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def read_text(name: str, given: TextFormat, as_written: Iterable[str] = ()) -> T
     raise ValueError(f"it is not text in the encoding {encodings[-1]}: {problem}; --encoding names another")
 
 
-def _opener(name: str) -> Callable[[], BinaryIO]:
+def _opener(name: str) -> _Opener:
     """Return what opens the file, as often as it is called; its content is unpacked if it is compressed."""
     path = Path(name)
     if name == "-":
@@ -150,18 +154,22 @@ def _opener(name: str) -> Callable[[], BinaryIO]:
     return lambda: _unpacked(io.BytesIO(content))
 
 
-def _unpacked(file: BinaryIO) -> Any:
-    magic = file.read(6)
-    file.seek(0)
-    for begins, unpack in _COMPRESSED.items():
-        if magic.startswith(begins):
-            return unpack(file)
-    return file
+@contextmanager
+def _unpacked(packed: BinaryIO) -> Iterator[BinaryIO]:
+    with packed:
+        magic = packed.read(6)
+        packed.seek(0)
+        for begins, unpack in _COMPRESSED.items():
+            if magic.startswith(begins):
+                with unpack(packed) as file:
+                    yield file
+                return
+        yield packed
 
 
 def _unzipped(file: BinaryIO) -> Any:
     archive = zipfile.ZipFile(file)
-    members = archive.namelist()
+    members = [name for name in archive.namelist() if not name.endswith("/")]
     if len(members) != 1:
         raise ValueError(f"the archive must hold one file, not {len(members)}")
     return archive.open(members[0])
@@ -255,25 +263,26 @@ def _decimal(rows: list[list[str]], sep: str) -> str:
     return "," if commas and not others else "."
 
 
-def _parsed(
-    open_: Callable[[], BinaryIO], layout: _Layout, as_written: Iterable[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _parsed(open_: _Opener, layout: _Layout, as_written: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return all columns as pandas reads them, and some as they are written."""
-    frame = _frame(open_, layout)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # it would leave data out
+        frame = _frame(open_, layout)
     _check_separator(frame, layout.sep)
     columns = [column for column in frame.columns if column in {*as_written}]
     if not columns:
         return frame, frame[[]]
     places = [frame.columns.get_loc(column) for column in columns] if layout.index_col != 0 else None
-    texts = _frame(open_, layout, dtype=str, na_filter=False, usecols=places)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)  # of empty fields at the end of the rows
+        texts = _frame(open_, layout, dtype=str, na_filter=False, usecols=places)
     if places is not None:
         texts.columns = columns
     return frame, texts[columns].astype(object)
 
 
-def _frame(open_: Callable[[], BinaryIO], layout: _Layout, **options: Any) -> pd.DataFrame:
-    with open_() as file, warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # it would leave data out
+def _frame(open_: _Opener, layout: _Layout, **options: Any) -> pd.DataFrame:
+    with open_() as file:
         frame = pd.read_csv(
             file, sep=layout.sep, decimal=layout.decimal, encoding=layout.encoding,
             skiprows=layout.n_skipped, low_memory=False, index_col=layout.index_col, **options,
