@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 from rich.console import Console
@@ -53,7 +53,9 @@ def write_output(text: str) -> None:
     """Write data to standard output: as UTF-8, whatever the encoding of the terminal."""
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        left = memoryview(text.encode("utf-8", "surrogateescape"))
+        while left:  # with PYTHONUNBUFFERED a write may take a part only
+            left = left[sys.stdout.buffer.write(left) :]
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise OutputClosed from None
@@ -93,6 +95,12 @@ console = PlainConsole()
 errors = PlainConsole(stderr=True)
 
 
+def _complain(message: str) -> None:
+    with suppress(OutputClosed):
+        errors.print(("error:", "red"), f" {message}")
+    drop_output()
+
+
 @contextmanager
 def plain_messages() -> Iterator[None]:
     """Show what goes wrong as one sentence: no traceback, no code of ours in a warning."""
@@ -108,10 +116,10 @@ def plain_messages() -> Iterator[None]:
             drop_output()
             raise typer.Exit(BROKEN_PIPE) from None
         except MemoryError as error:
-            errors.print(("error:", "red"), f" there is not enough memory ({error or 'no more is known'}).")
+            _complain(f"there is not enough memory ({error or 'no more is known'}).")
             raise typer.Exit(1) from None
         except (ValueError, TypeError, OSError, ImportError, OverflowError) as error:
-            errors.print(("error:", "red"), f" {error}")
+            _complain(str(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             errors.print("interrupted", style="yellow")
