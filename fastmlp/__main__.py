@@ -14,7 +14,9 @@ def main() -> None:
     except ImportError as error:
         sys.exit(f"fastmlp: the command line needs {error.name}: pip install 'fastmlp[cli]'")
     from fastmlp.cli import app
+    from fastmlp.console import prepare_streams
 
+    prepare_streams()
     app(prog_name="fastmlp")
 
 

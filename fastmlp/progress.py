@@ -66,9 +66,14 @@ class ModelsBar:
             )
 
 
+def _is_terminal(stream: Any) -> bool:
+    """Return whether a standard stream is a terminal; it is None if it was closed before Python started."""
+    return stream is not None and stream.isatty()
+
+
 def say(line: str, wanted: bool | None) -> None:
     """Print a line to standard error; ``wanted`` None only on a terminal and in interactive sessions."""
-    if wanted or (wanted is None and (sys.stderr.isatty() or hasattr(sys, "ps1"))):
+    if wanted or (wanted is None and (_is_terminal(sys.stderr) or hasattr(sys, "ps1"))):
         print(line, file=sys.stderr)
 
 
@@ -96,7 +101,7 @@ def show_models_progress(wanted: bool | None, n_models: int) -> Iterator[ModelsB
 def _drawing(wanted: bool | None) -> Iterator[Any]:
     """Yield what rich draws with while it is open, or None where nothing is to be drawn."""
     if wanted is None:
-        wanted = sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
+        wanted = _is_terminal(sys.stderr) and importlib.util.find_spec("rich") is not None
     if not wanted:
         yield None
         return
@@ -106,11 +111,11 @@ def _drawing(wanted: bool | None) -> Iterator[Any]:
     except ImportError:
         raise ImportError("progress=True needs rich: pip install 'fastmlp[cli]'") from None
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(),
+        TextColumn("{task.fields[note]}", markup=False), TimeRemainingColumn(),
     )  # fmt: skip
     # Rich moves what is printed above the bar; what goes to a file must stay on its way there.
     with Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=_is_terminal(sys.stdout)
     ) as progress:
         yield progress

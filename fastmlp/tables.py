@@ -1,29 +1,44 @@
-"""Data for the command line: built-in data sets, and CSV, Parquet and NPZ files."""
+"""Data for the command line and for studies: built-in data sets, and files of tables and arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from fastmlp import datasets
-from fastmlp.tasks import choose_task
+from fastmlp.arrays import features_of_arrays, kept_arrays, target_of_arrays
+from fastmlp.reading import SUFFIXES, Table, kind_of, quoted, read, shown
+from fastmlp.splits import rows_of_parts
+from fastmlp.table_targets import target_of_table
+from fastmlp.tasks import Task, choose_task
+from fastmlp.text_files import TextFormat
 
 BUILT_IN = {
     "digits": datasets.load_digits,
     "mnist": datasets.load_mnist,
     "fashion-mnist": datasets.load_fashion_mnist,
 }
-SUFFIXES = (".csv", ".parquet", ".npz")
+
+
+_AS_FOUND = TextFormat()
 
 
 @dataclass(frozen=True)
 class Split:
-    """Training, validation and test part of a data set."""
+    """Training, validation and test part of a data set.
+
+    Attributes
+    ----------
+    X_train, y_train, X_val, y_val, X_test, y_test : array or DataFrame
+    task : Task
+        What the whole target is for.
+    notes : tuple of str
+        What the user should know of how a file was read.
+    """
 
     X_train: Any
     y_train: Any
@@ -31,16 +46,27 @@ class Split:
     y_val: Any
     X_test: Any
     y_test: Any
+    task: Task
+    notes: tuple[str, ...] = ()
 
 
 def load_split(
-    data: str, target: str | None, validation: float, test: float, seed: int, shuffle: bool = False
+    data: str,
+    target: str | None,
+    validation: float,
+    test: float,
+    seed: int,
+    shuffle: bool = False,
+    *,
+    task: str = "auto",
+    option: str = "task",
+    text_format: TextFormat = _AS_FOUND,
 ) -> Split:
     """Load a data set and set its parts aside: shares of its rows, or numbers of them from 1 on.
 
     The built-in sets bring their test part; of their training part the last rows are the validation part,
     so that nothing is copied, or with ``shuffle`` any of them. Files are shuffled, and stratified if the
-    target looks like classes.
+    task is classification. ``task`` and ``option`` are those of `choose_task`.
     """
     if data in BUILT_IN:
         X, y, X_test, y_test = BUILT_IN[data]()
@@ -48,121 +74,129 @@ def load_split(
             order = np.random.RandomState(seed).permutation(len(X))
             X, y = X[order], y[order]
         n = len(X) - _count(data, "validation", validation, len(X))
-        return Split(X[:n], y[:n], X[n:], y[n:], X_test, y_test)
-    X, y = read_table(data, target)
+        return Split(X[:n], y[:n], X[n:], y[n:], X_test, y_test, choose_task(y, task, option=option))
+    X, y, chosen, notes = read_table(data, target, task=task, option=option, text_format=text_format)
+    n_test = _count(shown(data), "test", test, len(X))
+    n_validation = _count(shown(data), "validation", validation, len(X) - n_test, of=len(X))
+    try:
+        train, val, rest = rows_of_parts(y, n_test, n_validation, seed, chosen.is_classification)
+    except ValueError as error:
+        raise ValueError(f"{shown(data)}: {error} (validation={validation}, test={test}).") from None
+    return Split(taken(X, train), y[train], taken(X, val), y[val], taken(X, rest), y[rest], chosen, notes)
 
-    n_test = _count(data, "test", test, len(X))
-    n_validation = _count(data, "validation", validation, len(X) - n_test, of=len(X))
 
-    classify = choose_task(y).is_classification
-
-    def part(X, y, n):
-        strata = y if y.ndim == 1 and classify and pd.Series(y).value_counts().min() > 1 else None
-        try:
-            return train_test_split(X, y, test_size=n, random_state=seed, stratify=strata)
-        except ValueError as error:
-            raise ValueError(
-                f"{data}: {len(X)} rows are too few to set {n} of them aside ({error})."
-            ) from None
-
-    X_rest, X_test, y_rest, y_test = part(X, y, n_test)
-    X_train, X_val, y_train, y_val = part(X_rest, y_rest, n_validation)
-    return Split(X_train, y_train, X_val, y_val, X_test, y_test)
+def taken(X: Any, rows: Any) -> Any:
+    """Return some rows of an array or a frame."""
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
 
 
 def _count(data: str, name: str, wanted: float, n: int, of: int | None = None) -> int:
     """Return how many rows a share is, of ``of`` or all n of them; refuse to set them all aside."""
-    count = int(wanted) if wanted >= 1 else round(wanted * (of or n))
+    count = max(1, int(wanted) if wanted >= 1 else round(wanted * (of or n)))
     if count >= n:
-        raise ValueError(f"{data}: {name}={wanted} of {n} rows leaves none to train on.")
-    return max(1, count)
+        rows = f"{n} row" + "s" * (n != 1) + " left" * (of is not None)
+        raise ValueError(f"{data}: {name}={wanted} of {rows} leaves none to train on.")
+    return count
 
 
-def read_table(data: str, target: str | None):
-    """Return the features, and the target, of a file.
+def read_table(
+    data: str, target: str | None, *, task: str, option: str, text_format: TextFormat
+) -> tuple[Any, np.ndarray, Task, tuple[str, ...]]:
+    """Return the features and the target of a file, the task that it is for, and what the user should know.
 
     Raises
     ------
     ValueError, FileNotFoundError
         If the file, the target or a column is not there, or a value is missing or not a number.
     """
-    frame = _read(data)
-    if isinstance(frame, dict):
-        target = target or "y"
-        for name in ("X", target):
-            if name not in frame:
-                raise ValueError(f"{data}: there is no array {name!r}; the file has {', '.join(frame)}.")
-        return frame["X"], frame[target]
+    content = _read(data, text_format, [] if target is None else [target])
+    if not isinstance(content, Table):
+        X, notes = features_of_arrays(data, content)
+        return X, *target_of_arrays(data, content, target or "y", len(X), task, option), notes
+    columns = [one for one in content.frame.columns if one not in content.index]
     if target is None:
         raise ValueError(
-            f"{data}: --target must name the column to predict; there are {_list(frame.columns)}."
+            f"{content.name}: --target must name the column to predict; there are {quoted(columns)}."
         )
-    if target not in frame.columns:
+    if target not in content.frame.columns:
         raise ValueError(
-            f"{data}: there is no column {target!r} for --target; there are {_list(frame.columns)}."
+            f"{content.name}: there is no column {target!r} for --target; there are {quoted(columns)}."
         )
-    y = frame[target]
-    if y.isna().any():
-        raise ValueError(f"{data}: column {target!r} has {y.isna().sum()} missing values.")
-    return check_features(data, frame.drop(columns=target)), y.to_numpy()
+    if len(content.frame) == 0:
+        raise ValueError(f"{content.name}: there are column names, but no rows.")
+    frame, notes = content.without([target])
+    y, chosen = target_of_table(content, target, task, option)
+    return check_features(content.name, frame, content.decimal), y, chosen, content.notes + notes
 
 
-def read_features(data: str, model) -> Any:
-    """Return the features that a model was trained on, from a file or a built-in set's test part."""
+def read_features(
+    data: str, model: Any, keep: Sequence[str] = (), text_format: TextFormat = _AS_FOUND
+) -> tuple[Any, pd.DataFrame, tuple[str, ...]]:
+    """Return the features that a model was trained on, columns to keep, and what the user should know.
+
+    They are read from a file, or are a built-in set's test part.
+    """
     if data in BUILT_IN:
-        return BUILT_IN[data]().X_test
-    frame = _read(data)
-    if isinstance(frame, dict):
-        if "X" not in frame:
-            raise ValueError(f"{data}: there is no array 'X'; the file has {', '.join(frame)}.")
-        return frame["X"]
+        if keep:
+            raise ValueError(f"--keep {keep[0]} is for files; {data} has no such columns.")
+        return BUILT_IN[data]().X_test, pd.DataFrame(), ()
+    content = _read(data, text_format, keep)
+    if not isinstance(content, Table):
+        X, notes = features_of_arrays(data, content)
+        return X, kept_arrays(data, content, keep, len(X)), notes
+    if len(content.frame) == 0:
+        raise ValueError(f"{content.name}: there are column names, but no rows.")
+    unknown = [name for name in keep if name not in content.frame.columns]
+    if unknown:
+        raise ValueError(
+            f"{content.name}: there is no column {unknown[0]!r} for --keep; there are "
+            f"{quoted(content.frame.columns)}."
+        )
+    kept = pd.DataFrame({name: content.written.get(name, content.frame[name]) for name in keep})
     names = getattr(model, "feature_names_in_", None)
     if names is None:
-        return check_features(data, frame).to_numpy()
-    missing = [name for name in names if name not in frame.columns]
+        frame, notes = content.without([name for name in keep if name in content.index])
+        return check_features(content.name, frame, content.decimal).to_numpy(), kept, content.notes + notes
+    missing = [name for name in names if name not in content.frame.columns]
     if missing:
-        raise ValueError(f"{data}: the model needs the columns {_list(missing)}, which are not there.")
-    return check_features(data, frame[list(names)])
+        raise ValueError(
+            f"{content.name}: the model needs the columns {quoted(missing)}, which are not there."
+        )
+    frame = content.frame[list(names)]
+    return check_features(content.name, frame, content.decimal), kept, content.notes
 
 
-def check_features(data: str, frame: pd.DataFrame) -> pd.DataFrame:
+def check_features(data: str, frame: pd.DataFrame, decimal: str = ".") -> pd.DataFrame:
     """Return the columns as float64; refuse what is not a number, by the columns' names."""
     if frame.shape[1] == 0:
         raise ValueError(f"{data}: there is no column besides the target.")
     text = [name for name, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if text:
+        example = next((str(one) for one in frame[text[0]] if not _is_number(one)), "")
+        hint = "; or give --decimal ',' if that is a decimal comma" * ("," in example and decimal == ".")
         raise ValueError(
-            f"{data}: the columns {_list(text)} are not numbers; encode them (one-hot, say) or leave them "
-            "out."
+            f"{data}: the columns {quoted(text)} are not numbers ({example!r}); encode them (one-hot, say) "
+            f"or leave them out{hint}."
         )
     values = frame.astype(np.float64)
     missing = [name for name in values.columns if not np.isfinite(values[name]).all()]
     if missing:
-        raise ValueError(f"{data}: the columns {_list(missing)} have missing or infinite values.")
-    return values.rename(columns=str)
+        raise ValueError(f"{data}: the columns {quoted(missing)} have missing or infinite values.")
+    return values
 
 
-def _read(data: str) -> pd.DataFrame | dict[str, np.ndarray]:
-    path = Path(data)
-    if path.suffix not in SUFFIXES:
-        raise ValueError(
-            f"DATA={data!r} is neither a built-in data set ({', '.join(BUILT_IN)}) nor a file ending in "
-            f"{' or '.join(SUFFIXES)}."
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"{data}: there is no such file.")
+def _is_number(value: Any) -> bool:
     try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path)
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except Exception as error:  # each reader has its own kinds
-        raise ValueError(f"{data}: cannot be read as {path.suffix[1:]} ({error}).") from None
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
-def _list(names) -> str:
-    """Return the first few names, quoted."""
-    shown = ", ".join(repr(str(name)) for name in list(names)[:10])
-    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+def _read(data: str, text_format: TextFormat, as_written: Sequence[str]) -> Table | Mapping[str, np.ndarray]:
+    if not kind_of(data):
+        raise ValueError(
+            f"DATA={data!r} is neither a built-in data set ({', '.join(BUILT_IN)}), nor '-' for standard "
+            f"input, nor a file ending in {' or '.join(SUFFIXES)}."
+        )
+    return read(data, text_format, as_written)

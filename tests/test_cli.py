@@ -143,17 +143,37 @@ def test_predict_takes_the_models_columns_by_name(iris, tmp_path):
         (["train", "empty.csv", "--target", "y"], ["empty.csv"]),
         (["train", "broken.npz"], ["broken.npz", "npz"]),
         (["train", "--hidden", "12,x"], ["--hidden", "'12,x'"]),
-        (["train", "--hidden", "12,0"], ["hidden_layer_sizes", "0"]),
-        (["train", "--activation", "swash"], ["swash", "relu"]),
-        (["train", "--solver", "sdg"], ["solver", "sdg"]),
-        (["train", "--learning-rate", "-1"], ["learning_rate_init", "-1"]),
-        (["train", "--epochs", "0"], ["max_iter", "0"]),
-        (["train", "--engine", "warp"], ["engine", "warp", "reference"]),
-        (["train", "--dtype", "float16"], ["dtype", "float16", "float32"]),
-        (["train", "--task", "clustering"], ["task", "clustering"]),
+        (["train", "--hidden", "12,0"], ["--hidden 12,0", "> 0"]),
+        (["train", "--activation", "swash"], ["--activation swash", "relu"]),
+        (["train", "--activation", "elu(x)"], ["--activation elu(x)", "alpha"]),
+        (["train", "--solver", "sdg"], ["--solver sdg", "adam"]),
+        (["train", "--learning-rate", "-1"], ["--learning-rate -1", "(0.0, inf)"]),
+        (["train", "--learning-rate", "0"], ["--learning-rate 0 must", "(0.0, inf)"]),
+        (["train", "--epochs", "0"], ["--epochs 0 must", "[1, inf)"]),
+        (["train", "--batch-size", "0"], ["--batch-size 0 must", "[1, inf)"]),
+        (["train", "--alpha", "-0.5"], ["--alpha -0.5 must", "[0.0, inf)"]),
+        (["train", "--engine", "warp"], ["--engine warp", "reference"]),
+        (["train", "--dtype", "float16"], ["--dtype float16", "float32"]),
+        (["train", "--task", "clustering"], ["--task clustering", "regression"]),
         (["train", "--validation", "1"], ["--validation", "1"]),
         (["train", "--validation", "0.6", "--test", "0.5"], ["nothing to train on"]),
-        (["train", "--out", "nowhere/m.safetensors"], ["nowhere", "does not exist"]),
+        (["train", "--seed", "-1"], ["--seed -1", "2**32"]),
+        (["train", "--out", "nowhere/m.safetensors"], ["--out nowhere", "does not exist"]),
+        (["train", "--out", "."], ["--out .", "folder"]),
+        (["train", "--out", "folder"], ["--out folder", "is a folder"]),
+        (["train", "--out", "folder/"], ["--out folder/", "is a folder"]),
+        (["train", "--out", "new/"], ["--out new/", "is a folder"]),
+        (["train", "--out", ""], ["--out", "empty"]),
+        (["train", "--out", "iris.csv/m.st"], ["--out iris.csv/m.st", "not a folder"]),
+        (["train", "--out", "loop"], ["--out loop", "symbolic links"]),
+        (
+            ["train", "iris.csv", "--target", "label", "--out", "iris.csv"],
+            ["--out iris.csv", "over iris.csv"],
+        ),
+        (["train", "iris.csv", "--target", "label", "--out", "link"], ["--out link", "over iris.csv"]),
+        (["predict", "m.st", "iris.csv", "--out", "./iris.csv"], ["--out ./iris.csv", "over iris.csv"]),
+        (["predict", "text.csv", "iris.csv", "--out", "text.csv"], ["--out text.csv", "over text.csv"]),
+        (["predict", "m.st", "iris.csv", "--out", "folder"], ["--out folder", "is a folder"]),
         (["predict", "nothing.safetensors", "digits"], ["nothing.safetensors", "no such file"]),
         (["predict", "iris.csv", "digits"], ["iris.csv", "safetensors"]),
     ],
@@ -163,6 +183,9 @@ def test_a_mistake_is_one_sentence_without_a_traceback(arguments, words, iris, t
     (tmp_path / "text.csv").write_text("a,colour,y\n1,red,0\n2,blue,1\n")
     (tmp_path / "gaps.csv").write_text("a,b,y\n1,2,0\n,3,1\n3,3,1\n")
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("iris.csv")
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 nothing")
     before = sorted(os.listdir(tmp_path))
     monkeypatch.chdir(tmp_path)

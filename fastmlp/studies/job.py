@@ -26,9 +26,11 @@ from fastmlp.progress import SILENT
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.records import MODELS, Record
 from fastmlp.studies.spec import Data, Run
-from fastmlp.tasks import choose_task
+from fastmlp.text_files import TextFormat
 from fastmlp.writing import replacing
 
+#: What the estimators are for.
+_TASKS = {"MLPClassifier": "classification", "MLPRegressor": "regression"}
 #: `quick` takes this part of the training and validation rows, but not less than so many.
 QUICK, _QUICK_ROWS = 10, 200
 #: So many of the first training rows are scored after an epoch, where that is asked for: all of 50,000 would
@@ -95,11 +97,19 @@ def identified(data: Data) -> Data:
 @lru_cache(maxsize=2)
 def load_data(data: Data, quick: bool) -> tables.Split:
     """Return the parts of a study's data; the last are kept, for all runs of a process."""
-    split = tables.load_split(data.name, data.target, data.validation, data.test, data.seed, data.shuffle)
+    split = tables.load_split(
+        data.name, data.target, data.validation, data.test, data.seed, data.shuffle,
+        task=_TASKS.get(data.estimator or "", "auto"), option="the task",
+        text_format=TextFormat(data.sep, data.decimal, data.encoding),
+    )  # fmt: skip
     if quick:
         n, n_val = (max(len(y) // QUICK, min(len(y), _QUICK_ROWS)) for y in (split.y_train, split.y_val))
+        rows: Any = np.arange(n)
+        if split.task.is_classification and split.y_train.ndim == 1:  # no class may be missing
+            rows = np.union1d(rows, np.unique(split.y_train, return_index=True)[1])
+        rows = slice(n) if len(rows) == n else rows
         split = replace(
-            split, X_train=split.X_train[:n], y_train=split.y_train[:n],
+            split, X_train=tables.taken(split.X_train, rows), y_train=split.y_train[rows],
             X_val=split.X_val[:n_val], y_val=split.y_val[:n_val],
         )  # fmt: skip
     if (data.center, data.scale) == (0, 1):
@@ -117,12 +127,9 @@ def _scaled(X: np.ndarray, data: Data) -> np.ndarray:
     return ((X.astype(dtype, copy=False) - center) * scale).astype(np.float32, copy=False)
 
 
-def estimator_of(data: Data, split: tables.Split) -> type:
-    """Return the class of a study's models; all targets decide, as a part may lack a class."""
-    if data.estimator:
-        return ESTIMATORS[data.estimator]
-    task = choose_task(np.concatenate([split.y_train, split.y_val, split.y_test]))
-    return ESTIMATORS["MLPClassifier" if task.is_classification else "MLPRegressor"]
+def estimator_of(split: tables.Split) -> type:
+    """Return the class of a study's models."""
+    return ESTIMATORS["MLPClassifier" if split.task.is_classification else "MLPRegressor"]
 
 
 def do(
@@ -214,7 +221,7 @@ def _model(job: Job, split: tables.Split):
     if job.n_threads is not None:
         params.setdefault("n_threads", job.n_threads)
     if not job.source:
-        return estimator_of(job.data, split)(**params, random_state=job.run.seed)
+        return estimator_of(split)(**params, random_state=job.run.seed)
     model = fastmlp.load(job.folder / job.source)
     return model.set_params(**params, random_state=job.run.seed, warm_start=True)
 

@@ -20,7 +20,7 @@ DATA: Keys = {
     "name": (_TEXT, True), "target": (_TEXT, False), "estimator": (_TEXT, False), "seed": (_WHOLE, False),
     "validation": (_NUMBER, False), "test": (_NUMBER, False), "shuffle": (_TRUTH, False),
     "center": (_NUMBER, False),
-    "scale": (_NUMBER, False),
+    "scale": (_NUMBER, False), "sep": (_TEXT, False), "decimal": (_TEXT, False), "encoding": (_TEXT, False),
 }  # fmt: skip
 RUNS: Keys = {
     "about": (_TEXT, False), "seeds": (_WHOLE, False), "train": (_WHOLE, False), "continues": (_TEXT, False),

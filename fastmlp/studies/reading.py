@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.estimators import ESTIMATORS
+from fastmlp.reading import kind_of
 from fastmlp.studies import figures
 from fastmlp.studies.groups import GroupsReader
 from fastmlp.studies.keys import (
@@ -34,6 +35,7 @@ from fastmlp.studies.spec import (
     split,
 )  # fmt: skip
 from fastmlp.tables import BUILT_IN
+from fastmlp.text_files import TextFormat
 
 
 def load_study(path: str | Path) -> Study:
@@ -126,16 +128,22 @@ class _Reader(GroupsReader):
         self.finite("data.center", data.center)
         self.finite("data.scale", data.scale, above=0)
         self.seed("data.seed", data.seed)
+        if data.name == "-":
+            raise self.wrong("data.name", "must be a file: a study reads it more often than once.")
+        try:
+            TextFormat(data.sep, data.decimal, data.encoding)
+        except ValueError as error:
+            raise self.wrong("data", str(error)) from None
         if data.name not in BUILT_IN:
             return self.beside(data)
-        for name in ("target", "test"):
+        for name in ("target", "test", "sep", "decimal", "encoding"):
             if name in content:
                 raise self.wrong(f"data.{name}", f"is for files; {data.name} has its own. Leave it out.")
         return data
 
     def beside(self, data: Data) -> Data:
         """Return data of a file, which may lie beside the study's own."""
-        if data.target is None and Path(data.name).suffix in (".csv", ".parquet"):
+        if data.target is None and kind_of(data.name) in (".csv", ".parquet"):
             raise self.wrong("data.target", "is missing: the column that is to be predicted.")
         path = Path(self._path).parent / data.name
         return replace(data, name=str(path)) if path.is_file() else data

@@ -169,6 +169,9 @@ def fingerprint(data: Data, run: Run, quick: bool, source: Record | None, defaul
     told = asdict(data)
     if digest := told.pop("digest"):  # wherever the file is
         told["name"] = digest
+    for name in ("sep", "decimal", "encoding"):  # older records know nothing of these
+        if told[name] is None:
+            del told[name]
     whole = {
         "params": {**defaults, **run.params}, "seed": run.seed, "train": run.train, "data": told,
         "quick": quick, "source": source and source.fingerprint,

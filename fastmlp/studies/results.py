@@ -78,7 +78,7 @@ class Results:
     @cached_property
     def is_classifier(self) -> bool:
         """Whether the scores are accuracies."""
-        return estimator_of(self.study.data, self.data) is MLPClassifier
+        return estimator_of(self.data) is MLPClassifier
 
     @cached_property
     def gradient_check(self) -> GradientCheck:
@@ -91,7 +91,7 @@ class Results:
         rows = np.arange(min(n, len(y)))
         if self.is_classifier and y.ndim == 1:
             rows = np.concatenate([np.flatnonzero(y == one)[:n] for one in np.unique(y)])
-        model = estimator_of(self.study.data, self.data)(**built_parameters(run.params), random_state=0)
+        model = estimator_of(self.data)(**built_parameters(run.params), random_state=0)
         model._check_params()
         model._begin(X, y, None, None, None)
         return gradient_check(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,10 @@ class _Work:
     def _check(self) -> None:
         """Refuse parameters that the estimator of these data does not take, before anything runs."""
         data = self._study.data
-        estimator = estimator_of(data, load_data(data, self._quick))
+        split = load_data(data, self._quick)
+        for note in split.notes:
+            warnings.warn(note, stacklevel=5)
+        estimator = estimator_of(split)
         self._defaults = estimator().get_params()
         for run in (run for group in self._study.groups.values() for run in self._study.runs_of(group)):
             try:

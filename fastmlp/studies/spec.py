@@ -19,6 +19,8 @@ class Data:
 
     Of a built-in set the last training rows are the validation part, or with ``shuffle`` any of them.
 
+    ``sep``, ``decimal`` and ``encoding`` say how a file of text is written, where it does not show that.
+
     Features become (x - ``center``) * ``scale``; without either they are left as they are. ``digest`` is
     that of the file while a study runs: other contents are other data.
     """
@@ -32,6 +34,9 @@ class Data:
     shuffle: bool = False
     center: float = 0
     scale: float = 1
+    sep: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
     digest: str = ""
 
 

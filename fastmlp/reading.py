@@ -1,0 +1,197 @@
+"""Files of data: CSV and its relatives, Parquet, NPZ; what is in them, as it is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from fastmlp.text_files import UNNAMED, TextFormat, read_text
+
+_TEXTS, _COMPRESSIONS = (".csv", ".tsv", ".txt"), (".gz", ".bz2", ".xz", ".zst", ".zip")
+SUFFIXES = (*_TEXTS, ".parquet", ".npz")
+#: How pandas calls an index without a name in a Parquet file.
+_INDEX_LEVEL = "__index_level_{}__"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it is in a file.
+
+    Attributes
+    ----------
+    name : str
+        The file's.
+    frame : DataFrame
+        All columns, under names that are strings.
+    index : tuple of str
+        Columns that number or name the rows: left out where nobody asks for them.
+    written : DataFrame
+        Columns that were asked for as text, as it is written; of a file that is not text, none.
+    decimal : str
+        In these.
+    notes : tuple of str
+        What the user should know of how the file was read.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    index: tuple[str, ...] = ()
+    written: pd.DataFrame = field(default_factory=pd.DataFrame)
+    decimal: str = "."
+    notes: tuple[str, ...] = ()
+
+    def without(self, columns: Iterable[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """Return the other columns but those of the index, and a note that says which were left out."""
+        others = {*columns}
+        index = [column for column in self.index if column not in others]
+        frame = self.frame[[one for one in self.frame.columns if one not in {*others, *index}]]
+        if not index:
+            return frame, ()
+        which = "the first column, which has no name" if index == [UNNAMED] else quoted(index)
+        return frame, (f"{self.name}: an index of the rows is left out: {which}",)
+
+
+def shown(data: str) -> str:
+    """Return what messages call a file."""
+    return "standard input" if data == "-" else data
+
+
+def kind_of(data: str) -> str:
+    """Return ".csv", ".parquet", ".npz", or "" for what ends otherwise; text is ".csv", and so are pipes."""
+    path = Path(data)
+    if data == "-" or (path.exists() and not path.is_file() and not path.is_dir()):
+        return ".csv"
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSIONS:
+        return ".csv" if suffixes[-2:-1] and suffixes[-2] in _TEXTS else ""
+    if not suffixes or suffixes[-1] not in SUFFIXES:
+        return ""
+    return ".csv" if suffixes[-1] in _TEXTS else suffixes[-1]
+
+
+def read(
+    data: str, text_format: TextFormat, as_written: Iterable[str] = ()
+) -> Table | Mapping[str, np.ndarray]:
+    """Return the table, or the arrays of an NPZ file, each of which is read when it is asked for.
+
+    Parameters
+    ----------
+    data : str
+        A file, or "-" for a table from standard input.
+    text_format : TextFormat
+    as_written : iterable of str
+        Columns that are also wanted as text, if the file is text.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it cannot be read.
+    """
+    kind, path, name = kind_of(data), Path(data), shown(data)
+    if data != "-" and not path.exists():
+        raise FileNotFoundError(f"{data}: there is no such file.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{data}: is a folder; name a file.")
+    try:
+        if kind == ".npz":
+            return _Arrays(data)
+        if kind == ".parquet":
+            return _read_parquet(data)
+        return _read_text(name, data, text_format, frozenset(as_written))
+    except Exception as error:  # each reader has its own kinds
+        says = " ".join(str(error).split())  # several readers break their lines
+        raise ValueError(f"{name}: cannot be read as {kind[1:]} ({says}).") from None
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """The arrays of an NPZ file."""
+
+    def __init__(self, data: str):
+        self._data = data
+        with open(data, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            self._names = list(arrays.files)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise ValueError(f"{self._data}: there is no array {name!r}; the file has {quoted(self._names)}.")
+        try:
+            with open(self._data, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return arrays[name]
+        except Exception as error:  # of zip files, of NumPy, of objects
+            raise ValueError(f"{self._data}: the array {name!r} cannot be read ({error}).") from None
+
+    def __iter__(self):
+        return iter(self._names)
+
+    def __len__(self):
+        return len(self._names)
+
+
+def _read_text(name: str, data: str, text_format: TextFormat, as_written: frozenset[str]) -> Table:
+    table = read_text(data, text_format, as_written)
+    for column in as_written:
+        if table.header.count(column) > 1:
+            raise ValueError(f"the header has the column {column!r} {table.header.count(column)} times")
+    first = table.frame.columns[0]
+    is_index = table.has_row_names or (first == UNNAMED and _is_index(table.frame[first]))
+    index = (first,) if is_index and len(table.frame.columns) > 1 else ()
+    notes = tuple(f"{name}: {note}" for note in table.notes)
+    return Table(name, table.frame, index, table.written, table.decimal, notes)
+
+
+def _is_index(column: pd.Series) -> bool:
+    """Return whether a first column without a name is an index that pandas or R has written.
+
+    It is one if it numbers or names the rows, each differently, or if it counts up and begins again, as in
+    tables that were put one below the other.
+    """
+    if pd.api.types.is_float_dtype(column):
+        return False
+    if column.is_unique or not pd.api.types.is_integer_dtype(column):
+        return column.is_unique
+    begins = column[1:][np.diff(column) != 1]
+    return bool((begins == column.iloc[0]).all())
+
+
+def _read_parquet(data: str) -> Table:
+    _check_different(pq.read_schema(data).names)
+    frame = pd.read_parquet(data)
+    if frame.columns.nlevels > 1:
+        raise ValueError(
+            f"its columns have names of {frame.columns.nlevels} levels, such as {frame.columns[0]}; join "
+            "them to one first"
+        )
+    frame.columns = [str(column) for column in frame.columns]
+    levels: list[str] = []
+    if frame.index.nlevels > 1 or frame.index.name is not None or not isinstance(frame.index, pd.RangeIndex):
+        levels = [
+            _INDEX_LEVEL.format(i) if level is None else str(level)
+            for i, level in enumerate(frame.index.names)
+        ]
+        index = frame.index.to_frame(index=False)
+        index.columns = levels
+        frame = pd.concat([index, frame.reset_index(drop=True)], axis=1)
+    else:
+        frame = frame.reset_index(drop=True)
+    _check_different(frame.columns)
+    # Other libraries read what pandas has written as an index, and write it as a column.
+    levels += [one for one in frame.columns if one == _INDEX_LEVEL.format(0) and one not in levels]
+    return Table(data, frame, tuple(levels))
+
+
+def _check_different(names: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"several columns have the name {quoted(twice)}")
+
+
+def quoted(names: Iterable[object]) -> str:
+    """Return the first few names, quoted."""
+    shown = [repr(str(name)) for name in names]
+    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
