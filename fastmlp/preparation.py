@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from fastmlp.dates import refuse_columns
+
 #: What ``prepare=`` may be called; "auto" chooses by `kind_for`.
 KINDS = ("image", "table")
 
@@ -46,6 +48,7 @@ class Preparation:
         """
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is not known; choose one of {', '.join(map(repr, KINDS))}.")
+        refuse_columns("X", X)
         scaler = StandardScaler()
         for start in range(0, len(X), _CHUNK):
             scaler.partial_fit(np.asarray(X[start : start + _CHUNK], dtype=np.float64))
