@@ -1,4 +1,4 @@
-"""Classification or regression: the rule by which targets decide, and the sentence that says which and why."""
+"""Classification or regression: the rule by which targets decide, and a sentence that says what and why."""
 
 from __future__ import annotations
 
