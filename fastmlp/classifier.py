@@ -409,8 +409,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         p = self._outputs(X)
         if self._multilabel:
-            indicators = (p > 0.5).astype(int)
-            return csr_matrix(indicators) if self._sparse_labels else indicators
+            return (csr_matrix if self._sparse_labels else np.asarray)((p > 0.5).astype(int))
         best = (p[:, 0] > 0.5).astype(int) if self.n_outputs_ == 1 else p.argmax(axis=1)
         return self.classes_[np.minimum(best, len(self.classes_) - 1)]
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from fastmlp.dates import refuse_columns
+
 #: What ``prepare=`` may be called; "auto" chooses by `kind_for`.
 KINDS = ("image", "table")
 #: The rounding error that a type may add, in standard deviations of a column: about a thousandth.
@@ -55,6 +57,7 @@ class Preparation:
         """
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is not known; choose one of {', '.join(map(repr, KINDS))}.")
+        refuse_columns("X", X)
         with np.errstate(all="ignore"):  # what overflows or underflows is measured again
             scaler = _fit_scaler(_chunks(X))
             center, variance, deviation = scaler.mean_, scaler.var_, scaler.scale_

@@ -1,4 +1,4 @@
-"""Targets as users have them, made what scikit-learn's checks can read: objects, text, sparse indicators."""
+"""Convert targets to what scikit-learn's checks accept: objects, text, sparse label indicators."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ def readable_labels(argument: str, y: Any) -> Any:
     values = _read(argument, y)
     if values is None:
         return y
+    if values.dtype.kind == "T":  # NumPy's strings of any length, which scikit-learn does not know
+        y = values = values.astype(object)
     if values.dtype.kind not in "Mm":  # NumPy's own dates can be classes, as in scikit-learn
         refuse_dates(argument, y)
     kinds = _check_kinds(argument, values, " or give them a class")
@@ -53,9 +55,11 @@ def readable_labels(argument: str, y: Any) -> Any:
             f"{argument} has strings and numbers for classes, such as {text} and {number}; make all of them "
             "strings, or all numbers."
         )
+    if values.dtype.kind == "O" and kinds <= NUMBERS:
+        y = values = plain(values)
     if values.ndim == 2 and values.shape[1] > 1 and values.dtype.kind in "iuf":
         _check_indicators(argument, values)
-    return plain(values) if values.dtype.kind == "O" and kinds <= NUMBERS else y
+    return y
 
 
 def readable_numbers(argument: str, y: Any) -> Any:

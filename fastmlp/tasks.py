@@ -1,4 +1,4 @@
-"""Classification or regression: the rule by which targets decide, and the sentence that tells it."""
+"""Classification or regression: the rule by which targets decide, and a sentence that says what and why."""
 
 from __future__ import annotations
 
@@ -120,8 +120,6 @@ def _judge(y: Any) -> tuple[bool, str]:
     if holds_categories(y):
         return True, "y holds categories"
     values = _values(y)
-    if values.size == 0:
-        return False, "y is empty"
     kinds = kinds_of(values)
     for kind, name in (("string", "strings"), ("bytes", "strings"), ("boolean", "booleans")):
         if kind in kinds:
@@ -131,6 +129,8 @@ def _judge(y: Any) -> tuple[bool, str]:
             return True, "y holds label indicators"
         return False, f"y has {values.shape[1]} columns of numbers"
     numbers = plain(without_missing(values))  # the estimators refuse what is missing
+    if numbers.size == 0:
+        return False, "y is empty"
     if numbers.dtype.kind in "iuf" and np.isin(numbers, (0, 1)).all():
         return True, "y holds only 0 and 1"
     if kinds_of(numbers) == {"integer"}:
@@ -158,7 +158,7 @@ def _judge_integers(values: np.ndarray) -> tuple[bool, str]:
 
 def _values(y: Any) -> np.ndarray:
     """Return y as an array; a column, a list or a series of n values has shape (n,)."""
-    values = plain(np.asarray(y))
+    values = np.atleast_1d(plain(np.asarray(y)))
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
 

@@ -5,7 +5,6 @@ Where scikit-learn has an error of its own for an estimator's argument, it is th
 
 import numpy as np
 import pytest
-import scipy.sparse
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, Trainer
@@ -196,7 +195,7 @@ def test_text_is_not_a_target(last):
     loss = "cross_entropy" if last == "softmax" else "squared_error"
     with pytest.raises(ValueError, match=r"class labels|could not convert|numeric"):
         Trainer(make_network(last), loss).fit(X, np.array([["a", "b", "c"]] * 30))
-    with pytest.raises(ValueError, match=r"could not convert|numeric"):
+    with pytest.raises(ValueError, match=r"that are not numbers"):
         MLPRegressor().fit(X, ["a"] * 30)
 
 
@@ -218,17 +217,10 @@ def test_labels_that_the_classifier_does_not_know_are_named():
 )
 def test_targets_that_are_not_classes_are_refused_by_the_classifier(y):
     with pytest.raises(
-        (TypeError, ValueError), match=r"(?i)label|classif|multioutput|continuous|unknown"
+        (TypeError, ValueError), match=r"(?i)label|classif|multioutput|continuous|unknown|missing values"
     ) as error:
         MLPClassifier().fit(X, y)
     assert len(str(error.value)) < 600  # it does not print the data
-
-
-@pytest.mark.parametrize("call", [fastmlp.fit, MLPClassifier().fit, MLPRegressor().fit])
-def test_sparse_targets_are_refused_clearly(call):
-    Y = scipy.sparse.csr_matrix(np.eye(3, dtype=int)[LABELS])
-    with pytest.raises((TypeError, ValueError), match=r"(?i)sparse"):
-        call(X, Y)
 
 
 @pytest.mark.parametrize("given", [{"X_val": X}, {"y_val": LABELS}])

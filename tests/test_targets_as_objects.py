@@ -125,6 +125,13 @@ def test_partial_fit_takes_them_also_for_its_classes(case):
     model.partial_fit(X[:5], y[:5])
 
 
+def test_numpys_strings_of_any_length_are_classes():
+    y = np.array(["a", "b"])[CODES % 2]
+    model = fastmlp.fit(X, y.astype(np.dtypes.StringDType()), max_iter=2, random_state=0)
+    assert_array_equal(model.classes_, ["a", "b"])
+    assert_array_equal(model.predict(X), fastmlp.fit(X, y, max_iter=2, random_state=0).predict(X))
+
+
 def test_the_task_follows_from_their_values():
     assert isinstance(fastmlp.fit(X, objects(CODES.tolist()), max_iter=2), MLPClassifier)
     assert isinstance(fastmlp.fit(X, pl.Series(DECIMALS), max_iter=2), MLPRegressor)
@@ -165,6 +172,7 @@ NO_CLASSES = {
     "NaN": objects(["a", np.nan, *TEXT[2:]]),
     "NumPy's NaN": objects(["a", np.float32("nan"), *TEXT[2:]]),
     "a list": ["a", None, *TEXT[2:]],
+    "NumPy's strings": np.array(["a", None, *TEXT[2:]], dtype=np.dtypes.StringDType(na_object=None)),
     "pandas": pd.Series(["a", None, *TEXT[2:]], dtype="string"),
     "pandas, objects": pd.Series(["a", None, *TEXT[2:]], dtype=object),
     "pandas, Arrow": pd.Series(["a", None, *TEXT[2:]], dtype="string[pyarrow]"),
@@ -234,7 +242,8 @@ def test_a_regressor_reads_numbers_that_are_text(kind):
 
 @pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
 def test_indicators_of_other_numbers_are_refused_by_the_classifier_alone(cls):
-    for Y, value in ((2 * np.eye(2)[CODES % 2], "2.0"), (2 * np.eye(2, dtype=int)[CODES % 2] - 1, "-1")):
+    ones = np.eye(2, dtype=int)[CODES % 2]
+    for Y, value in ((2.0 * ones, "2.0"), (2 * ones - 1, "-1"), ((2 * ones).astype(object), "2")):
         if cls is MLPRegressor:
             cls(max_iter=1).fit(X, Y)
         else:

@@ -118,6 +118,8 @@ CASES = {
     "infinity": ([0.0, 1.0, np.inf], False, "floating-point numbers"),
     "columns of fractions": (np.full((4, 2), 0.5), False, "2 columns"),
     "nothing": ([], False, "empty"),
+    "no rows of two": (np.zeros((0, 2)), True, "label indicators"),
+    "all missing": (objects(None, None), False, "empty"),
 }  # fmt: skip
 
 
