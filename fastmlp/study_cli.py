@@ -58,7 +58,10 @@ def study_run(
         loaded = studies.load_study(study)
         folder = out or Path("studies") / (loaded.name + "-quick" * quick)
         studies.check_installed()  # before hours of training, not after them
-        results = studies.run_study(loaded, folder, n_jobs=n_jobs, backend=backend, quick=quick)
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"--out {folder}: is not a folder.")
+        with options.naming({"n_jobs": ("--jobs", jobs)}):
+            results = studies.run_study(loaded, folder, n_jobs=n_jobs, backend=backend, quick=quick)
         diverged = sum(bool(record.diverged) for record in results.records)
         console.print(
             (loaded.title, "bold"),
