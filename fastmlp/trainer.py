@@ -265,6 +265,7 @@ class Trainer(Epochs):
         """
         check_sparse(
             X,
+            preparation=self.network.preparation,
             dtype="bfloat16" if self.network.is_mixed else None,
             augmentation=self._augmentation,
             input_dropout=self.input_dropout,

@@ -150,13 +150,11 @@ FACTOR = np.array([1e-60, 1, 1])
 
 @pytest.mark.parametrize("engine", ["auto", "reference"])
 def test_gradients_with_respect_to_inputs(engine):
-    def gradient(inputs):
-        prepared = Preparation.fit(inputs, "table")
-        layers = [Dense(4, "tanh"), Dense(1, "identity")]
-        network = Network(layers, 3, preparation=prepared, engine=engine, random_state=0)
-        return network.gradients(inputs, SIGNAL, "squared_error")[2]
-
-    gradients = [gradient(X), gradient(X * FACTOR)]
+    layers, gradients = [Dense(4, "tanh"), Dense(1, "identity")], []
+    for inputs in (X, X * FACTOR):
+        preparation = Preparation.fit(inputs, "table")
+        network = Network(layers, 3, preparation=preparation, engine=engine, random_state=0)
+        gradients.append(network.gradients(inputs, SIGNAL, "squared_error")[2])
     assert_allclose(gradients[1] * FACTOR, gradients[0], rtol=1e-3, atol=1e-7)
 
 

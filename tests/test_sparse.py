@@ -253,6 +253,14 @@ def test_a_prepared_network_refuses_it():
             call()
 
 
+@pytest.mark.parametrize("way", ["partial_fit", "warm_start"])
+def test_a_model_that_prepares_goes_on_with_dense_data_only(way):
+    X, y = sparse()
+    model = quietly(MLPClassifier(prepare="auto", max_iter=2, warm_start=True).fit, X.toarray(), y)
+    with pytest.raises(ValueError, match=r"preparation=.* does not go with a sparse X"):
+        getattr(model, "partial_fit" if way == "partial_fit" else "fit")(X, y)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_no_numbers_are_refused(value):
     X, y = sparse()

@@ -122,9 +122,9 @@ def load_data(data: Data, quick: bool) -> tables.Split:
 
 def _scaled(X: np.ndarray, data: Data) -> np.ndarray:
     """Return (X - center) * scale in float32; what float32 cannot hold is rounded only then."""
-    dtype = np.float32 if X.dtype in (np.uint8, np.float32) else np.float64
-    center, scale = np.asarray(data.center, dtype=dtype), np.asarray(data.scale, dtype=dtype)
-    return ((X.astype(dtype, copy=False) - center) * scale).astype(np.float32, copy=False)
+    dtype: Any = np.float32 if X.dtype in (np.uint8, np.float32) else np.float64
+    scaled = (X.astype(dtype, copy=False) - dtype(data.center)) * dtype(data.scale)
+    return scaled.astype(np.float32, copy=False)
 
 
 def estimator_of(split: tables.Split) -> type:
