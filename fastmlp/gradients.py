@@ -44,9 +44,9 @@ class CheckedGradient:
         return tuple(value - self.analytic for value in self.numerical)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """What `gradient_check` found; printed, it is a table.
+    """What `gradient_check` found; ``print`` shows it as a table.
 
     Attributes
     ----------
@@ -61,6 +61,10 @@ class GradientCheck:
     def largest_differences(self) -> tuple[float, ...]:
         """The largest magnitude of a difference, for each epsilon."""
         return tuple(np.abs([row.differences for row in self.rows]).max(axis=0).tolist())
+
+    def __repr__(self):
+        largest = f", largest difference {min(self.largest_differences):.2g}" if self.rows else ""
+        return f"<GradientCheck of {len(self.rows)} parameters{largest}>"
 
     def __str__(self):
         heads = ["layer", "parameter", "analytic", f"numerical, {self.epsilons[-1]:g}"]

@@ -10,7 +10,7 @@ from fastmlp.callbacks import EpochEnd
 _CURVES = ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second")
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What happened in each epoch, one entry per epoch in every list.
 
@@ -35,6 +35,13 @@ class History:
     converged: bool = False
     best_epoch: int | None = None
     diverged: bool = False
+
+    def __repr__(self):
+        parts = [f"{name} {curve[-1]:.4g}" for name in _CURVES[:3] if (curve := getattr(self, name))]
+        if self.best_epoch is not None:
+            parts.append(f"best epoch {self.best_epoch}")
+        parts += [name for name in ("converged", "diverged") if getattr(self, name)]
+        return f"<History of {', '.join([f'{len(self.loss)} epochs', *parts])}>"
 
     def to_frame(self):
         """Return a pandas data frame with a row for each epoch; pandas must be installed.

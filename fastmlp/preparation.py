@@ -14,7 +14,7 @@ KINDS = ("image", "table")
 _CHUNK = 1024
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Preparation:
     """x -> (x - center) * scale, column by column, done while a batch is gathered.
 
@@ -55,6 +55,9 @@ class Preparation:
         variance = np.mean(scaler.var_ + (scaler.mean_ - mean) ** 2)
         deviation = np.sqrt(variance) or 1.0
         return cls(np.full(X.shape[1], mean), np.full(X.shape[1], 1 / deviation))
+
+    def __repr__(self):
+        return f"<Preparation of {np.size(self.center)} columns>"
 
     def check_width(self, argument: str, n_columns: int) -> None:
         """Raise ValueError unless this is a preparation of so many columns."""
