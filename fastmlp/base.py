@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
-from sklearn.base import _fit_context
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
@@ -29,7 +28,7 @@ from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES, check_places, check_sparse
-from fastmlp.optimizers import is_full_batch
+from fastmlp.parameters import checks_parameters
 from fastmlp.preparation import Preparation
 from fastmlp.progress import show_progress
 from fastmlp.serving import Serving
@@ -60,8 +59,8 @@ class Data:
 class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
     """Base of the estimators; subclasses learn, encode and prepare targets."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    @checks_parameters
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None) -> Self:
         """Fit to X and y: from new parameters, or with ``warm_start`` from the present ones.
 
         Parameters
@@ -373,13 +372,6 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                 f"{type(self).__name__!r} object has no attribute {attribute!r} before it is fitted"
             )
         return self.network_
-
-
-def is_stochastic(estimator) -> bool:
-    """Return True if the estimator learns from batches; otherwise say why it has no partial_fit."""
-    if is_full_batch(estimator.solver):
-        raise AttributeError("partial_fit is for stochastic solvers only; lbfgs takes all data at once.")
-    return True
 
 
 def _is_single(X) -> bool:

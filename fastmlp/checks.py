@@ -42,6 +42,11 @@ def listed(values: Iterable[Any]) -> str:
     return first + (f" and {len(values) - _MOST_ELEMENTS} more" if len(values) > _MOST_ELEMENTS else "")
 
 
+def as_printed(values: np.ndarray) -> str:
+    """Return an array as NumPy prints it, of a long one the first and the last elements."""
+    return np.array2string(values, threshold=_MOST_ELEMENTS)
+
+
 @contextmanager
 def naming(X: str, y: str) -> Iterator[None]:
     """Have errors about X and y name the caller's arguments, such as X_val and y_val.

@@ -24,7 +24,7 @@ _THEIR_SCHEDULES = ("constant", "invscaling", "adaptive")
 _HISTORY = ("n_iter_", "t_", "loss_")
 
 
-def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
+def from_sklearn(model: Any) -> Any:
     """Return a fitted scikit-learn perceptron as one of fastmlp's, which predicts the same.
 
     Parameters

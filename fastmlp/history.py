@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastmlp.callbacks import EpochEnd
 
@@ -43,7 +44,7 @@ class History:
         parts += [name for name in ("converged", "diverged") if getattr(self, name)]
         return f"<History of {', '.join([f'{len(self.loss)} epochs', *parts])}>"
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Return a pandas data frame with a row for each epoch; pandas must be installed.
 
         Columns without values, such as those of validation data that were not there, are left out.

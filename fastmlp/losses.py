@@ -174,7 +174,7 @@ class Quantile(Loss):
     Quantile(quantiles=(0.1, 0.9))
     """
 
-    quantiles: tuple[float, ...] = (0.5,)
+    quantiles: Any = (0.5,)  # kept as a tuple
 
     name: ClassVar[str] = "quantile"
     output_activations: ClassVar[tuple[str, ...]] = ("identity", "relu", "tanh", "logistic")

@@ -67,7 +67,7 @@ class NetworkPredictions(NetworkParameters):
         with self._limited_blas():
             return self._predictor.predict(X, self.n_threads)
 
-    def compile(self, shape=None, **made_of_outputs) -> Any:
+    def compile(self, shape=None, **made_of_outputs) -> Callable[..., Any]:
         """Return `predict` as a function for serving, of one row or a batch.
 
         Parameters

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
@@ -22,6 +22,7 @@ from fastmlp.machine import DTYPES, ENGINES
 from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 _Class = TypeVar("_Class", bound=Any)
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 _T = TypeVar("_T")
 # What an editor is told that parameters can be; `_parameter_constraints` is what they are held to.
 Int = int | np.integer
@@ -40,6 +41,11 @@ _OUTPUT_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"prelu"}
 def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
     """Return what the parameter ``loss`` can be, where these kinds are fit."""
     return [StrOptions({kind.name for kind in kinds}), *kinds, None]
+
+
+def checks_parameters(method: _Method) -> _Method:
+    """Have a method that fits check the parameters first, by scikit-learn's rules."""
+    return _fit_context(prefer_skip_nested_validation=True)(method)
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -62,7 +68,7 @@ def constructed(*, kw_only: bool = True) -> Callable[[_Class], _Class]:
             for name, (default, by_name) in parameters.items()
         ]
         made = make_dataclass(cls.__qualname__, fields, namespace={"__module__": cls.__module__})
-        cls.__init__ = made.__init__
+        cls.__init__ = made.__init__  # type: ignore[misc]
         cls.__init__.__annotations__ = {}  # `help` shows names and defaults
         return cls
 
@@ -149,7 +155,7 @@ class Parameters(BaseEstimator):
     max_iter: Int = 200
     shuffle: bool = True
     random_state: Int | np.random.RandomState | None = None
-    tol: Float = 1e-4
+    tol: float = 1e-4
     verbose: bool | int = False
     momentum: Float = 0.9
     nesterovs_momentum: bool = True
@@ -182,7 +188,7 @@ class Parameters(BaseEstimator):
     class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None
     dtype: str = "auto"
     engine: str = "auto"
-    n_threads: Int | None = None
+    n_threads: int | None = None
     prepare: str | None = None
     callbacks: Sequence[Callback] = ()
 
@@ -194,7 +200,7 @@ class Parameters(BaseEstimator):
         self._scorer()
 
     def _hidden_layers(self) -> list[Dense]:
-        sizes = self.hidden_layer_sizes
+        sizes: Any = self.hidden_layer_sizes
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
         if any(not isinstance(size, Integral) or size < 1 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, overload
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
@@ -58,6 +60,21 @@ def is_classification(y) -> bool:
     return not type_of_target(y).startswith("continuous")
 
 
+@overload
+def fit(
+    X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    task: Literal["classification"], progress: bool | None = None, **params: Any,
+) -> MLPClassifier: ...  # fmt: skip
+@overload
+def fit(
+    X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    task: Literal["regression"], progress: bool | None = None, **params: Any,
+) -> MLPRegressor: ...  # fmt: skip
+@overload  # the data decide which of the two it is
+def fit(
+    X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    task: str = "auto", progress: bool | None = None, **params: Any,
+) -> Any: ...  # fmt: skip
 def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progress=None, **params):
     """Train a model on X and y, with the data standardised and a recipe that suits them.
 

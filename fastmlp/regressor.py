@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import InvalidParameterError, Options
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import activations, losses
-from fastmlp.base import BaseMLP, is_stochastic
+from fastmlp.base import BaseMLP
 from fastmlp.checks import named
+from fastmlp.continuing import of_batches
 from fastmlp.losses import Quantile, SquaredError
 from fastmlp.parameters import Activations, Loss, Sizes, constructed, loss_choices
 from fastmlp.preparation import Preparation
@@ -72,9 +72,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         super()._validate_params()
 
-    @available_if(is_stochastic)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    @of_batches
+    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None) -> Self:
         """Train for one epoch on X and y, going on from the present parameters.
 
         Parameters
@@ -135,7 +134,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _prepare_targets(self, targets):
         return Preparation.fit(targets.reshape(len(targets), -1), "table")
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return the predictions for X.
 
         Parameters
@@ -164,7 +163,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         finish = self._loss.predictions if isinstance(self._loss, losses.Poisson) else None
         return {"shape": shape, "restored": restored, "finish": finish}
 
-    def predict_interval(self, X):
+    def predict_interval(self, X) -> np.ndarray:
         """Return the interval between the lowest and the highest quantile that the model predicts.
 
         Parameters
@@ -205,7 +204,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ends = self.predict(X)[..., [np.argmin(quantiles), np.argmax(quantiles)]]
         return np.sort(ends, axis=-1)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the R^2 of the predictions for X, or for quantiles their mean D^2.
 
         D^2 is to the pinball loss what R^2 is to the squared error.
