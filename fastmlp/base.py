@@ -24,7 +24,6 @@ from fastmlp.complaints import complaints
 from fastmlp.continuing import Continuing
 from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
 from fastmlp.exports import Exports
-from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES, check_places, check_sparse
@@ -267,17 +266,13 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             if np.isinf(self._loss.target_range).all() and self.out_activation_ == "identity":
                 self.target_preparation_ = data.once("targets", lambda: self._prepare_targets(data.targets))
         hidden = self._hidden_layers()
-        # scikit-learn halves the spread of the initial weights for logistic hidden units.
-        logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
         network = Network(
             [*hidden, Dense(self.n_outputs_, self.out_activation_)],
             data.X.shape[1],
             dtype=dtype,
             engine=self.engine,
             n_threads=self.n_threads,
-            initializer=GlorotUniform(2.0 if logistic else 6.0)
-            if self.weight_init is None
-            else self.weight_init,
+            initializer=self._initializers(hidden),
             preparation=self.preparation_,
             random_state=random_state,
         )

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
+from fastmlp.checks import shown
 from fastmlp.complaints import complaints
 from fastmlp.history import History
 from fastmlp.machine import can_train_in
@@ -131,8 +132,8 @@ class Continuing(Parameters):
 
     def _refuse(self, name: str, value: Any, kept: Any) -> None:
         raise ValueError(
-            f"{name}={value!r} cannot be changed with warm_start=True: the network was made with {kept!r} "
-            "and is kept. Set warm_start=False to begin anew."
+            f"{name}={shown(value)} cannot be changed with warm_start=True: the network was made with "
+            f"{shown(kept)} and is kept. Set warm_start=False to begin anew."
         )
 
     @property

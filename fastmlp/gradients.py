@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fastmlp.checks import number
+from fastmlp.checks import number, shown
 from fastmlp.network import Network
 
 #: The loss that goes with the last activation, where the caller names none.
@@ -168,7 +168,7 @@ def gradient_check(
     for one in wanted or ():
         if one not in rows:
             raise ValueError(
-                f"parameters: there is no {one!r}; layers are 0 to {i}, names such as 'W[2, 3]'."
+                f"parameters: there is no {shown(one)}; layers are 0 to {i}, names such as 'W[2, 3]'."
             )
     return GradientCheck(epsilons, tuple(rows.values()))
 
@@ -179,10 +179,10 @@ def _checked(parameters: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
         is_pair = isinstance(one, tuple | list) and len(one) == 2
         if not is_pair or not isinstance(one[0], Integral) or not isinstance(one[1], str):
             raise ValueError(
-                f"parameters: {one!r} must be a layer, counted from 0, and a name, as (0, 'W[2, 3]')."
+                f"parameters: {shown(one)} must be a layer, counted from 0, and a name, as (0, 'W[2, 3]')."
             )
     if not parameters:
-        raise ValueError(f"parameters={parameters!r} must hold one or more pairs of layer and name.")
+        raise ValueError(f"parameters={shown(parameters)} must hold one or more pairs of layer and name.")
     return [(int(layer), name) for layer, name in parameters]
 
 

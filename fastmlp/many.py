@@ -13,6 +13,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from fastmlp.base import BaseMLP, Data
+from fastmlp.checks import shown
 from fastmlp.complaints import complaints
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.machine import needs_blas
@@ -129,13 +130,13 @@ def _make_models(configurations, estimator, y) -> list[Any]:
     """Return the estimators to be trained; refuse parameters that no data could make good."""
     if isinstance(configurations, Mapping | str):
         raise TypeError(
-            f"configurations={configurations!r} must be a list of dicts, one for each model. A dict of lists "
-            "becomes one by sklearn.model_selection.ParameterGrid."
+            f"configurations={shown(configurations)} must be a list of dicts, one for each model. A dict of "
+            "lists becomes one by sklearn.model_selection.ParameterGrid."
         )
     if estimator is None:
         estimator = MLPClassifier() if is_classification(y) else MLPRegressor()
     elif not isinstance(estimator, BaseMLP):
-        raise TypeError(f"estimator={estimator!r} must be an instance of MLPClassifier or MLPRegressor.")
+        raise TypeError(f"estimator={shown(estimator)} must be an instance of MLPClassifier or MLPRegressor.")
     models = []
     for index, configuration in enumerate(configurations):
         try:
@@ -151,7 +152,9 @@ def _make_model(configuration, estimator):
     elif isinstance(configuration, Mapping):
         model = clone(estimator).set_params(**clone(dict(configuration), safe=False))
     else:
-        raise TypeError(f"{configuration!r} is neither a dict of parameters nor an estimator of fastmlp.")
+        raise TypeError(
+            f"{shown(configuration)} is neither a dict of parameters nor an estimator of fastmlp."
+        )
     model._check_params()
     if getattr(model, "n_threads", 1) is None:
         model.n_threads = 1

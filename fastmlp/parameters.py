@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp import preparation as preparations
 from fastmlp.callbacks import Callback
+from fastmlp.checks import shown
 from fastmlp.layers import Dense
 from fastmlp.machine import DTYPES, ENGINES
 from fastmlp.optimizers import LBFGS, SGD, is_full_batch
@@ -203,12 +204,12 @@ class Parameters(BaseEstimator):
         sizes: Any = self.hidden_layer_sizes
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
         if any(not isinstance(size, Integral) or size < 1 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {shown(sizes)}.")
         names = self._per_layer("activation", len(sizes))
         for name in names:
             if not isinstance(name, str) or name.partition("(")[0] not in _HIDDEN_ACTIVATIONS:
                 raise ValueError(
-                    f"activation={name!r} is not one for hidden layers; choose from "
+                    f"activation={shown(name)} is not one for hidden layers; choose from "
                     f"{', '.join(sorted(_HIDDEN_ACTIVATIONS))}."
                 )
         others = {one: self._per_layer(one, len(sizes)) for one in ("dropout", "batch_norm", "layer_norm")}
@@ -223,13 +224,21 @@ class Parameters(BaseEstimator):
             for i, size in enumerate(sizes)
         ]
 
+    def _initializers(self, hidden: list[Dense]) -> list[initializers.Initializer]:
+        """Return what draws the weights of each layer, the output's included."""
+        if self.weight_init is not None:
+            return initializers.one_per_layer("weight_init", self.weight_init, len(hidden) + 1)
+        # scikit-learn halves the spread of the initial weights for logistic hidden units.
+        logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
+        return [initializers.GlorotUniform(2.0 if logistic else 6.0)] * (len(hidden) + 1)
+
     def _per_layer(self, name: str, n_layers: int) -> list:
         """Return a parameter's value for each hidden layer, of one for all of them or a list of as many."""
         value = getattr(self, name)
         values = [value] * n_layers if isinstance(value, str) or np.ndim(value) == 0 else list(value)
         if len(values) != n_layers:
             raise ValueError(
-                f"{name}={value!r} must be one value, or one for each of {n_layers} hidden layers."
+                f"{name}={shown(value)} must be one value, or one for each of {n_layers} hidden layers."
             )
         return values
 

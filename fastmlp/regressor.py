@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import activations, losses
 from fastmlp.base import BaseMLP
-from fastmlp.checks import named
+from fastmlp.checks import named, shown
 from fastmlp.continuing import of_batches
 from fastmlp.losses import Quantile, SquaredError
 from fastmlp.parameters import Activations, Loss, Sizes, constructed, loss_choices
@@ -67,8 +67,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _validate_params(self):
         if isinstance(self.loss, Integral | Sequence | np.ndarray) and not isinstance(self.loss, str):
             raise InvalidParameterError(  # a ValueError and a TypeError
-                f"loss={self.loss!r} is not a loss, which MLPRegressor takes first, as scikit-learn's does; "
-                f"for layers of these sizes pass hidden_layer_sizes={self.loss!r} by name."
+                f"loss={shown(self.loss)} is not a loss, which MLPRegressor takes first, as scikit-learn's "
+                f"does; for layers of these sizes pass hidden_layer_sizes={shown(self.loss)} by name."
             )
         super()._validate_params()
 
@@ -198,7 +198,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantiles = getattr(self._loss, "quantiles", ())
         if len(set(quantiles)) < 2:
             raise ValueError(
-                f"loss={self._loss!r} predicts no intervals; two quantiles or more do, such as "
+                f"loss={shown(self._loss)} predicts no intervals; two quantiles or more do, such as "
                 "loss=Quantile((0.05, 0.95))."
             )
         ends = self.predict(X)[..., [np.argmin(quantiles), np.argmax(quantiles)]]

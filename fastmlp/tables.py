@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from fastmlp import datasets
+from fastmlp.checks import listed
 from fastmlp.recipe import is_classification
 
 BUILT_IN = {
@@ -162,5 +163,4 @@ def _read(data: str) -> pd.DataFrame | dict[str, np.ndarray]:
 
 def _list(names) -> str:
     """Return the first few names, quoted."""
-    shown = ", ".join(repr(str(name)) for name in list(names)[:10])
-    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return listed(map(str, names))
