@@ -25,8 +25,8 @@ test: build                ## every test but the campaigns
 campaign: build            ## the slower tests: packaging, published accuracies
 	$(BIN)/pytest -q -m campaign
 
-lint: build                ## style of Python and Cython, and the stubs against what was compiled
-	$(BIN)/pip install --quiet --disable-pip-version-check ruff cython-lint mypy
+lint: build                ## style of Python and Cython, types, and the stubs against what was compiled
+	$(BIN)/pip install --quiet --disable-pip-version-check ruff cython-lint mypy basedpyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH=$(BIN):$$PATH cython-lint fastmlp  # it calls pycodestyle by name
@@ -34,6 +34,7 @@ lint: build                ## style of Python and Cython, and the stubs against 
 	$(BIN)/python -m mypy.stubtest --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases --ignore-missing-stub \
 	  fastmlp.engine.core fastmlp.engine.native fastmlp.engine.passes fastmlp.engine.prediction fastmlp.engine.compiled \
 	  fastmlp.engine.kernels fastmlp.engine.finish_kernels fastmlp.engine.blas
+	$(BIN)/python tests/check_types.py
 
 bench: build               ## our training step beside those of other libraries that are installed
 	$(BIN)/python -m benchmarks

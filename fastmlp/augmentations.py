@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastmlp.checks import named, number
+from fastmlp.checks import named, number, shown
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def listed(augmentation: Any) -> tuple[Augmentation, ...]:
         augmentation = (augmentation,)
     chosen = tuple(named("augmentation", one, BY_NAME) for one in augmentation)
     if len({type(one) for one in chosen}) < len(chosen):
-        raise ValueError(f"augmentation={list(chosen)!r} has two of a kind; one of each is allowed.")
+        raise ValueError(f"augmentation={shown(list(chosen))} has two of a kind; one of each is allowed.")
     return chosen
 
 
@@ -124,12 +124,15 @@ def sizes_of(image_shape: Any, n_features: int) -> tuple[int, int, int]:
         return side, side, 1
     sizes = list(image_shape) if np.ndim(image_shape) else [image_shape]
     if len(sizes) not in (2, 3):
-        raise ValueError(f"image_shape={image_shape!r} must be (height, width) or (height, width, channels).")
+        raise ValueError(
+            f"image_shape={shown(image_shape)} must be (height, width) or (height, width, channels)."
+        )
     for size in sizes:
         number("image_shape", size, at_least=1, whole=True)
     if math.prod(sizes) != n_features:
         raise ValueError(
-            f"image_shape={image_shape!r} has {math.prod(sizes)} values, and X has {n_features} features."
+            f"image_shape={shown(image_shape)} has {math.prod(sizes)} values, and X has {n_features} "
+            "features."
         )
     height, width, channels = map(int, (*sizes, 1)[:3])
     return height, width, channels

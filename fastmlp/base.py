@@ -8,12 +8,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
-from sklearn.base import _fit_context
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
@@ -27,11 +26,10 @@ from fastmlp.continuing import Continuing
 from fastmlp.dates import refuse_columns
 from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
 from fastmlp.exports import Exports
-from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES, check_places, check_sparse
-from fastmlp.optimizers import is_full_batch
+from fastmlp.parameters import checks_parameters
 from fastmlp.preparation import Preparation
 from fastmlp.progress import show_progress
 from fastmlp.serving import Serving
@@ -65,8 +63,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
     _readable: Callable[[str, Any], Any]  # what makes targets readable for scikit-learn's checks
     _sparse_labels = False  # whether `predict` returns label indicators as a sparse matrix
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    @checks_parameters
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None) -> Self:
         """Fit to X and y: from new parameters, or with ``warm_start`` from the present ones.
 
         Parameters
@@ -290,17 +288,13 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             if np.isinf(self._loss.target_range).all() and self.out_activation_ == "identity":
                 self.target_preparation_ = data.once("targets", lambda: self._prepare_targets(data.targets))
         hidden = self._hidden_layers()
-        # scikit-learn halves the spread of the initial weights for logistic hidden units.
-        logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
         network = Network(
             [*hidden, Dense(self.n_outputs_, self.out_activation_)],
             data.X.shape[1],
             dtype=dtype,
             engine=self.engine,
             n_threads=self.n_threads,
-            initializer=GlorotUniform(2.0 if logistic else 6.0)
-            if self.weight_init is None
-            else self.weight_init,
+            initializer=self._initializers(hidden),
             preparation=self.preparation_,
             random_state=random_state,
         )
@@ -399,13 +393,6 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                 f"{type(self).__name__!r} object has no attribute {attribute!r} before it is fitted"
             )
         return self.network_
-
-
-def is_stochastic(estimator) -> bool:
-    """Return True if the estimator learns from batches; otherwise say why it has no partial_fit."""
-    if is_full_batch(estimator.solver):
-        raise AttributeError("partial_fit is for stochastic solvers only; lbfgs takes all data at once.")
-    return True
 
 
 def _is_single(X) -> bool:

@@ -87,7 +87,7 @@ class PrintEpoch:
         print(line)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EveryNSteps:
     """Call a function after every ``n`` steps of the solver, counted over the trainer's life.
 
@@ -114,6 +114,10 @@ class EveryNSteps:
 
     def __post_init__(self):
         number("n", self.n, at_least=1, whole=True)
+
+    def __repr__(self):
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"EveryNSteps({self.n}, {name})"
 
     def __call__(self, event: EpochEnd | StepEnd) -> bool | None:
         """Call the function at the end of a step; an epoch's end is nothing to it."""

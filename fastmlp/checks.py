@@ -44,6 +44,24 @@ def listed(values: Iterable[Any]) -> str:
     return first + (f" and {len(values) - _MOST_ELEMENTS} more" if len(values) > _MOST_ELEMENTS else "")
 
 
+def as_printed(values: np.ndarray) -> str:
+    """Return an array as NumPy prints it, of a long one the first and the last elements."""
+    return np.array2string(values, threshold=_MOST_ELEMENTS)
+
+
+def kind_of(value: Any) -> str:
+    """Return what kind of object a value is, for a message.
+
+    Examples
+    --------
+    >>> kind_of("a"), kind_of(str), kind_of(None)
+    ('a str', 'the class str', 'None')
+    """
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+
+
 @contextmanager
 def naming(X: str, y: str) -> Iterator[None]:
     """Have errors about X and y name the caller's arguments, such as X_val and y_val.

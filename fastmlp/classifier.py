@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from fastmlp import activations, losses
-from fastmlp.base import BaseMLP, is_stochastic
-from fastmlp.checks import listed, named, weights
+from fastmlp.base import BaseMLP
+from fastmlp.checks import as_printed, listed, named, weights
+from fastmlp.continuing import of_batches
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 from fastmlp.parameters import Activations, Sizes, constructed, loss_choices
 from fastmlp.serving import shares
@@ -190,9 +190,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _y_numeric = False
     _readable = staticmethod(readable_labels)
 
-    @available_if(is_stochastic)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None, X_val=None, y_val=None):
+    @of_batches
+    def partial_fit(self, X, y, sample_weight=None, classes=None, X_val=None, y_val=None) -> Self:
         """Train for one epoch on X and y, going on from the present parameters.
 
         What has been set on the estimator since the last call applies from this one on; what its network was
@@ -246,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if multilabel != self._multilabel or set(classes) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {_in_short(self.classes_)}, `y` has {_in_short(classes)}"
+                f"Previously got {as_printed(self.classes_)}, `y` has {as_printed(classes)}"
                 + (" and is of another kind" if multilabel != self._multilabel else "")
             )
         return self._encode(y)
@@ -353,7 +352,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _prepare_targets(self, targets):
         return None
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Return the probability of each class.
 
         Parameters
@@ -391,11 +390,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             "finish": shares if self._is_divided else None,
         }
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X) -> np.ndarray:
         """Return the logarithm of `predict_proba`."""
         return np.log(self.predict_proba(X))
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return the most probable class of each sample, or the label indicators.
 
         Parameters
@@ -421,8 +420,3 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _in_short(classes: np.ndarray) -> str:
-    """Return classes as NumPy prints them, as scikit-learn's tests expect; of many the first and last."""
-    return np.array2string(classes, threshold=10)

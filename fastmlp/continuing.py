@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 
 from fastmlp.checks import are_equal
 from fastmlp.complaints import complaints
@@ -18,10 +19,12 @@ from fastmlp.history import History
 from fastmlp.machine import can_train_in
 from fastmlp.network import Network
 from fastmlp.optimizers import is_full_batch
-from fastmlp.parameters import Parameters
+from fastmlp.parameters import Parameters, checks_parameters
 from fastmlp.preparation import Preparation
 from fastmlp.progress import SILENT
 from fastmlp.trainer import Trainer
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 # What a hidden layer has from the estimator, and the parameter that says it.
 _LAYER_SETTINGS = {name: name for name in ("activation", "dropout", "batch_norm", "layer_norm")}
@@ -29,13 +32,20 @@ _LAYER_SETTINGS["units"] = "hidden_layer_sizes"
 
 
 class Continuing(Parameters):
-    """Base of `BaseMLP`, which has all of this once it is fitted."""
+    """Base of `BaseMLP`, which has all of this once it is fitted; names only with data that have them."""
 
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
     network_: Network
     preparation_: Preparation | None
     target_preparation_: Preparation | None
     n_iter_: int
     t_: int
+    loss_: float
+    best_loss_: float | None
     loss_curve_: list[float]
     validation_scores_: list[float] | None
     validation_loss_curve_: list[float] | None
@@ -114,8 +124,8 @@ class Continuing(Parameters):
         """Refuse parameters that ask for another network than the present one."""
         for name, kept in self._changes():
             raise ValueError(
-                f"{name}={getattr(self, name)!r} cannot be changed {when}: the network was made with "
-                f"{kept!r} and is kept. {advice} to begin anew."
+                f"{name}={shown(getattr(self, name))} cannot be changed {when}: the network was made with "
+                f"{shown(kept)} and is kept. {advice} to begin anew."
             )
 
     def _changes(self) -> Iterator[tuple[str, Any]]:
@@ -232,3 +242,14 @@ class Continuing(Parameters):
         if is_changed:
             self._keep_up()
         return data
+
+
+def of_batches(method: _Method) -> _Method:
+    """Have estimators offer a method, which fits, only where their solver learns from batches."""
+    return available_if(_learns_from_batches)(checks_parameters(method))
+
+
+def _learns_from_batches(estimator) -> bool:
+    if is_full_batch(estimator.solver):
+        raise AttributeError("partial_fit is for stochastic solvers only; lbfgs takes all data at once.")
+    return True

@@ -57,6 +57,10 @@ class Dataset(NamedTuple):
     X_test: np.ndarray
     y_test: np.ndarray
 
+    def __repr__(self):
+        n_features = self.X_train.shape[1]
+        return f"<Dataset of {len(self.X_train)} + {len(self.X_test)} samples of {n_features} features>"
+
 
 class _IdxFile(NamedTuple):
     """An IDX file of unsigned bytes: a magic number, each dimension as 4 bytes (big-endian), the values."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastmlp.classifier import MLPClassifier
 from fastmlp.regressor import MLPRegressor
 from fastmlp.saving import restore
@@ -10,7 +12,7 @@ from fastmlp.storage import FormatError, read
 ESTIMATORS = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
 
 
-def load(path):
+def load(path: Any) -> Any:
     """Return the model that ``model.save(path)`` wrote.
 
     Parameters

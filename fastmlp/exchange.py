@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp.checks import shown
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.exports import linear_parts
 from fastmlp.layers import Dense
@@ -25,7 +26,7 @@ _THEIR_SCHEDULES = ("constant", "invscaling", "adaptive")
 _HISTORY = ("n_iter_", "t_", "loss_")
 
 
-def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
+def from_sklearn(model: Any) -> Any:
     """Return a fitted scikit-learn perceptron as one of fastmlp's, which predicts the same.
 
     Parameters
@@ -58,7 +59,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     """
     if not isinstance(model, TheirClassifier | TheirRegressor):
         raise TypeError(
-            f"model={model!r} must be an MLPClassifier or MLPRegressor of sklearn.neural_network, not "
+            f"model={shown(model)} must be an MLPClassifier or MLPRegressor of sklearn.neural_network, not "
             f"{type(model).__module__}.{type(model).__name__}."
         )
     check_is_fitted(model)
@@ -156,7 +157,7 @@ def _their_parameters(estimator: Any, known: dict[str, Any]) -> dict[str, Any]:
             raise _not_theirs(f"activation={layer.activation!r}", f"only {', '.join(_THEIR_ACTIVATIONS)}", "")
     if len(names) > 1:
         activations = [layer.activation for layer in hidden]
-        raise _not_theirs(f"activation={activations!r}", "one activation for all hidden layers", "")
+        raise _not_theirs(f"activation={shown(activations)}", "one activation for all hidden layers", "")
     if not hasattr(estimator, "classes_") and estimator.out_activation_ != "identity":
         raise _not_theirs(f"output_activation={estimator.output_activation!r}", "such outputs")
     loss, losses = estimator._loss_name, _their_losses(estimator, known)

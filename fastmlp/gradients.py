@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fastmlp.checks import number
+from fastmlp.checks import number, shown
 from fastmlp.network import Network
 
 #: The loss that goes with the last activation, where the caller names none.
@@ -44,9 +44,9 @@ class CheckedGradient:
         return tuple(value - self.analytic for value in self.numerical)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """What `gradient_check` found; printed, it is a table.
+    """What `gradient_check` found; ``print`` shows it as a table.
 
     Attributes
     ----------
@@ -61,6 +61,10 @@ class GradientCheck:
     def largest_differences(self) -> tuple[float, ...]:
         """The largest magnitude of a difference, for each epsilon."""
         return tuple(np.abs([row.differences for row in self.rows]).max(axis=0).tolist())
+
+    def __repr__(self):
+        largest = f", largest difference {min(self.largest_differences):.2g}" if self.rows else ""
+        return f"<GradientCheck of {len(self.rows)} parameters{largest}>"
 
     def __str__(self):
         heads = ["layer", "parameter", "analytic", f"numerical, {self.epsilons[-1]:g}"]
@@ -165,7 +169,7 @@ def gradient_check(
     for one in wanted or ():
         if one not in rows:
             raise ValueError(
-                f"parameters: there is no {one!r}; layers are 0 to {i}, names such as 'W[2, 3]'."
+                f"parameters: there is no {shown(one)}; layers are 0 to {i}, names such as 'W[2, 3]'."
             )
     return GradientCheck(epsilons, tuple(rows.values()))
 
@@ -176,10 +180,10 @@ def _checked(parameters: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
         is_pair = isinstance(one, tuple | list) and len(one) == 2
         if not is_pair or not isinstance(one[0], Integral) or not isinstance(one[1], str):
             raise ValueError(
-                f"parameters: {one!r} must be a layer, counted from 0, and a name, as (0, 'W[2, 3]')."
+                f"parameters: {shown(one)} must be a layer, counted from 0, and a name, as (0, 'W[2, 3]')."
             )
     if not parameters:
-        raise ValueError(f"parameters={parameters!r} must hold one or more pairs of layer and name.")
+        raise ValueError(f"parameters={shown(parameters)} must hold one or more pairs of layer and name.")
     return [(int(layer), name) for layer, name in parameters]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastmlp.callbacks import EpochEnd
 
@@ -12,7 +13,7 @@ _CURVES = ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples
 _VALIDATION = ("val_loss", "val_score")
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What happened in each epoch, one entry per epoch in every list but those of the validation data.
 
@@ -61,7 +62,14 @@ class History:
         known = dict(zip(self._epochs_of(curve), values, strict=True))
         return math.nan if self.kept_epoch is None else known.get(self.kept_epoch, math.nan)
 
-    def to_frame(self):
+    def __repr__(self):
+        parts = [f"{name} {curve[-1]:.4g}" for name in _CURVES[:3] if (curve := getattr(self, name))]
+        if self.best_epoch is not None:
+            parts.append(f"best epoch {self.best_epoch}")
+        parts += [name for name in ("converged", "diverged") if getattr(self, name)]
+        return f"<History of {', '.join([f'{len(self.loss)} epochs', *parts])}>"
+
+    def to_frame(self) -> Any:
         """Return a pandas data frame with a row for each epoch; pandas must be installed.
 
         Columns without values, such as those of validation data that were not there, are left out; where only

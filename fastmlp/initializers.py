@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks import named, number
+from fastmlp.checks import named, number, shown
 
 Drawn = tuple[np.ndarray, np.ndarray]
 
@@ -186,6 +186,6 @@ def one_per_layer(argument: str, value: Any, n_layers: int) -> list[Initializer]
     values = list(value) if isinstance(value, list | tuple) else [value] * n_layers
     if len(values) != n_layers:
         raise ValueError(
-            f"{argument}={value!r} must be one initializer, or one for each of {n_layers} layers."
+            f"{argument}={shown(value)} must be one initializer, or one for each of {n_layers} layers."
         )
     return [named(argument, one, BY_NAME) for one in values]

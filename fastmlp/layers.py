@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fastmlp import activations
-from fastmlp.checks import number
+from fastmlp.checks import number, shown
 
 #: PyTorch's, for both normalisations and for the running statistics of a batch normalisation.
 NORM_EPSILON = 1e-5
@@ -61,7 +61,7 @@ class Dense:
         number("dropout", self.dropout, at_least=0, below=1)
         for name in ("batch_norm", "layer_norm", "trainable"):
             if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name}={getattr(self, name)!r} must be True or False.")
+                raise TypeError(f"{name}={shown(getattr(self, name))} must be True or False.")
         if self.batch_norm and self.layer_norm:
             raise ValueError("batch_norm=True and layer_norm=True: a layer has one normalisation at most.")
 

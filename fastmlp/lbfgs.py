@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
+from fastmlp.checks import shown
 from fastmlp.optimizers import LBFGS
 from fastmlp.schedules import Constant
 
@@ -47,7 +48,7 @@ def check_goes_with(network: Any, **settings: Any) -> None:
     settings["batch_norm"] = any(layer.batch_norm and layer.trainable for layer in network.layers)
     for name, value in settings.items():
         if value and not isinstance(value, Constant):
-            raise ValueError(f"{name}={value!r} does not go with L-BFGS: {_REASONS[name]}.")
+            raise ValueError(f"{name}={shown(value)} does not go with L-BFGS: {_REASONS[name]}.")
 
 
 class FullBatchLoss:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.metrics import d2_pinball_score, r2_score
 
-from fastmlp.checks import number
+from fastmlp.checks import number, shown
 
 # Squares of numbers up to this magnitude, and down to its inverse, are far from overflow and underflow.
 _LARGEST = 2.0**300
@@ -190,16 +190,19 @@ class Quantile(Loss):
     Quantile(quantiles=(0.1, 0.9))
     """
 
-    quantiles: tuple[float, ...] = (0.5,)
+    quantiles: Any = (0.5,)  # kept as a tuple
 
     name: ClassVar[str] = "quantile"
     output_activations: ClassVar[tuple[str, ...]] = ("identity", "relu", "tanh", "logistic")
     reason: ClassVar[str] = "the outputs of softmax sum to 1, which quantiles do not"
 
     def __post_init__(self):
-        given = np.ravel(self.quantiles).tolist()
+        try:
+            given = np.ravel(self.quantiles).tolist()
+        except ValueError:  # lists of different lengths
+            given = []
         if not given:
-            raise ValueError(f"quantiles={self.quantiles!r} must hold one or more numbers.")
+            raise ValueError(f"quantiles={shown(self.quantiles)} must hold one or more numbers.")
         for one in given:
             number("quantiles", one, above=0, below=1)
         object.__setattr__(self, "quantiles", tuple(map(float, given)))

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from fastmlp.base import BaseMLP, Data
+from fastmlp.checks import shown
 from fastmlp.complaints import complaints, grouped
 from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.finished import Finished
@@ -234,8 +235,8 @@ def _make_models(configurations, estimator, y, progress) -> tuple[list[Any], lis
     """Return the configurations and their estimators; refuse parameters that no data could make good."""
     if isinstance(configurations, Mapping | str):
         raise TypeError(
-            f"configurations={configurations!r} must be a list of dicts, one for each model. A dict of lists "
-            "becomes one by sklearn.model_selection.ParameterGrid."
+            f"configurations={shown(configurations)} must be a list of dicts, one for each model. A dict of "
+            "lists becomes one by sklearn.model_selection.ParameterGrid."
         )
     configurations = list(configurations)
     if estimator is None and any(isinstance(configuration, Mapping) for configuration in configurations):
@@ -245,7 +246,7 @@ def _make_models(configurations, estimator, y, progress) -> tuple[list[Any], lis
             estimator, other = other, estimator
         say(task.sentence("estimator=", f"{type(other).__name__}()"), progress)
     elif estimator is not None and not isinstance(estimator, BaseMLP):
-        raise TypeError(f"estimator={estimator!r} must be an instance of MLPClassifier or MLPRegressor.")
+        raise TypeError(f"estimator={shown(estimator)} must be an instance of MLPClassifier or MLPRegressor.")
     models = []
     for index, configuration in enumerate(configurations):
         try:
@@ -261,7 +262,9 @@ def _make_model(configuration, estimator):
     elif isinstance(configuration, Mapping):
         model = clone(estimator).set_params(**clone(dict(configuration), safe=False))
     else:
-        raise TypeError(f"{configuration!r} is neither a dict of parameters nor an estimator of fastmlp.")
+        raise TypeError(
+            f"{shown(configuration)} is neither a dict of parameters nor an estimator of fastmlp."
+        )
     model._check_params()
     return model
 

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fastmlp import activations
-from fastmlp.checks import number, weights
+from fastmlp.checks import number, shown, weights
 from fastmlp.engine.plan import make_plan
 from fastmlp.layers import Dense
 from fastmlp.machine import dtype_name, operations_of
@@ -90,7 +90,7 @@ class Network(NetworkPredictions):
         if not (
             isinstance(layers, Sequence) and layers and all(isinstance(layer, Dense) for layer in layers)
         ):
-            raise ValueError(f"layers={layers!r} must be a list of one or more instances of Dense.")
+            raise ValueError(f"layers={shown(layers)} must be a list of one or more instances of Dense.")
         number("n_features", n_features, at_least=1, whole=True)
         check_n_threads(n_threads)
         if preparation is not None:
@@ -102,8 +102,8 @@ class Network(NetworkPredictions):
         )
         if self.layers[-1].dropout:
             raise ValueError(
-                f"layers={layers!r}: the last layer has dropout={self.layers[-1].dropout}, but only layers "
-                "before it can drop some of their outputs."
+                f"layers={shown(layers)}: the last layer has dropout={self.layers[-1].dropout}, but only "
+                "layers before it can drop some of their outputs."
             )
         self.engine = engine
         self.preparation = preparation

@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from fastmlp import losses
-from fastmlp.checks import named
+from fastmlp.checks import named, shown
 from fastmlp.dates import refuse_columns, refuse_dates
 from fastmlp.engine import sparse_rows
 from fastmlp.values import plain
@@ -80,7 +80,7 @@ def check_loss(loss: Any, activation: str, n_outputs: int) -> losses.Loss:
         )
     if n_outputs % loss.outputs_per_target:
         raise ValueError(
-            f"loss={loss!r} takes {loss.outputs_per_target} outputs for each target; this network has "
+            f"loss={shown(loss)} takes {loss.outputs_per_target} outputs for each target; this network has "
             f"{n_outputs}."
         )
     return loss
@@ -103,7 +103,7 @@ def check_targets(y: Any, loss: losses.Loss, n_samples: int, n_outputs: int) -> 
         ensure_min_samples=0, input_name="y",
     )  # fmt: skip
     if y.ndim == 0:
-        raise ValueError(f"y={y[()]!r} must be an array of {n_samples} targets.")
+        raise ValueError(f"y={shown(y[()])} must be an array of {n_samples} targets.")
     if len(y) != n_samples:
         raise ValueError(f"X has {n_samples} samples and y has {len(y)}; they must be as many.")
     if takes_labels:

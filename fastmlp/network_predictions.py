@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib import import_module
 from typing import Any
@@ -67,7 +68,7 @@ class NetworkPredictions(NetworkParameters):
         with self._limited_blas():
             return self._predictor.predict(X, self.n_threads)
 
-    def compile(self, shape=None, **made_of_outputs) -> Any:
+    def compile(self, shape=None, **made_of_outputs) -> Callable[..., Any]:
         """Return `predict` as a function for serving, of one row or a batch.
 
         Parameters
@@ -99,14 +100,7 @@ class NetworkPredictions(NetworkParameters):
         if shape is None:
             shape = (self.n_outputs,)
         function = import_module(COMPILED).Compiled(self._predictor, self.n_threads, shape, **made_of_outputs)
-        if not self._limits_blas:
-            return function
-
-        def limited(X: Any, out: np.ndarray | None = None) -> Any:
-            with self._limited_blas():
-                return function(X, out)
-
-        return limited
+        return _Limited(function, self._limited_blas) if self._limits_blas else function
 
     def forward(self, X) -> list[np.ndarray]:
         """Return the activations of every layer, each (n_samples, units); the last are the outputs."""
@@ -211,3 +205,17 @@ class NetworkPredictions(NetworkParameters):
 
     def _prepared(self):
         return self.preparation and (self.preparation.center, self.preparation.scale)
+
+
+class _Limited:
+    """A compiled network that multiplies by BLAS, on the threads that it may use."""
+
+    def __init__(self, function: Callable[..., Any], limited_blas: Callable[[], AbstractContextManager]):
+        self._function, self._limited_blas = function, limited_blas
+
+    def __call__(self, X: Any, out: np.ndarray | None = None) -> Any:
+        with self._limited_blas():
+            return self._function(X, out)
+
+    def __repr__(self):
+        return repr(self._function)

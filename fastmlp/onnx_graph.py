@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import activations
+from fastmlp.checks import shown
 from fastmlp.config import __version__
 from fastmlp.layers import NORM_EPSILON
 
@@ -213,7 +214,7 @@ def classes_of(estimator: Any, as_numbers: bool = False) -> np.ndarray:
     as_integers = classes.astype(np.int64) if classes.dtype.kind in "biuf" else None
     if as_integers is None or not (as_integers == classes).all():
         raise ValueError(
-            f"class labels {classes!r} of type {classes.dtype} cannot be exported to ONNX, which has "
+            f"class labels {shown(classes)} of type {classes.dtype} cannot be exported to ONNX, which has "
             "integers and strings."
         )
     return as_integers

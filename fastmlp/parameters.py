@@ -10,18 +10,20 @@ from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp import preparation as preparations
 from fastmlp.callbacks import Callback
+from fastmlp.checks import shown
 from fastmlp.layers import Dense
 from fastmlp.machine import DTYPES, ENGINES
 from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 _Class = TypeVar("_Class", bound=Any)
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 _T = TypeVar("_T")
 # What an editor is told that parameters can be; `_parameter_constraints` is what they are held to.
 Int = int | np.integer
@@ -40,6 +42,11 @@ _OUTPUT_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"prelu"}
 def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
     """Return what the parameter ``loss`` can be, where these kinds are fit."""
     return [StrOptions({kind.name for kind in kinds}), *kinds, None]
+
+
+def checks_parameters(method: _Method) -> _Method:
+    """Have a method that fits check the parameters first, by scikit-learn's rules."""
+    return _fit_context(prefer_skip_nested_validation=True)(method)
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
@@ -62,7 +69,7 @@ def constructed(*, kw_only: bool = True) -> Callable[[_Class], _Class]:
             for name, (default, by_name) in parameters.items()
         ]
         made = make_dataclass(cls.__qualname__, fields, namespace={"__module__": cls.__module__})
-        cls.__init__ = made.__init__
+        cls.__init__ = made.__init__  # type: ignore[misc]
         cls.__init__.__annotations__ = {}  # `help` shows names and defaults
         return cls
 
@@ -166,7 +173,7 @@ class Parameters(BaseEstimator):
     max_iter: Int = 200
     shuffle: bool = True
     random_state: Int | np.random.RandomState | None = None
-    tol: Float = 1e-4
+    tol: float = 1e-4
     verbose: bool | int = False
     momentum: Float = 0.9
     nesterovs_momentum: bool = True
@@ -199,7 +206,7 @@ class Parameters(BaseEstimator):
     class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None
     dtype: str = "auto"
     engine: str = "auto"
-    n_threads: Int | None = None
+    n_threads: int | None = None
     prepare: str | None = None
     callbacks: Sequence[Callback] = ()
 
@@ -215,15 +222,15 @@ class Parameters(BaseEstimator):
         self._scorer()
 
     def _hidden_layers(self) -> list[Dense]:
-        sizes = self.hidden_layer_sizes
+        sizes: Any = self.hidden_layer_sizes
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
         if any(not isinstance(size, Integral) or size < 1 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {shown(sizes)}.")
         names = self._per_layer("activation", len(sizes))
         for name in names:
             if not isinstance(name, str) or name.partition("(")[0] not in _HIDDEN_ACTIVATIONS:
                 raise ValueError(
-                    f"activation={name!r} is not one for hidden layers; choose from "
+                    f"activation={shown(name)} is not one for hidden layers; choose from "
                     f"{', '.join(sorted(_HIDDEN_ACTIVATIONS))}."
                 )
         others = {one: self._per_layer(one, len(sizes)) for one in ("dropout", "batch_norm", "layer_norm")}
@@ -238,13 +245,21 @@ class Parameters(BaseEstimator):
             for i, size in enumerate(sizes)
         ]
 
+    def _initializers(self, hidden: list[Dense]) -> list[initializers.Initializer]:
+        """Return what draws the weights of each layer, the output's included."""
+        if self.weight_init is not None:
+            return initializers.one_per_layer("weight_init", self.weight_init, len(hidden) + 1)
+        # scikit-learn halves the spread of the initial weights for logistic hidden units.
+        logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
+        return [initializers.GlorotUniform(2.0 if logistic else 6.0)] * (len(hidden) + 1)
+
     def _per_layer(self, name: str, n_layers: int) -> list:
         """Return a parameter's value for each hidden layer, of one for all of them or a list of as many."""
         value = getattr(self, name)
         values = [value] * n_layers if isinstance(value, str) or np.ndim(value) == 0 else list(value)
         if len(values) != n_layers:
             raise ValueError(
-                f"{name}={value!r} must be one value, or one for each of {n_layers} hidden layers."
+                f"{name}={shown(value)} must be one value, or one for each of {n_layers} hidden layers."
             )
         return values
 

@@ -24,7 +24,7 @@ _LOWEST_VARIANCE, _HIGHEST_VARIANCE = 1e-200, 1e200
 _NOISE = 100 * np.finfo(np.float64).eps
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Preparation:
     """x -> (x - center) * scale, column by column, done while a batch is gathered.
 
@@ -124,6 +124,9 @@ class Preparation:
         """
         apart = float(np.finfo(dtype).eps) * np.abs(self.center) * self.scale
         return self.can_prepare_in(dtype) and bool((apart <= TOLERANCE).all())
+
+    def __repr__(self):
+        return f"<Preparation of {np.size(self.center)} columns>"
 
     def check_width(self, argument: str, n_columns: int) -> None:
         """Raise ValueError unless this is a preparation of so many columns."""

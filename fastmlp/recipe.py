@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, overload
+
 import numpy as np
 
 from fastmlp.dates import refuse_columns
@@ -38,6 +40,21 @@ RECIPES = {
 _OF_STEPS = ("learning_rate", "learning_rate_init", "batch_size", "max_iter")
 
 
+@overload
+def fit(
+    X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    task: Literal["classification"], progress: bool | None = None, **params: Any,
+) -> MLPClassifier: ...  # fmt: skip
+@overload
+def fit(
+    X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    task: Literal["regression"], progress: bool | None = None, **params: Any,
+) -> MLPRegressor: ...  # fmt: skip
+@overload  # the data decide which of the two it is
+def fit(
+    X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    task: str = "auto", progress: bool | None = None, **params: Any,
+) -> Any: ...  # fmt: skip
 def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progress=None, **params):
     """Train a model on X and y, with the data standardised and a recipe that suits them.
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import InvalidParameterError, Options
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import activations, losses
-from fastmlp.base import BaseMLP, is_stochastic
-from fastmlp.checks import named
+from fastmlp.base import BaseMLP
+from fastmlp.checks import named, shown
+from fastmlp.continuing import of_batches
 from fastmlp.losses import Quantile, SquaredError
 from fastmlp.parameters import Activations, Loss, Sizes, constructed, loss_choices
 from fastmlp.preparation import Preparation
@@ -70,14 +70,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _validate_params(self):
         if isinstance(self.loss, Integral | Sequence | np.ndarray) and not isinstance(self.loss, str):
             raise InvalidParameterError(  # a ValueError and a TypeError
-                f"loss={self.loss!r} is not a loss, which MLPRegressor takes first, as scikit-learn's does; "
-                f"for layers of these sizes pass hidden_layer_sizes={self.loss!r} by name."
+                f"loss={shown(self.loss)} is not a loss, which MLPRegressor takes first, as scikit-learn's "
+                f"does; for layers of these sizes pass hidden_layer_sizes={shown(self.loss)} by name."
             )
         super()._validate_params()
 
-    @available_if(is_stochastic)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    @of_batches
+    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None) -> Self:
         """Train for one epoch on X and y, going on from the present parameters.
 
         What has been set on the estimator since the last call applies from this one on; what its network was
@@ -143,7 +142,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         preparation.check_scales("y")
         return preparation
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Return the predictions for X.
 
         Parameters
@@ -174,7 +173,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         finish = self._loss.predictions if isinstance(self._loss, losses.Poisson) else None
         return {"shape": shape, "restored": restored, "finish": finish}
 
-    def predict_interval(self, X):
+    def predict_interval(self, X) -> np.ndarray:
         """Return the interval between the lowest and the highest quantile that the model predicts.
 
         Parameters
@@ -209,13 +208,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         quantiles = getattr(self._loss, "quantiles", ())
         if len(set(quantiles)) < 2:
             raise ValueError(
-                f"loss={self._loss!r} predicts no intervals; two quantiles or more do, such as "
+                f"loss={shown(self._loss)} predicts no intervals; two quantiles or more do, such as "
                 "loss=Quantile((0.05, 0.95))."
             )
         ends = self.predict(X)[..., [np.argmin(quantiles), np.argmax(quantiles)]]
         return np.sort(ends, axis=-1)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X, y, sample_weight=None) -> float:
         """Return the R^2 of the predictions for X, or for quantiles their mean D^2.
 
         D^2 is to the pinball loss what R^2 is to the squared error.

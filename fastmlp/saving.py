@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
-from fastmlp.checks import number
+from fastmlp.checks import number, shown
 from fastmlp.layers import Dense
 from fastmlp.machine import DTYPES, can_train_in
 from fastmlp.network import Network
@@ -219,13 +219,13 @@ def _labels(dtype: str, values: list) -> np.ndarray:
     if not isinstance(dtype, str) or (dtype != "object" and np.dtype(dtype).kind not in _LABEL_KINDS):
         raise ValueError(f"class labels cannot be of type {dtype!r}")
     if np.dtype(dtype).kind == "U" and np.array(values).dtype != np.dtype(dtype):
-        raise ValueError(f"class labels {values!r} are not of type {dtype}")
+        raise ValueError(f"class labels {shown(values)} are not of type {dtype}")
     labels = np.array(values, dtype=dtype)
     text = dtype == "object" and not all(isinstance(label, str) for label in labels)
     if not isinstance(values, list) or labels.ndim != 1 or labels.tolist() != values or text:
-        raise ValueError(f"class labels {values!r} are not of type {dtype}")
+        raise ValueError(f"class labels {shown(values)} are not of type {dtype}")
     if len(labels) == 0 or any(one >= other for one, other in pairwise(values)):
-        raise ValueError(f"class labels {values!r} are not in order")
+        raise ValueError(f"class labels {shown(values)} are not in order")
     return labels
 
 
@@ -289,7 +289,7 @@ def _plain(name: str, value: Any) -> Any:
         if isinstance(value, base):
             names = {cls: name for name, cls in choices.items()}
             if type(value) not in names:
-                raise ValueError(f"{name}={value!r} cannot be saved: only fastmlp's own {kind}s can.")
+                raise ValueError(f"{name}={shown(value)} cannot be saved: only fastmlp's own {kind}s can.")
             return {kind: names[type(value)], **asdict(value)}
     if name == "scoring" and callable(value):
         return None

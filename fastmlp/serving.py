@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Serving(Parameters):
         with config_context(assume_finite=True):
             return self.network_.predict(X)
 
-    def compile(self) -> Any:
+    def compile(self) -> Callable[..., Any]:
         """Return a function that predicts, made for serving: no validation, one row or a batch.
 
         It gives what `predict_proba` gives, for a regressor what `predict` gives, and takes about a

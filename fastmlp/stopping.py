@@ -38,6 +38,9 @@ class Watch:
         self.watched, self.tol, self.n_iter_no_change = watched, tol, n_iter_no_change
         self._best, self.n_flat = np.inf, 0
 
+    def __repr__(self):
+        return f"Watch({self.watched!r}, tol={self.tol!r}, n_iter_no_change={self.n_iter_no_change!r})"
+
     def see(self, event: Any) -> bool:
         """Take in an epoch; return whether it is the best one so far, which one of NaN never is.
 

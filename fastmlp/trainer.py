@@ -196,6 +196,12 @@ class Trainer(Epochs):
             )
         self._base_rate = self.optimizer.learning_rate
 
+    def __repr__(self):
+        return (
+            f"<Trainer of {self.network!r} by {self.optimizer.solver}, {self.loss.name}, "
+            f"{self.n_epochs} epochs so far>"
+        )
+
     def fit(
         self, X, y, X_val=None, y_val=None, *, epochs: int = 10, rows=None, sample_weight=None,
         sample_weight_val=None,

@@ -96,6 +96,10 @@ cdef class Compiled:
         raise TypeError(
             "a compiled model is neither pickled nor copied: pickle the model, and compile it there.")
 
+    def __repr__(self):
+        return (f"<Compiled network of {self.predictor.n_features} features, {self.shape} for each row, "
+                f"{self.predictor.dtype}>")
+
     def __call__(self, X, cnp.ndarray out=None):
         """Return the predictions.
 

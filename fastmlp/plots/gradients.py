@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp.checks import kind_of
 from fastmlp.gradients import GradientCheck
 from fastmlp.plots.style import COLORS, axes_for, quiet, style
 
@@ -45,7 +46,7 @@ def gradient_check_errors(check, *, ax=None) -> Figure:
     ('log', 'log')
     """
     if not isinstance(check, GradientCheck):
-        raise TypeError(f"check is a {type(check).__name__}; it must be what fastmlp.gradient_check returns.")
+        raise TypeError(f"check is {kind_of(check)}; it must be what fastmlp.gradient_check returns.")
     order = np.argsort(check.epsilons)
     epsilons = np.array(check.epsilons)[order]
     if len(epsilons) < 2:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.checks import kind_of, listed, shown
 from fastmlp.gradients import GradientCheck
 from fastmlp.plots.style import COLORS, FAINT, INK, axes_for, ink_on, quiet, style
 
@@ -66,14 +67,14 @@ def heat_map(
     ['0.003', '0.03']
     """
     if combine not in _COMBINED:
-        raise ValueError(f"combine={combine!r} is not known; choose 'mean', 'max' or 'min'.")
+        raise ValueError(f"combine={shown(combine)} is not known; choose 'mean', 'max' or 'min'.")
     records = _records(results, {"rows": rows, "columns": columns, "score": score})
     cells: dict[tuple[Any, Any], list[float]] = {}
     for record in records:
         value = _number(score, record["score"])
         cells.setdefault((record["rows"], record["columns"]), []).append(value)
     if not np.isfinite([value for values in cells.values() for value in values]).any():
-        raise ValueError(f"results have no finite {score!r}.")
+        raise ValueError(f"results have no finite {shown(score)}.")
     down, across = (_in_order([record[side] for record in records]) for side in ("rows", "columns"))
     table = np.full((len(down), len(across)), np.nan)
     # What is not finite is the worst of its cell, and neither a mean nor the worst can leave it out.
@@ -102,22 +103,24 @@ def heat_map(
 def _records(results, names) -> list[dict[str, Any]]:
     """Return a dictionary for each result, with what stands for rows, columns and score."""
     results = getattr(results, "cv_results_", results)
-    if hasattr(results, "keys") or hasattr(results, "columns"):
+    is_table = not isinstance(results, type) and (hasattr(results, "keys") or hasattr(results, "columns"))
+    if is_table and all(np.ndim(results[key]) > 0 for key in getattr(results, "columns", results)):
         table = {key: list(results[key]) for key in getattr(results, "columns", results)}
     elif isinstance(results, list | tuple) and all(isinstance(one, Mapping) for one in results):
         keys = dict.fromkeys(key for one in results for key in one)
         table = {key: [one.get(key, np.ma.masked) for one in results] for key in keys}
     else:
         raise TypeError(
-            f"results are a {type(results).__name__}; they must be cv_results_, a list of dictionaries or a "
+            f"results are {kind_of(results)}; they must be cv_results_, a list of dictionaries or a "
             "data frame."
         )
     found = {}
     for argument, name in names.items():
         key = next((key for key in (name, f"param_{name}") if key in table), None)
         if key is None:
-            known = ", ".join(map(repr, table)) or "nothing"
-            raise ValueError(f"{argument}={name!r} is not in the results, which have {known}.")
+            raise ValueError(
+                f"{argument}={shown(name)} is not in the results, which have {listed(table) or 'nothing'}."
+            )
         found[argument] = [_hashable(value) for value in table[key]]
     return [
         dict(zip(found, values, strict=True))
@@ -131,7 +134,7 @@ def _number(name: str, value: Any) -> float:
     try:
         return np.nan if value is None else float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"results have {name}={value!r}; scores must be numbers.") from None
+        raise TypeError(f"results have {name}={shown(value)}; scores must be numbers.") from None
 
 
 def _hashable(value: Any) -> Any:
@@ -236,7 +239,7 @@ def gradient_check_table(check, *, ax=None) -> Figure:
     'layer'
     """
     if not isinstance(check, GradientCheck):
-        raise TypeError(f"check is a {type(check).__name__}; it must be what fastmlp.gradient_check returns.")
+        raise TypeError(f"check is {kind_of(check)}; it must be what fastmlp.gradient_check returns.")
     heads = ["layer", "parameter", "analytic", f"numerical\nε = {check.epsilons[-1]:g}"]
     heads += [f"difference\nε = {epsilon:g}" for epsilon in check.epsilons]
     lines = [

@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp.checks import kind_of, shown
+
 #: What a run may tell of each epoch, of its training and its validation data.
 CURVES = ("loss", "val_loss", "score", "val_score")
 
@@ -33,7 +35,7 @@ def named_runs(runs: Any, labels: Any) -> dict[str, list[Any]]:
     """
     if isinstance(runs, Mapping) and not set(CURVES) & set(runs):
         if labels is not None:
-            raise ValueError(f"labels={labels!r} must be None where runs have names already.")
+            raise ValueError(f"labels={shown(labels)} must be None where runs have names already.")
         labels, runs = list(runs), list(runs.values())
     elif isinstance(runs, Sequence):
         runs = list(runs)
@@ -45,14 +47,14 @@ def named_runs(runs: Any, labels: Any) -> dict[str, list[Any]]:
         labels = [""] if len(runs) == 1 else [f"run {i}" for i in range(1, len(runs) + 1)]
     labels = [labels] if isinstance(labels, str) else list(map(str, labels))
     if len(labels) != len(runs) or len(set(labels)) != len(labels):
-        raise ValueError(f"labels={labels!r} must be {len(runs)} different names, one for each run.")
+        raise ValueError(f"labels={shown(labels)} must be {len(runs)} different names, one for each run.")
     groups = {
         label: list(run) if isinstance(run, Sequence) else [run]
         for label, run in zip(labels, runs, strict=True)
     }
     for label, group in groups.items():
         if not group:
-            raise ValueError(f"runs[{label!r}] is empty; it must hold one or more runs.")
+            raise ValueError(f"runs[{shown(label)}] is empty; it must hold one or more runs.")
     return groups
 
 
@@ -69,13 +71,13 @@ def curves_of(run: Any) -> dict[str, np.ndarray]:
     if isinstance(run, BaseEstimator):
         check_is_fitted(run)
         found = {name: getattr(run, attribute, None) for name, attribute in _ATTRIBUTES.items()}
-    elif hasattr(run, "keys") and hasattr(run, "__getitem__"):
+    elif not isinstance(run, type) and hasattr(run, "keys") and hasattr(run, "__getitem__"):
         found = {name: run[name] for name in CURVES if name in run}
     else:
         history = getattr(run, "history", run)
-        if not hasattr(history, "loss"):
+        if isinstance(run, type) or not hasattr(history, "loss"):
             raise TypeError(
-                f"runs hold a {type(run).__name__}; they must be fitted models, trainers, histories, or "
+                f"runs hold {kind_of(run)}; they must be fitted models, trainers, histories, or "
                 f"mappings or data frames with {', '.join(map(repr, CURVES))}."
             )
         found = {name: getattr(history, name, None) for name in CURVES}

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp.augmentations import sizes_of
-from fastmlp.checks import number
+from fastmlp.checks import kind_of, number, shown
 from fastmlp.plots.predictions import labels_of, names_of
 from fastmlp.plots.style import figure_for, say, style, width_of
 
@@ -71,7 +71,7 @@ def misclassified(
     """
     number("n", n, at_least=1, whole=True)
     if order not in ("first", "confident"):
-        raise ValueError(f"order={order!r} is not known; choose 'first' or 'confident'.")
+        raise ValueError(f"order={shown(order)} is not known; choose 'first' or 'confident'.")
     y, predicted = labels_of(model, X, y)
     names = names_of(model, class_names)
     shape = _image_sizes(image_shape, getattr(model, "image_shape", None), np.shape(X)[1])
@@ -141,7 +141,7 @@ def _image_sizes(image_shape, models, n_features) -> tuple[int, ...]:
     """Return (height, width), or (height, width, 3)."""
     height, width, channels = sizes_of(models if image_shape is None else image_shape, n_features)
     if channels not in (1, 3):
-        raise ValueError(f"image_shape={image_shape!r} has {channels} channels; 1 or 3 can be drawn.")
+        raise ValueError(f"image_shape={shown(image_shape)} has {channels} channels; 1 or 3 can be drawn.")
     return (height, width) if channels == 1 else (height, width, 3)
 
 
@@ -206,7 +206,7 @@ def first_layer(model, image_shape=None, *, labels=None, figure=None) -> Figure:
         raise ValueError("model=[] must hold one or more models or weights.")
     labels = [""] * len(models) if labels is None else [labels] if isinstance(labels, str) else list(labels)
     if len(labels) != len(models):
-        raise ValueError(f"labels={labels!r} must be {len(models)}, one for each image.")
+        raise ValueError(f"labels={shown(labels)} must be {len(models)}, one for each image.")
     images = [_as_colors(one, image_shape) for one in models]
     with style():
         figure = figure_for(figure, max(3.2, 2.9 * len(images)), 3.2)
@@ -225,15 +225,23 @@ def _as_colors(model: Any, image_shape: Any) -> np.ndarray:
         check_is_fitted(model)
         if not hasattr(model, "coefs_"):
             raise ValueError(f"model is a {type(model).__name__}, which has no layers.")
-    weights = np.asarray(model.coefs_[0] if hasattr(model, "coefs_") else model, dtype=np.float64)
+    try:
+        weights = np.asarray(model.coefs_[0] if hasattr(model, "coefs_") else model, dtype=np.float64)
+    except (TypeError, ValueError):
+        weights = np.array(0.0)
+    if weights.ndim == 0:
+        raise TypeError(
+            f"model is {kind_of(model)}; it must be a fitted model, a Network, or weights, an array of shape "
+            "(n_features, n_units)."
+        )
     if weights.ndim != 2 or min(weights.shape) < 3 or not np.isfinite(weights).all():
         raise ValueError(
-            f"weights have shape {weights.shape}; they must be finite, (n_features, n_units), three or more "
-            "of each."
+            f"model: its weights have shape {weights.shape}; they must be finite, (n_features, n_units), "
+            "three or more of each."
         )
     image_shape = getattr(model, "image_shape", None) if image_shape is None else image_shape
     height, width, channels = sizes_of(image_shape, len(weights))
     if channels != 1:
-        raise ValueError(f"image_shape={image_shape!r} must be of one channel for this picture.")
+        raise ValueError(f"image_shape={shown(image_shape)} must be of one channel for this picture.")
     components = PCA(3, svd_solver="full").fit_transform(weights)
     return (np.clip(components, -1, 1) + 1).reshape(height, width, 3) / 2

@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from fastmlp.checks import number
+from fastmlp.checks import kind_of, listed, number, shown
 from fastmlp.dates import refuse_columns
 from fastmlp.plots.style import INK, axes_for, colors, ink_on, quiet, style
 
@@ -54,6 +54,8 @@ def confusion_matrix(model, X, y, *, normalize=None, class_names=None, ax=None) 
     ------
     NotFittedError
         If the model is not fitted.
+    TypeError
+        If it is not an estimator.
     ValueError
         If it is no classifier of single labels, y has labels that it does not know, or the names are not as
         many as the classes.
@@ -77,23 +79,23 @@ def confusion_matrix(model, X, y, *, normalize=None, class_names=None, ax=None) 
         from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
         matrix = confusion_matrix(y, predicted, labels=model.classes_, normalize=normalize)
-        shown, values_format = (matrix, "d") if normalize is None else (100 * matrix, ".1f")
+        cells, values_format = (matrix, "d") if normalize is None else (100 * matrix, ".1f")
         side = min(max(4.6, 2 + 0.52 * len(names)), 12)
         cell = 72 * (side - 2) / len(names)  # in points, as sizes of letters are
-        size = min(12, cell / (1 + 0.6 * len(f"{shown.max():{values_format}}")))
+        size = min(12, cell / (1 + 0.6 * len(f"{cells.max():{values_format}}")))
         ax = axes_for(ax, side + 0.5 * is_long, side)
-        display = ConfusionMatrixDisplay(shown, display_labels=names).plot(
+        display = ConfusionMatrixDisplay(cells, display_labels=names).plot(
             ax=ax,
             cmap="Blues",
             colorbar=False,
             values_format=values_format,
             include_values=size >= _SMALLEST,
-            im_kw={"norm": PowerNorm(0.5, 0, max(shown.max(), 1))},
+            im_kw={"norm": PowerNorm(0.5, 0, max(cells.max(), 1))},
             text_kw={"fontsize": size},
             xticks_rotation=45 if is_long else 0,
         )
         if display.text_ is not None:
-            _finish_cells(display, shown)
+            _finish_cells(display, cells)
         ax.set(xlabel="predicted label", ylabel="true label")
         unit = f"per cent of {_SHARES[normalize]}" if normalize else f"{len(y):,} samples"
         ax.set_title(f"{unit}; {100 * np.mean(predicted == y):.1f} % right")
@@ -115,6 +117,23 @@ def _finish_cells(display, shown) -> None:
             text.set_text("")
 
 
+def check_model(model: Any) -> None:
+    """Refuse what is not a fitted estimator that predicts.
+
+    Raises
+    ------
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If it is not an estimator.
+    """
+    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+        raise TypeError(
+            f"model is {kind_of(model)}; it must be a fitted classifier or regressor, such as MLPClassifier."
+        )
+    check_is_fitted(model)
+
+
 def labels_of(model: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the true and the predicted labels, if the model is a classifier that knows them.
 
@@ -122,12 +141,14 @@ def labels_of(model: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     ------
     NotFittedError
         If the model is not fitted.
+    TypeError
+        If it is not an estimator.
     ValueError
         If it is no classifier, one of label indicators, or does not know a label.
     """
+    check_model(model)
     if not is_classifier(model):
         raise ValueError(f"model is a {type(model).__name__}; a classifier is needed here.")
-    check_is_fitted(model)
     y = np.asarray(y)
     if y.ndim != 1 or not len(y):
         raise ValueError(f"y has shape {y.shape}; it must be (n_samples,), one label for each sample.")
@@ -137,7 +158,7 @@ def labels_of(model: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("model predicts label indicators; one of single labels is needed here.")
     unknown = sorted(set(y.tolist()) - set(model.classes_.tolist()), key=str)
     if unknown:
-        raise ValueError(f"y has the label {unknown[0]!r}; the model knows {model.classes_.tolist()}.")
+        raise ValueError(f"y has the label {unknown[0]!r}; the model knows {listed(model.classes_)}.")
     return y, predicted
 
 
@@ -146,7 +167,8 @@ def names_of(model: Any, class_names: Any) -> list[str]:
     names = list(map(str, model.classes_.tolist() if class_names is None else class_names))
     if len(names) != len(model.classes_):
         raise ValueError(
-            f"class_names={class_names!r} must be {len(model.classes_)}, one for each class of the model."
+            f"class_names={shown(class_names)} must be {len(model.classes_)}, one for each class of the "
+            "model."
         )
     return names
 
@@ -182,6 +204,8 @@ def decision_boundary(
     ------
     NotFittedError
         If the model is not fitted.
+    TypeError
+        If it is not an estimator.
     ValueError
         If there are more or fewer features than two, or y does not go with the model.
 
@@ -195,7 +219,7 @@ def decision_boundary(
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['0', '1']
     """
-    check_is_fitted(model)
+    check_model(model)
     number("resolution", resolution, at_least=2, whole=True)
     points, names = _plane(X, feature_names)
     y = labels_of(model, X, y)[0] if is_classifier(model) else np.asarray(y, dtype=np.float64)
@@ -229,7 +253,7 @@ def _plane(X, feature_names) -> tuple[np.ndarray, list[str]]:
         feature_names = getattr(X, "columns", ["feature 0", "feature 1"])
     names = list(map(str, feature_names))
     if len(names) != 2:
-        raise ValueError(f"feature_names={feature_names!r} must be two names.")
+        raise ValueError(f"feature_names={shown(feature_names)} must be two names.")
     return points, names
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.checks import shown
 from fastmlp.plots.histories import SPREADS, curves_of, named_runs, score_name_of
 from fastmlp.plots.style import COLORS, colors, figure_for, quiet, style, width_of
 
@@ -72,7 +73,7 @@ def curves(
     ['loss', 'accuracy']
     """
     if band is not None and band not in SPREADS:
-        raise ValueError(f"band={band!r} is not known; choose 'range', 'std' or None.")
+        raise ValueError(f"band={shown(band)} is not known; choose 'range', 'std' or None.")
     groups = named_runs(runs, labels)
     data = {name: [curves_of(run) for run in group] for name, group in groups.items()}
     score_name = score_name or score_name_of([run for group in groups.values() for run in group])
@@ -125,7 +126,7 @@ def _is_log(log, data) -> bool:
     values = np.concatenate([*losses, np.empty(0)])
     values = values[np.isfinite(values)]
     if log and not (len(values) and values.min() > 0):
-        raise ValueError(f"log={log!r} needs losses above 0; choose False or None.")
+        raise ValueError(f"log={shown(log)} needs losses above 0; choose False or None.")
     return bool(log or (log is None and len(values) and 0 < _LOG_FROM * values.min() <= values.max()))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.checks import kind_of, listed, shown
 from fastmlp.plots.histories import SPREADS
 from fastmlp.plots.style import COLORS, INK, axes_for, quiet, style
 
@@ -56,13 +57,13 @@ def comparison(
     ['SGD', 'Adam', 'no training']
     """
     if kind not in ("dots", "bars"):
-        raise ValueError(f"kind={kind!r} is not known; choose 'dots' or 'bars'.")
+        raise ValueError(f"kind={shown(kind)} is not known; choose 'dots' or 'bars'.")
     if error is not None and error not in SPREADS:
-        raise ValueError(f"error={error!r} is not known; choose 'std', 'range' or None.")
+        raise ValueError(f"error={shown(error)} is not known; choose 'std', 'range' or None.")
     values = _numbers("scores", scores)
-    references = _numbers("references", references or {})
+    references = _numbers("references", {} if references is None else references)
     if unknown := [name for name in references if name not in values]:
-        raise ValueError(f"references has {unknown[0]!r}; it must be one of {', '.join(map(repr, values))}.")
+        raise ValueError(f"references has {shown(unknown[0])}; it must be one of {listed(values)}.")
     with style():
         ax = axes_for(ax, 6.4, 1.5 + 0.5 * len(values))
         for y, one in enumerate(values.values()):
@@ -94,7 +95,7 @@ def comparison(
 def _numbers(argument: str, scores: Any) -> dict[str, np.ndarray]:
     """Return the scores of each name as an array."""
     if not isinstance(scores, Mapping):
-        raise TypeError(f"{argument} is a {type(scores).__name__}; it must map names to scores.")
+        raise TypeError(f"{argument} is {kind_of(scores)}; it must map names to scores.")
     if argument == "scores" and not scores:
         raise ValueError("scores are empty; pass one or more names with their scores.")
     numbers = {}
@@ -103,10 +104,10 @@ def _numbers(argument: str, scores: Any) -> dict[str, np.ndarray]:
             one = np.atleast_1d(np.asarray(value, dtype=np.float64))
         except (TypeError, ValueError):
             raise TypeError(
-                f"{argument}[{name!r}]={value!r} must be a number or a list of numbers."
+                f"{argument}[{shown(name)}]={shown(value)} must be a number or a list of numbers."
             ) from None
         if one.ndim > 1 or not len(one) or not np.isfinite(one).all():
-            raise ValueError(f"{argument}[{name!r}]={value!r} must be one or more finite numbers.")
+            raise ValueError(f"{argument}[{shown(name)}]={shown(value)} must be one or more finite numbers.")
         numbers[str(name)] = one
     return numbers
 

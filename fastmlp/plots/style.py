@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from fastmlp.checks import shown
 from fastmlp.exports import needed
 
 #: Ink for words, and for lines that should not be noticed.
@@ -93,7 +94,7 @@ def figure_for(figure: Any, width: float, height: float) -> Any:
     if figure is None:
         return Picture(figsize=(width, height), layout="constrained")
     if not isinstance(figure, FigureBase):
-        raise TypeError(f"figure={figure!r} must be a matplotlib Figure or SubFigure, or None.")
+        raise TypeError(f"figure={shown(figure)} must be a matplotlib Figure or SubFigure, or None.")
     return figure
 
 
@@ -104,7 +105,7 @@ def axes_for(ax: Any, width: float, height: float) -> Any:
     if ax is None:
         return figure_for(None, width, height).subplots()
     if not isinstance(ax, Axes):
-        raise TypeError(f"ax={ax!r} must be matplotlib Axes or None.")
+        raise TypeError(f"ax={shown(ax)} must be matplotlib Axes or None.")
     return ax
 
 

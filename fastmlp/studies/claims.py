@@ -17,7 +17,7 @@ VERDICTS = (DOES_NOT, NOT_MEASURED, IN_NOISE, HOLDS)
 _ERRORS = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """Whether a claim or a check holds.
 
@@ -32,6 +32,9 @@ class Verdict:
 
     verdict: str
     findings: tuple[str, ...]
+
+    def __repr__(self):
+        return f"<Verdict {self.verdict!r}, {len(self.findings)} findings>"
 
 
 def judge(checks: tuple[Check, ...], results: Results) -> Verdict:

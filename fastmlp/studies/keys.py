@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fastmlp.checks import listed
+
 # The keys of each part of a file: the types of what they may hold, and whether they are needed.
 _TEXT, _WHOLE, _NUMBER, _TABLE, _LIST, _TRUTH = (str,), (int,), (int, float), (dict,), (list,), (bool,)
 Keys = Mapping[str, tuple[tuple[type, ...], bool]]
@@ -148,4 +150,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     if close or not known:
         return f"did you mean {close[0]!r}?" if close else "there are none."
-    return f"there are {', '.join(map(repr, known))}."
+    return f"there are {listed(known)}."

@@ -24,7 +24,7 @@ RUNS = "runs.jsonl"
 MODELS = "models"
 
 
-@dataclass
+@dataclass(repr=False)
 class Record:
     """A run that is done.
 
@@ -73,6 +73,9 @@ class Record:
     diverged: str
     model: str
     versions: dict[str, str]
+
+    def __repr__(self):
+        return f"<Record of {self.name}, seed {self.seed}, {self.epochs} epochs>"
 
     @property
     def name(self) -> str:

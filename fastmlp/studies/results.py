@@ -19,7 +19,7 @@ from fastmlp.studies.spec import Study, split
 from fastmlp.tables import Split
 
 
-@dataclass
+@dataclass(repr=False)
 class Results:
     """The results of a study.
 
@@ -38,6 +38,9 @@ class Results:
     folder: Path
     records: list[Record]
     quick: bool = False
+
+    def __repr__(self):
+        return f"<Results of {self.study.name}: {len(self.records)} runs>"
 
     def of(self, reference: str) -> list[Record]:
         """Return the records of a group, or of a point of it."""

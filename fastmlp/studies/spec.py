@@ -258,7 +258,7 @@ class GradientChecks:
     published: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """A study file, read and checked."""
 
@@ -274,6 +274,9 @@ class Study:
     claims: tuple[Claim, ...]
     differences: tuple[Difference, ...]
     gradient_check: GradientChecks | None = None
+
+    def __repr__(self):
+        return f"<Study {self.name}: {len(self.groups)} groups of runs, {len(self.claims)} claims>"
 
     def waves(self) -> list[list[Group]]:
         """Return the groups in the order in which they can run; those of a wave can run side by side."""
