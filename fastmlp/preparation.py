@@ -95,7 +95,7 @@ class Preparation:
             return
         column = int(outside[0])
         where = f"column {column}" + ("" if columns is None else f" ({columns[column]!r})")
-        if len(outside) == len(self.scale):
+        if columns is None and len(outside) == len(self.scale):
             where = "it"
         low = self.scale[column] >= highest
         raise ValueError(
