@@ -122,7 +122,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         if self._goes_on:
             self._check_kept("with warm_start=True", "Set warm_start=False")
             data = self._read(X, y, sample_weight, X_val, y_val, self._learn_again, reset=False)
-            self._go_on()
+            self._go_on(data)
         else:
             before = dict(self.__dict__)
             try:
@@ -158,7 +158,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         trainer = self._trainer
         rows, X_val, targets_val = np.arange(data.X.shape[0]), data.X_val, data.targets_val
         sample_weight, sample_weight_val = self._weights_of(data), None
-        if self.early_stopping and X_val is None:
+        if trainer.restore_best and X_val is None:
             rows, held_out = self._split(data.targets)
             X_val, targets_val = data.X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
@@ -190,7 +190,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             "t_": trainer.samples_seen,
             "loss_curve_": losses,
             "loss_": losses[-1] if losses else np.nan,
-            "best_loss_": None if self.early_stopping else min(losses, default=np.nan),
+            "best_loss_": None if trainer.restore_best else min(losses, default=np.nan),
             "validation_loss_curve_": trainer.history.val_loss or None,
             "validation_scores_": trainer.history.val_score or None,
         }
@@ -282,13 +282,15 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             random_state=random_state,
         )
         self.n_layers_ = len(hidden) + 2
-        self._make_trainer(random_state, network)
+        self._make_trainer(data, random_state, network)
         self.network_ = network
         self._epochs_before = 0
         self._random_state = deepcopy(random_state)  # for what is held out, in this fit and those that go on
 
-    def _make_trainer(self, random_state, network):
+    def _make_trainer(self, data, random_state, network):
         optimizer = self._optimizer()
+        # As in scikit-learn, L-BFGS takes all samples: only a user's own validation data stop it early.
+        stops_early = self.early_stopping and not (is_full_batch(optimizer) and data.X_val is None)
         self._trainer = Trainer(
             network,
             self._loss,
@@ -307,8 +309,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,
-            watch=self._watched,
-            restore_best=self.early_stopping,
+            watch="val_score" if stops_early else "loss",
+            restore_best=stops_early,
             max_seconds=self.max_seconds,
             target_preparation=self.target_preparation_,
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),

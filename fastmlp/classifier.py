@@ -74,7 +74,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         of, such as ``hidden_layer_sizes`` and ``dtype``, and the classes must be the same.
     early_stopping : bool, default=False
         Whether ``tol`` and ``n_iter_no_change`` apply to the validation score instead of the loss, and the
-        model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
+        model is that of the best epoch. Without X_val a share of the training data is held out, stratified;
+        "lbfgs" then trains on all of them, as in scikit-learn, and does not stop early.
     validation_fraction : float in (0, 1), default=0.1
         That share.
     scoring : str, callable or None, default=None
