@@ -14,7 +14,6 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import _fit_context
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
@@ -26,6 +25,7 @@ from fastmlp.complaints import complaints
 from fastmlp.continuing import Continuing
 from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
 from fastmlp.exports import Exports
+from fastmlp.held_out import split
 from fastmlp.initializers import GlorotUniform
 from fastmlp.layers import Dense
 from fastmlp.network import Network
@@ -159,7 +159,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         rows, X_val, targets_val = np.arange(data.X.shape[0]), data.X_val, data.targets_val
         sample_weight, sample_weight_val = self._weights_of(data), None
         if trainer.restore_best and X_val is None:
-            rows, held_out = self._split(data.targets)
+            rows, held_out = self._split(data.targets, sample_weight)
             X_val, targets_val = data.X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
         trainer.batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), len(rows))
@@ -195,22 +195,11 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             "validation_scores_": trainer.history.val_score or None,
         }
 
-    def _split(self, targets) -> list[np.ndarray]:
+    def _split(self, targets, sample_weight=None) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows to train on and those to hold out; a fit that goes on holds out the same."""
-        rows = np.arange(len(targets))
-        held_out = int(np.ceil(self.validation_fraction * len(rows)))
-        parts = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            random_state=deepcopy(self._random_state),
-            stratify=self._strata(targets, held_out),
+        return split(
+            targets, sample_weight, self.validation_fraction, deepcopy(self._random_state), self._strata
         )
-        if len(parts[1]) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your "
-                f"dataset: validation_fraction={self.validation_fraction} of {len(rows)} is {held_out}."
-            )
-        return parts
 
     def _scorer_of(self, X_val, targets_val) -> Callable | None:
         """Return what scores an epoch, as `Trainer` calls it; None for the loss's own score."""
