@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
@@ -26,6 +25,7 @@ from fastmlp.continuing import Continuing
 from fastmlp.dates import refuse_columns
 from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
 from fastmlp.exports import Exports
+from fastmlp.held_out import split
 from fastmlp.layers import Dense
 from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES, check_places, check_sparse
@@ -120,7 +120,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         if self._goes_on:
             self._check_kept("with warm_start=True", "Set warm_start=False")
             data = self._read(X, y, sample_weight, X_val, y_val, self._learn_again, reset=False)
-            self._go_on()
+            self._go_on(data)
         else:
             before = dict(self.__dict__)
             try:
@@ -164,8 +164,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         X = data.once(f"X in {dtype}", lambda: self.network_.read_sparse(data.X))
         rows, X_val, targets_val = np.arange(X.shape[0]), data.X_val, data.targets_val
         sample_weight, sample_weight_val = self._weights_of(data), None
-        if self.early_stopping and X_val is None:
-            rows, held_out = self._split(data.targets)
+        if trainer.restore_best and X_val is None:
+            rows, held_out = self._split(data.targets, sample_weight)
             X_val, targets_val = X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
         trainer.batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), len(rows))
@@ -208,28 +208,17 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             "t_": trainer.samples_seen,
             "loss_curve_": losses,
             "loss_": losses[-1] if losses else np.nan,
-            "best_loss_": None if self.early_stopping else min(losses, default=np.nan),
+            "best_loss_": None if trainer.restore_best else min(losses, default=np.nan),
             "validation_loss_curve_": trainer.history.val_loss or None,
             "validation_scores_": trainer.history.val_score or None,
             "validation_score_": trainer.history.kept_score,
         }
 
-    def _split(self, targets) -> list[np.ndarray]:
+    def _split(self, targets, sample_weight=None) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows to train on and those to hold out; a fit that goes on holds out the same."""
-        rows = np.arange(len(targets))
-        held_out = int(np.ceil(self.validation_fraction * len(rows)))
-        parts = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            random_state=deepcopy(self._random_state),
-            stratify=self._strata(targets, held_out),
+        return split(
+            targets, sample_weight, self.validation_fraction, deepcopy(self._random_state), self._strata
         )
-        if len(parts[1]) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your "
-                f"dataset: validation_fraction={self.validation_fraction} of {len(rows)} is {held_out}."
-            )
-        return parts
 
     def _scorer_of(self, X_val, targets_val) -> Callable | None:
         """Return what scores an epoch, as `Trainer` calls it; None for the loss's own score."""
@@ -299,13 +288,15 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             random_state=random_state,
         )
         self.n_layers_ = len(hidden) + 2
-        self._make_trainer(random_state, network)
+        self._make_trainer(data, random_state, network)
         self.network_ = network
         self._epochs_before = 0
         self._random_state = deepcopy(random_state)  # for what is held out, in this fit and those that go on
 
-    def _make_trainer(self, random_state, network):
+    def _make_trainer(self, data, random_state, network):
         optimizer = self._optimizer()
+        # As in scikit-learn, L-BFGS takes all samples: only a user's own validation data stop it early.
+        stops_early = self.early_stopping and not (is_full_batch(optimizer) and data.X_val is None)
         self._trainer = Trainer(
             network,
             self._loss,
@@ -324,8 +315,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             shuffle=self.shuffle,
             random_state=random_state,
             n_iter_no_change=self.n_iter_no_change,
-            watch=self._watched,
-            restore_best=self.early_stopping,
+            watch="val_score" if stops_early else "loss",
+            restore_best=stops_early,
             max_seconds=self.max_seconds,
             target_preparation=self.target_preparation_,
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),

@@ -15,6 +15,7 @@ from fastmlp import activations, losses
 from fastmlp.base import BaseMLP
 from fastmlp.checks import as_printed, listed, named, weights
 from fastmlp.continuing import of_batches
+from fastmlp.held_out import strata_of_several
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 from fastmlp.parameters import Activations, Sizes, constructed, loss_choices
 from fastmlp.serving import shares
@@ -77,7 +78,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         of, such as ``hidden_layer_sizes`` and ``dtype``, and the classes must be the same.
     early_stopping : bool, default=False
         Whether ``tol`` and ``n_iter_no_change`` apply to the validation score instead of the loss, and the
-        model is that of the best epoch. Without X_val a share of the training data is held out, stratified.
+        model is that of the best epoch. Without X_val a share of the rows with weight is held out, by class;
+        not by "lbfgs", which then trains on all rows and does not stop early, as in scikit-learn.
     validation_fraction : float in (0, 1), default=0.1
         That share.
     scoring : str, callable or None, default=None
@@ -194,8 +196,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None, classes=None, X_val=None, y_val=None) -> Self:
         """Train for one epoch on X and y, going on from the present parameters.
 
-        What has been set on the estimator since the last call applies from this one on; what its network was
-        made with cannot be changed.
+        What is set between calls applies from the next one on; what the network was made with is kept.
 
         Parameters
         ----------
@@ -338,16 +339,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _decode(self, targets):
         return targets if self._multilabel else self.classes_[targets]
 
-    def _strata(self, targets, n_held_out):
-        """Return what the split is stratified by; several classes are where each can be on both sides."""
+    def _strata(self, targets, n_held_out, is_all):
         if self._multilabel:
             return None
-        if not self._several:
+        if is_all and not self._several:
             return targets.astype(bool).reshape(-1, 1)  # as scikit-learn has them, and names them
-        counts = np.bincount(targets)
-        counts = counts[counts > 0]
-        possible = counts.min() > 1 and len(counts) <= min(n_held_out, len(targets) - n_held_out)
-        return targets if possible else None
+        return strata_of_several(targets, n_held_out)
 
     def _prepare_targets(self, targets):
         return None

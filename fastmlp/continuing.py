@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from fastmlp.checks import are_equal
+from fastmlp.checks import are_equal, shown
 from fastmlp.complaints import complaints
 from fastmlp.history import History
 from fastmlp.machine import can_train_in
@@ -62,23 +62,23 @@ class Continuing(Parameters):
         """Whether `fit` starts from the present network."""
         return self.warm_start and "network_" in self.__dict__
 
-    def _go_on(self) -> None:
+    def _go_on(self, data: Any) -> None:
         """Make a new trainer for the present network, which goes on with what is known of its training."""
         self._scorer()  # a wrong one is told before anything is trained
         self._set_outputs()
         if "_random_state" not in self.__dict__:  # it came from a file, or from scikit-learn
             self._random_state = deepcopy(check_random_state(self.random_state))
-        self._renew_trainer(keeps_solver=False)
+        self._renew_trainer(data, keeps_solver=False)
         self._epochs_before = self._trainer.n_epochs
 
-    def _keep_up(self) -> None:
+    def _keep_up(self, data: Any) -> None:
         """Have the next call of `partial_fit` train by the present parameters."""
         self._set_outputs()
         if self.__dict__.get("_trainer") is None:  # it came from a file, or from scikit-learn
             self._epochs_before = len(self.loss_curve_) - self.n_iter_
-        self._renew_trainer(keeps_solver=True)
+        self._renew_trainer(data, keeps_solver=True)
 
-    def _renew_trainer(self, keeps_solver: bool) -> None:
+    def _renew_trainer(self, data: Any, keeps_solver: bool) -> None:
         """Make a trainer by the present parameters, in place of the earlier one or of one that no file has.
 
         With ``keeps_solver`` the state of the solver stays, if there is one of the same kind; otherwise it is
@@ -93,7 +93,7 @@ class Continuing(Parameters):
             samples_seen = self.t_ if earlier is None else earlier.samples_seen
             random_state = np.random.RandomState([seed, samples_seen % 2**32])
         scoring = self.__dict__.get("_trained_by", {}).get("scoring")
-        self._make_trainer(random_state, self.network_)
+        self._make_trainer(data, random_state, self.network_)
         if earlier is None:
             self._trainer.resume(self._known_history(), self.t_)
         else:
@@ -195,18 +195,13 @@ class Continuing(Parameters):
         `partial_fit` it says so of this call; the next one goes on from the best weights.
         """
         trainer = self.__dict__.get("_trainer")
-        return bool(self.early_stopping and trainer is not None and trainer.history.converged)
-
-    @property
-    def _watched(self) -> str:
-        """What the epochs are judged by."""
-        return "val_score" if self.early_stopping else "loss"
+        return trainer is not None and trainer.restore_best and trainer.history.converged
 
     def _set_tol(self) -> None:
         """Have the trainer heed ``tol``, where that is about what is watched; by L-BFGS it is not."""
         trainer = self._trainer
         is_heeded = not (trainer.schedule.runs_to_the_end or is_full_batch(trainer.optimizer))
-        trainer.watch.tol = self.tol if self.early_stopping or is_heeded else None
+        trainer.watch.tol = self.tol if trainer.restore_best or is_heeded else None
 
     def _partial_fit(self, X, y, sample_weight, X_val, y_val, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
@@ -217,7 +212,7 @@ class Continuing(Parameters):
             )
         with self._whole_if_refused():
             data = self._read_more(X, y, sample_weight, X_val, y_val, **learn)
-            self._trainer.best_of_calls = self.early_stopping
+            self._trainer.best_of_calls = self._trainer.restore_best
             try:
                 self._train(data, 1, SILENT)
             except KeyboardInterrupt:
@@ -240,7 +235,7 @@ class Continuing(Parameters):
             self._check_kept("between calls of partial_fit", "Call fit, without warm_start,")
         data = self._read(X, y, sample_weight, X_val, y_val, self._encode, reset=False)
         if is_changed:
-            self._keep_up()
+            self._keep_up(data)
         return data
 
 

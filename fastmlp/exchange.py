@@ -16,7 +16,7 @@ from fastmlp.estimators import MLPClassifier, MLPRegressor
 from fastmlp.exports import linear_parts
 from fastmlp.layers import Dense
 from fastmlp.network import Network
-from fastmlp.optimizers import SGD, Adam
+from fastmlp.optimizers import SGD, Adam, is_full_batch
 
 # What scikit-learn's hidden layers can have.
 _THEIR_ACTIVATIONS = ("identity", "logistic", "tanh", "relu")
@@ -94,7 +94,8 @@ def from_sklearn(model: Any) -> Any:
         setattr(ours, name, getattr(model, name))
     ours.loss_curve_ = list(getattr(model, "loss_curve_", ()))  # lbfgs has none
     best_loss = min(ours.loss_curve_, default=model.loss_)
-    ours.best_loss_ = None if ours.early_stopping else best_loss
+    stops_early = ours.early_stopping and not is_full_batch(ours.solver)
+    ours.best_loss_ = None if stops_early else best_loss
     ours.validation_scores_ = list(getattr(model, "validation_scores_", None) or ()) or None
     ours.validation_loss_curve_ = None
     ours.validation_score_ = ours._known_history().kept_score

@@ -79,8 +79,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None) -> Self:
         """Train for one epoch on X and y, going on from the present parameters.
 
-        What has been set on the estimator since the last call applies from this one on; what its network was
-        made with cannot be changed.
+        What is set between calls applies from the next one on; what the network was made with is kept.
 
         Parameters
         ----------
@@ -134,7 +133,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _decode(self, targets):
         return targets
 
-    def _strata(self, targets, n_held_out):
+    def _strata(self, targets, n_held_out, is_all):
         return None
 
     def _prepare_targets(self, targets):

@@ -113,7 +113,7 @@ def test_scores_and_the_best_of_them_go_on_and_the_same_samples_are_held_out():
     )  # fmt: skip
     held_out = []
     split = model._split
-    model._split = lambda targets: held_out.append(split(targets)) or held_out[-1]
+    model._split = lambda *args: held_out.append(split(*args)) or held_out[-1]
     scores, best = list(model.fit(X, y).validation_scores_), model.best_validation_score_
     weights = model.coefs_[0].copy()
     model.set_params(learning_rate_init=10.0, max_iter=3).fit(X, y)  # too fast to be any good
@@ -175,7 +175,7 @@ def test_a_model_that_came_from_elsewhere_holds_out_the_same_samples_in_all_its_
         model = fastmlp.load(tmp_path / "model.safetensors")
     held_out = []
     split = model._split
-    model._split = lambda targets: held_out.append(split(targets)) or held_out[-1]
+    model._split = lambda *args: held_out.append(split(*args)) or held_out[-1]
     model.fit(X, y).fit(X, y)
     assert_array_equal(held_out[0][1], held_out[1][1])
 

@@ -1,0 +1,65 @@
+"""Which rows of the training data are held out for early stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+
+def split(
+    targets: np.ndarray,
+    sample_weight: np.ndarray | None,
+    fraction: float,
+    random_state: np.random.RandomState,
+    strata: Callable[[np.ndarray, int, bool], np.ndarray | None],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to train on and those to hold out, which all have some weight.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, ...)
+    sample_weight : ndarray of shape (n_samples,) or None
+    fraction : float
+        The share of the rows with weight that is held out.
+    random_state : RandomState
+    strata : callable
+        Called with targets, how many of them are held out, and whether they are those of all rows; it returns
+        what the split is stratified by, or None.
+
+    Raises
+    ------
+    ValueError
+        If less than two rows would be held out.
+    """
+    n = len(targets)
+    rows = np.arange(n) if sample_weight is None else np.flatnonzero(sample_weight)
+    is_all = len(rows) == n
+    n_held_out = int(np.ceil(fraction * len(rows)))
+    kind = "" if is_all else " rows with weight"
+    error = ValueError(
+        "The validation set is too small. Increase 'validation_fraction' or the size of your dataset: "
+        f"validation_fraction={fraction} of {len(rows)}{kind} is {n_held_out}."
+    )
+    if n_held_out < 2 and not is_all:
+        raise error
+    trained, held_out = train_test_split(
+        rows,
+        test_size=fraction,
+        random_state=random_state,
+        stratify=strata(targets if is_all else targets[rows], n_held_out, is_all),
+    )
+    if len(held_out) < 2:
+        raise error
+    if not is_all:  # those without weight are trained on as ever
+        trained = np.concatenate([trained, np.flatnonzero(sample_weight == 0)])
+    return trained, held_out
+
+
+def strata_of_several(targets: np.ndarray, n_held_out: int) -> np.ndarray | None:
+    """Return classes, if each can be on both sides of a split; otherwise None."""
+    counts = np.bincount(targets)
+    counts = counts[counts > 0]
+    possible = counts.min() > 1 and len(counts) <= min(n_held_out, len(targets) - n_held_out)
+    return targets if possible else None
