@@ -29,6 +29,7 @@ from fastmlp.held_out import split
 from fastmlp.layers import Dense
 from fastmlp.network import Network
 from fastmlp.network_checks import INPUT_DTYPES, check_places, check_sparse
+from fastmlp.optimizers import is_full_batch
 from fastmlp.parameters import checks_parameters
 from fastmlp.preparation import Preparation
 from fastmlp.progress import show_progress

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp.checks import number
 from fastmlp.dates import refuse_columns
 from fastmlp.network_checks import INPUT_DTYPES
+from fastmlp.plain_state import from_plain, to_plain
 from fastmlp.skl2onnx_registration import register
 from fastmlp.writing import replacing
 
@@ -27,6 +28,17 @@ class Exports:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(cls)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return to_plain(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(from_plain(state))
+
+    def __copy__(self) -> Any:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)  # shallow: the network is shared
+        return twin
 
     def to_onnx(self, path=None, input_dtype=None) -> Any:
         """Return the fitted model as an ONNX model, and write it to a file if a path is given.
