@@ -70,7 +70,7 @@ def target_of_arrays(
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     chosen = choose_task(y, task, option=option)
-    return checked_target(f"{data}: {name}", y, chosen), chosen
+    return checked_target(f"{data}: {name}", y), chosen
 
 
 def kept_arrays(

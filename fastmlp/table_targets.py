@@ -33,7 +33,7 @@ def target_of_table(table: Table, column: str, task: str, option: str) -> tuple[
         values = table.frame[column]
         _refuse(where, values.isna().to_numpy(), "missing")
         chosen = choose_task(values, task, option=option)
-        return checked_target(where, values.to_numpy(), chosen), chosen
+        return checked_target(where, values.to_numpy()), chosen
     written, numbers = table.written[column], table.frame[column]
     texts = written.str.strip()
     _refuse(where, (texts == "").to_numpy(dtype=bool), "missing", "row {} below the header")
@@ -57,8 +57,8 @@ def _is_changed(number: float, text: str) -> bool:
     return repr(float(number)) != text
 
 
-def checked_target(where: str, y: Any, task: Task) -> np.ndarray:
-    """Refuse infinite numbers and NaN, where they would be no class."""
+def checked_target(where: str, y: Any) -> np.ndarray:
+    """Return the targets; refuse NaN and infinite numbers."""
     if y.dtype.kind == "f":
         _refuse(where, np.isnan(y), "missing")
         _refuse(where, np.isinf(y), "infinite")

@@ -69,7 +69,7 @@ def test_studies_with_brackets_are_printed_as_they_are(text, tmp_path):
         runs = "one"
         [[claims]]
         claim = "claim {quoted}"
-        checks = ["one.test > -1"]
+        checks = ["test of one > -1"]
         """
     )
     result = invoke("study", "run", f"{name}.toml", "--out", f"out {name}", "--jobs", 1)
