@@ -336,7 +336,8 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         Parameters
         ----------
         path : str or path-like
-            By custom ending in .safetensors. A file of that name is replaced, in one move.
+            By custom ending in .safetensors. A file of that name is replaced, in one move; a symbolic
+            link stays, and a FIFO or a device is written into.
 
         Raises
         ------

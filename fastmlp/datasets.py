@@ -331,7 +331,7 @@ def _progress(file: _IdxFile, response: http.client.HTTPResponse) -> AbstractCon
 
 
 def _keep(body: bytearray, path: Path) -> Path:
-    """Write a file that is seen whole or not at all, whatever happens and whoever else writes it."""
+    """Write a file, whoever else writes it, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as stream:
         stream.write(body)

@@ -49,7 +49,8 @@ class Exports:
         Parameters
         ----------
         path : str or path-like, optional
-            By custom ending in .onnx. A file of that name is replaced, in one move.
+            By custom ending in .onnx. A file of that name is replaced, in one move; a symbolic
+            link stays, and a FIFO or a device is written into.
         input_dtype : {"float32", "float64", "uint8"}, optional
             The type of the input ``X``, (n_samples, n_features). By default what the model computes in, or
             float64 if it standardises columns that float32 cannot hold: their mean is more than 8,192

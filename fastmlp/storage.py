@@ -40,7 +40,7 @@ def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]
     FormatError
         If it is not a whole safetensors file of ours, or newer than this version of fastmlp.
     """
-    path = Path(path)
+    path = Path(os.fsdecode(path))
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file.")
     try:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,12 +24,15 @@ def path(tmp_path):
     return save_classifier(tmp_path)
 
 
-@pytest.mark.parametrize("as_text", [False, True])
-def test_paths_may_be_text_or_path_objects(as_text, tmp_path):
+@pytest.mark.parametrize("kind", [str, Path, os.fsencode])
+@pytest.mark.parametrize(
+    "name", ["no suffix ä", "界" * 80, os.fsdecode(b"not UTF-8 \xff"), "two\nlines"], ids=ascii
+)
+def test_paths_may_be_text_path_objects_or_bytes_of_any_name(name, kind, tmp_path):
     model = fitted()
-    target = tmp_path / "no suffix ä"
-    model.save(str(target) if as_text else target)
-    assert_array_equal(fastmlp.load(str(target) if as_text else target).predict(X), model.predict(X))
+    target = tmp_path / name
+    model.save(kind(target))
+    assert_array_equal(fastmlp.load(kind(target)).predict(X), model.predict(X))
     assert list(tmp_path.iterdir()) == [target]
 
 
