@@ -218,7 +218,11 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
     def _split(self, targets, sample_weight=None) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows to train on and those to hold out; a fit that goes on holds out the same."""
         return split(
-            targets, sample_weight, self.validation_fraction, deepcopy(self._random_state), self._strata
+            targets,
+            sample_weight,
+            float(self.validation_fraction),
+            deepcopy(self._random_state),
+            self._strata,
         )
 
     def _scorer_of(self, X_val, targets_val) -> Callable | None:

@@ -111,10 +111,11 @@ class Continuing(Parameters):
             kept_epoch=n_epochs or None,
             val_epochs=list(range(n_epochs - len(scores) + 1, n_epochs + 1)),
         )
-        values = np.negative(scores) if self._watched == "val_score" else np.array(history.loss)
+        by_score = self.early_stopping and bool(scores)  # not by L-BFGS without validation data
+        values = np.negative(scores) if by_score else np.array(history.loss)
         if not np.isnan(values).all():  # as it is of none
             history.best_epoch = n_epochs - len(values) + int(np.nanargmin(values)) + 1
-        if self.early_stopping and history.best_epoch:
+        if by_score and history.best_epoch:
             best = -np.nanmin(values)
             if getattr(self, "validation_score_", best) == best:  # an older file does not say so
                 history.kept_epoch = history.best_epoch

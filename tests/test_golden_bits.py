@@ -122,7 +122,7 @@ GOLDEN = {
     "label_indicators float64": ("38bfefe7cb9d22bf", "4b04b7403b7c3045", "822f1e272a14cd76"),
     "early_stopping float32": ("3b3a6582b8988feb", "44970069f417346c", "f18617cf4a5654d7"),
     "early_stopping float64": ("6fd81e38afb02be8", "180ad9012a5b4a34", "426ead95a7c570e4"),
-    "prepared_targets float32": ("c49442ab686f5d01", "12ebd6204cf12e82", "8dfa1c464da61e6b"),
+    "prepared_targets float32": ("c49442ab686f5d01", "e85e9adc0e06de3d", "8dfa1c464da61e6b"),
     "prepared_targets float64": ("fedd243b37c57cde", "faf3c6df230c67f4", "0919194fe6b9ba2e"),
     "quantiles float32": ("028f6019007b1597", "22325c5ca8ba7990", "caf99cdafd094d4e"),
     "quantiles float64": ("c7a7b2c57c7dda1f", "3a5cd92907b44ee7", "bbd6ee03b42f45ee"),

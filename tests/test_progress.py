@@ -125,7 +125,9 @@ def test_no_bar_is_drawn_where_none_is_wanted():
 
 
 def test_no_bar_is_drawn_on_a_terminal_without_rich():
-    assert on_terminal(f"{TRAINER}\n{FIT}", "without rich") == ("", 0)
+    shown, code = on_terminal(f"{TRAINER}\n{FIT}", "without rich")
+    assert (shown.count("\n"), code) == (1, 0)
+    assert shown.startswith("Classification: ")  # `fit` says which task it chose
 
 
 def test_a_bar_that_is_asked_for_needs_rich_and_says_so():
