@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from types import FunctionType
@@ -39,11 +40,11 @@ def frozen(value: Any) -> Any:
     """
     if isinstance(value, dict):
         return tuple((key, frozen(one)) for key, one in value.items())
-    if isinstance(value, np.ndarray):
-        return frozen(value.tolist())
-    if isinstance(value, str) or not hasattr(value, "__len__"):
-        return value
-    return tuple(frozen(one) for one in value)
+    if hasattr(value, "__array__"):
+        return frozen(np.asarray(value).tolist()) if np.ndim(value) else value
+    if isinstance(value, Sequence) and not isinstance(value, str) and not callable(value):
+        return tuple(frozen(one) for one in value)
+    return value
 
 
 def with_defaults(constructor: Any, **defaults: Any) -> Any:
