@@ -114,6 +114,21 @@ class Epochs:
         if rate == earlier_rate and are_equal(self.schedule, earlier.schedule):
             self._base_rate = earlier._base_rate
 
+    def _own_vectors(self) -> None:
+        """Copy what was loaded into memory that is read-only, or a file's, such as joblib's memory maps."""
+        self._moments = [self._owned(vector) for vector in self._moments]
+        if self._raw is not None:
+            self._raw = self._owned(self._raw)
+        if self._best_of_calls is not None:
+            self._best_of_calls = [self._owned(vector) for vector in self._best_of_calls]
+
+    def _owned(self, vector: np.ndarray) -> np.ndarray:
+        if type(vector) is np.ndarray and vector.flags.writeable:
+            return vector
+        copy = self.network.new_vector()
+        np.copyto(copy, vector)
+        return copy
+
     def _vectors(self) -> list[np.ndarray]:
         """Return all that training changes but the moments; the last is what the steps are made on."""
         return [self.network.parameters] if self._raw is None else [self.network.parameters, self._raw]

@@ -86,11 +86,11 @@ def frozen(value: Any) -> Any:
     """
     if isinstance(value, dict):
         return tuple((key, frozen(one)) for key, one in value.items())
-    if isinstance(value, np.ndarray):
-        return frozen(value.tolist())
-    if isinstance(value, str) or not hasattr(value, "__len__"):
-        return value
-    return tuple(frozen(one) for one in value)
+    if hasattr(value, "__array__"):
+        return frozen(np.asarray(value).tolist()) if np.ndim(value) else value
+    if isinstance(value, Sequence) and not isinstance(value, str) and not callable(value):
+        return tuple(frozen(one) for one in value)
+    return value
 
 
 class _ActivationOptions(StrOptions):

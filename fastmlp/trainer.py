@@ -284,6 +284,7 @@ class Trainer(Epochs):
             some_weight("sample_weight of the rows to train on", sample_weight[rows])
         if sample_weight_val is not None:
             some_weight("sample_weight of the validation data", sample_weight_val)
+        self._own_vectors()
         if self.ema_decay is not None and self._raw is None:
             self._raw = self.network.new_vector()
             np.copyto(self._raw, self.network.parameters)

@@ -48,7 +48,7 @@ def asked_for(monkeypatch):
 
 
 def fitted(cls=MLPClassifier, y=Y, **params):
-    return cls((500,), max_iter=2, random_state=0, **params).fit(X, y)
+    return cls(hidden_layer_sizes=(500,), max_iter=2, random_state=0, **params).fit(X, y)
 
 
 USES = {

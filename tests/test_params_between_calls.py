@@ -2,8 +2,10 @@
 
 import copy
 import pickle
+from collections import deque
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -310,6 +312,51 @@ def test_what_is_changed_in_place_is_seen():
     sizes.append(4)
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         train(model, "partial_fit")
+
+
+class Log(list):
+    """A callback that is a list, too."""
+
+    def __call__(self, event):
+        self.append(event.epoch)
+
+
+class Counted:
+    """A callback that has a length, and no items."""
+
+    def __init__(self):
+        self.n = 0
+
+    def __len__(self):
+        return self.n
+
+    def __call__(self, event):
+        self.n += 1
+
+
+def test_callbacks_may_be_collections_themselves():
+    log, counted = Log(), Counted()
+    model = make(callbacks=[log, counted])
+    for _ in range(3):
+        train(model, "partial_fit")
+    assert (log, len(counted)) == ([1, 2, 3], 3)
+
+
+@pytest.mark.parametrize("sizes", [np.array([8]), deque([8]), range(8, 9), pd.Series([8])], ids=repr)
+def test_sizes_may_be_any_sequence(sizes):
+    model = train(make(hidden_layer_sizes=sizes), "partial_fit")
+    assert len(train(model, "partial_fit").loss_curve_) == 2
+    if not isinstance(sizes, range):
+        sizes[0] = 9
+        with pytest.raises(ValueError, match=r"(?s)hidden_layer_sizes=.* made with 8 and is kept"):
+            train(model, "partial_fit")
+
+
+@pytest.mark.parametrize("value", [np.array(0.1), np.array("x"), [0.1], {}], ids=repr)
+def test_values_of_other_types_are_refused(value):
+    model = train(make(), "partial_fit")
+    with pytest.raises(ValueError, match="alpha"):
+        train(model.set_params(alpha=value), "partial_fit")
 
 
 # ----------------------------------------------------------------------------- state that stays, or begins

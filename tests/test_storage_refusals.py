@@ -254,7 +254,7 @@ def test_whatever_is_written_is_read_to_the_same_predictions(labels, inputs, fir
     model = cls(**{"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0, **first})
     train(model, "fit", inputs, y)
     if not hasattr(model, "network_"):
-        model = cls((4,), max_iter=1, random_state=0).fit(inputs, y)
+        model = cls(hidden_layer_sizes=(4,), max_iter=1, random_state=0).fit(inputs, y)
     for params, way in then:
         model.set_params(**params)
         train(model, way, inputs, y)
