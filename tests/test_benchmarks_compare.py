@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -78,4 +79,5 @@ def test_a_revision_is_built_raced_and_taken_away(tidy, capsys):
                 assert all(str(revision.folder) in line for line in loaded)
     arguments = ["--case", "20-32-32-3 batch 32 float64", "--rounds", "1", "--threads", "1"]
     assert main([*arguments, "--contender", "fastmlp", "--compare", "HEAD"]) == 0
-    assert f"fastmlp@HEAD 0.1.0 ({revision.commit})" in capsys.readouterr().out
+    version = tomllib.loads(git("show", "HEAD:pyproject.toml"))["project"]["version"]
+    assert f"fastmlp@HEAD {version} ({revision.commit})" in capsys.readouterr().out
