@@ -157,7 +157,9 @@ def test_the_ends_of_the_numbers_in_pytorch(dtype):
         theirs = pytorch(torch, activation)(torch.from_numpy(z)).numpy()
         np.testing.assert_allclose(y, theirs, rtol=4 * info.eps, atol=1e-40, err_msg=activation)
         zeros = y == 0
-        np.testing.assert_array_equal(np.signbit(y[zeros]), np.signbit(theirs[zeros]), err_msg=activation)
+        # PyTorch's gelu loses the sign of a zero on AVX2, not on AVX-512; z Phi(z) has that of z.
+        signed = z if activation == "gelu" else theirs
+        np.testing.assert_array_equal(np.signbit(y[zeros]), np.signbit(signed[zeros]), err_msg=activation)
 
 
 def pytorch(torch, activation):

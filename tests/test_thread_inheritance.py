@@ -67,7 +67,7 @@ TRUNCATION = """
     elif entry == "steps":
         train_with(batch_size=1024, callbacks=[EveryNSteps(2, cut)])
     elif entry == "estimator":
-        MLPRegressor((8,), n_threads=n_threads, callbacks=[cut], tol=0).fit(X, y)
+        MLPRegressor(hidden_layer_sizes=(8,), n_threads=n_threads, callbacks=[cut], tol=0).fit(X, y)
 """
 
 

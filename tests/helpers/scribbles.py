@@ -100,7 +100,9 @@ ENTRIES = {
         .network_
     ),
     "regressor": lambda engine, data, callbacks: (
-        MLPRegressor((9,), max_iter=3, random_state=0, engine=engine, callbacks=callbacks)
+        MLPRegressor(
+            hidden_layer_sizes=(9,), max_iter=3, random_state=0, engine=engine, callbacks=callbacks
+        )
         .fit(data.X, data.y)
         .network_
     ),
