@@ -8,7 +8,7 @@ multiplies, "blas" or "tile".
 import numpy as np
 
 from cython cimport floating
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memset
 
 from fastmlp.engine.core cimport (
