@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -101,16 +100,16 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
 
     def _fit(self, X, y, sample_weight, X_val, y_val, progress):
         """Fit, with a progress bar if ``progress`` says so (None: on a terminal)."""
-        with ExitStack() as stack:
-            if self._goes_on:
-                stack.enter_context(self._whole_if_refused())
+        with self._whole_if_refused():
             data = self._begin(X, y, sample_weight, X_val, y_val)
-            stack.enter_context(telling_callbacks(self, X, y, sample_weight))
-            bar = stack.enter_context(show_progress(progress, self.max_iter, data.X.shape[0]))
-            try:
-                self._train(data, self.max_iter, bar)
-            except KeyboardInterrupt:
-                warnings.warn("Training interrupted by user.", stacklevel=4)
+            with (
+                telling_callbacks(self, X, y, sample_weight),
+                show_progress(progress, self.max_iter, data.X.shape[0]) as bar,
+            ):
+                try:
+                    self._train(data, self.max_iter, bar)
+                except KeyboardInterrupt:
+                    warnings.warn("Training interrupted by user.", stacklevel=4)
         self._check_trained()
         for warning in complaints(self, data):
             warnings.warn(warning, stacklevel=4)
@@ -123,13 +122,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             data = self._read(X, y, sample_weight, X_val, y_val, self._learn_again, reset=False)
             self._go_on(data)
         else:
-            before = dict(self.__dict__)
-            try:
-                data = self._read(X, y, sample_weight, X_val, y_val)
-            except BaseException:  # a model that was fitted before is left whole
-                self.__dict__.clear()
-                self.__dict__.update(before)
-                raise
+            data = self._read(X, y, sample_weight, X_val, y_val)
             self._build(data)
         return data
 

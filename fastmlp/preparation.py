@@ -70,7 +70,7 @@ class Preparation:
             again = np.flatnonzero(~is_measured | (deviation != np.sqrt(variance)))
             scale = 1 / deviation
             if len(again):
-                center[again], scale[again] = _measure_again(X, kind, again, center[again])
+                center[again], scale[again] = _measure_again(X, kind, again)
         scale = np.clip(scale, *_scale_limits(np.float64))
         if kind == "image":
             center, scale = np.repeat(center, X.shape[1]), np.repeat(scale, X.shape[1])
@@ -167,13 +167,12 @@ def _fit_scaler(chunks: Iterable[np.ndarray]) -> StandardScaler:
     return scaler
 
 
-def _measure_again(
-    X: np.ndarray, kind: str, columns: np.ndarray, center: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _measure_again(X: np.ndarray, kind: str, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return center and scale of some columns, or of all pixels, of any magnitude.
 
-    They are measured from their lowest value, and multiplied by a power of two that brings them below 1. One
-    that does not vary keeps its center, if there is one, and the scale 1.
+    They are measured from their lowest value, and multiplied by a power of two that brings them below 1. A
+    column that does not vary has exactly its value as center, and the scale 1. One that varies by no more
+    than rounding does is not magnified: its scale is at most 1.
     """
 
     def chunks():
@@ -187,12 +186,10 @@ def _measure_again(
     start = np.ldexp(lowest, -exponent)
     scaler = _fit_scaler(np.ldexp(chunk, -exponent) - start for chunk in chunks())
     mean, deviation = start + scaler.mean_, np.sqrt(scaler.var_)
-    varies = (highest > lowest) & (deviation > _NOISE * np.abs(mean))
-    measured = np.clip(np.ldexp(mean, exponent), lowest, highest)
-    return (
-        np.where(varies | ~np.isfinite(center), measured, center),
-        np.where(varies, np.ldexp(1 / deviation, -exponent), 1),
-    )
+    center = np.clip(np.ldexp(mean, exponent), lowest, highest)
+    scale = np.ldexp(1 / deviation, -exponent)
+    scale = np.where(deviation > _NOISE * np.abs(mean), scale, np.minimum(scale, 1))
+    return center, np.where(highest > lowest, scale, 1)
 
 
 def kind_for(X) -> str:

@@ -197,3 +197,20 @@ def test_a_preparation_survives_pickling():
     twin = pickle.loads(pickle.dumps(preparation))
     assert_array_equal(twin.center, preparation.center)
     assert_array_equal(twin.scale, preparation.scale)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e20, 1767225600123456789.0, 1e300])
+def test_a_column_of_one_value_becomes_zeros(value):
+    """Also where NumPy's mean of it is a few roundings off: at 1e20 that is thousands."""
+    X = np.full((1000, 1), value)
+    prepared = Preparation.fit(X, "table")
+    assert (prepared.center[0], prepared.scale[0]) == (value, 1)
+
+
+def test_a_far_column_is_standardised_if_its_spread_is_large_and_not_magnified_if_it_is_rounding():
+    steps = np.random.RandomState(0).randint(0, 20, 200)
+    X = np.c_[1767225600123456789.0 + 256 * steps, np.where(steps % 2, 0.3, 0.1 + 0.2)]
+    prepared = Preparation.fit(X, "table")
+    standardised = (X - prepared.center) * prepared.scale
+    assert 0.9 < standardised[:, 0].std() < 1.1
+    assert np.abs(standardised[:, 1]).max() < 1e-15

@@ -189,7 +189,7 @@ def test_a_model_that_was_kept_goes_on_by_partial_fit_and_then_by_fit(tmp_path):
 
 
 @pytest.mark.parametrize("params", [{"early_stopping": True}, {"augmentation": "shift"}])
-def test_a_fit_that_fails_leaves_nothing_to_go_on_from(params):
+def test_a_fit_that_fails_leaves_what_was_there(params):
     X, y = data("binary")
     model = MLPClassifier(max_iter=2, warm_start=True, random_state=0, **params)
     with pytest.raises(ValueError, match=r"too few|image"):
@@ -200,7 +200,7 @@ def test_a_fit_that_fails_leaves_nothing_to_go_on_from(params):
     with pytest.raises(ValueError, match=r"too few|image"):
         model.fit(X[:5], y[:5])
     model.set_params(warm_start=True, early_stopping=False, augmentation=None).fit(X, y)
-    assert (model.n_iter_, model.t_, len(model.loss_curve_)) == (2, 2 * len(X), 2)
+    assert (model.n_iter_, model.t_, len(model.loss_curve_)) == (2, 4 * len(X), 4)
 
 
 def test_a_loaded_model_goes_by_the_scores_that_are_numbers(tmp_path):
@@ -303,3 +303,22 @@ def test_other_columns_classes_and_targets_are_refused():
     regressor = MLPRegressor(max_iter=2, warm_start=True).fit(X, y.astype(float))
     with pytest.raises(ValueError, match="y has 2, not 1"):
         regressor.fit(X, np.c_[y, y].astype(float))
+
+
+FAILING = {
+    "class_weight": {"class_weight": {9: 1.0}},
+    "loss": {"loss": "squared_error", "label_smoothing": 0.1},
+    "images": {"augmentation": "shift", "image_shape": (1, 1)},
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_refit_that_fails_leaves_the_fitted_model(case):
+    X, y = data("binary")
+    model = MLPClassifier(max_iter=2, random_state=0).fit(X, y)
+    settings, before = model.get_params(), (model.predict_proba(X), list(model.loss_curve_))
+    with pytest.raises(ValueError):  # noqa: PT011  each has a reason of its own
+        model.set_params(**FAILING[case]).fit(X, y)
+    model.set_params(**settings)
+    np.testing.assert_array_equal(model.predict_proba(X), before[0])
+    assert model.loss_curve_ == before[1]
