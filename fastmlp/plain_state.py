@@ -65,6 +65,10 @@ def _plain(value: Any, numbers: dict[int, int]) -> Any:
         inner = [_plain(one, numbers) for one in value]
         is_same = all(new is old for new, old in zip(inner, value, strict=True))
         return value if is_same else type(value)(inner)
+    if type(value) is dict:
+        pairs = [(key, _plain(one, numbers)) for key, one in value.items()]
+        is_same = all(new is value[key] for key, new in pairs)
+        return value if is_same else {"pairs": pairs}
     return value
 
 
@@ -78,6 +82,8 @@ def _object(value: Any, objects: dict[int, Any]) -> Any:
         return np.dtype(value["dtype"])
     if value.keys() == {"number"}:
         return objects[value["number"]]
+    if value.keys() == {"pairs"}:
+        return {key: _object(inner, objects) for key, inner in value["pairs"]}
     if value.keys() != {"class", "number", "state"}:
         return value
     one: Any = object.__new__(_CLASSES[value["class"]])

@@ -112,7 +112,7 @@ USES = {
     "Network.gradients": (lambda bad: network().gradients(bad, X[:, 0], "squared_error"), "X"),
     "Trainer.fit": (lambda bad: Trainer(network(), "squared_error").fit(bad, X[:, 0]), "X"),
     "Trainer.fit's X_val": (
-        lambda bad: Trainer(network(), "squared_error").fit(X, X[:, 0], bad, X[:, 0]), "X"
+        lambda bad: Trainer(network(), "squared_error").fit(X, X[:, 0], bad, X[:, 0]), "X_val"
     ),
     "a picture": (lambda bad: plots.decision_boundary(estimator().fit(X, Y), bad, Y), "X"),
 }  # fmt: skip
@@ -170,7 +170,7 @@ def test_a_study_that_scales_its_data_refuses_dates(tmp_path):
     path = tmp_path / "dates.npz"
     np.savez(path, X=np.c_[DAYS, DAYS].astype("M8[s]"), y=Y)
     data = Data(str(path), "y", center=1, scale=2)
-    with pytest.raises(ValueError, match=r"dates.npz has dates or times in the columns 0"):
+    with pytest.raises(ValueError, match=r"dates.npz: X holds dates"):
         load_data(data, False)
 
 

@@ -275,7 +275,8 @@ def test_dropout_and_noise_make_a_difference_and_follow_the_seed():
 def test_a_model_file_holds_everything_that_was_learned(Estimator, tmp_path):
     X, y = np.random.default_rng(0).normal(size=(90, 5)), np.arange(90) % 3
     model = Estimator(
-        (16, 8), activation=["prelu", "relu"], batch_norm=[True, False], layer_norm=[False, True],
+        hidden_layer_sizes=(16, 8),
+        activation=["prelu", "relu"], batch_norm=[True, False], layer_norm=[False, True],
         dropout=[0.2, 0.0], max_iter=3, random_state=0,
     ).fit(X, y)  # fmt: skip
     model.network_.freeze([1])

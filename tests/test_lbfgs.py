@@ -243,7 +243,7 @@ def fit_by(way, X, y, **params):
     if way == "one line":
         return fastmlp.fit(X, y, prepare=None, hidden_layer_sizes=(10,), alpha=0.1, random_state=1, **params)
     model = (MLPClassifier if y.dtype.kind == "i" else MLPRegressor)(
-        (10,), alpha=0.1, random_state=1, **params
+        hidden_layer_sizes=(10,), alpha=0.1, random_state=1, **params
     )
     if way == "fit_many":
         return fastmlp.fit_many([model], X, y)[0]

@@ -1,18 +1,14 @@
 """What worker threads have from their callers: processors, and the signals that they leave open."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from fastmlp import Network
-from fastmlp.layers import Dense
 
 TASKS = Path("/proc/self/task")
 FAULTS = {
@@ -72,35 +68,37 @@ TRUNCATION = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems fill what a map has lost with zeros")
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("entry", ["predict", "predict_plain", "lbfgs", "epochs", "steps", "estimator"])
+@pytest.mark.parametrize(
+    ("entry", "n_threads"),
+    [
+        ("predict", 1),
+        ("predict", 2),
+        ("predict_plain", 2),
+        ("lbfgs", 2),
+        ("epochs", 1),
+        ("steps", 2),
+        ("estimator", 2),
+    ],
+)
 def test_a_truncated_memory_map_ends_the_process_with_a_trace(entry, n_threads, tmp_path):
     done = run(TRUNCATION, tmp_path / "X", entry, n_threads)
     assert done.returncode == -signal.SIGBUS, done.stderr
-    assert "Fatal Python error: Bus error" in done.stderr
-    assert "in <module>" in done.stderr
+    # A second thread's fault may end the process while the first one's trace is being written.
+    assert done.stderr.startswith("Fatal Python error: ")
+    if n_threads == 1:
+        assert "Bus error" in done.stderr
+        assert "in <module>" in done.stderr
 
 
-def open_signals(work):
-    """Call ``work`` in another thread; return the sets of signals that threads which it starts have open."""
-    before, found = set(os.listdir(TASKS)), set()
-    caller = threading.Thread(target=work)
-    caller.start()
-    while caller.is_alive():
-        for task in set(os.listdir(TASKS)) - before - {str(caller.native_id)}:
-            try:
-                lines = (TASKS / task / "status").read_text().splitlines()
-            except OSError:  # it has ended
-                continue
-            blocked = int(next(line for line in lines if line.startswith("SigBlk")).split()[1], 16)
-            found.add(frozenset(one for one in signal.Signals if not blocked >> (one - 1) & 1))
-    caller.join()
-    return found - {frozenset({signal.SIGKILL, signal.SIGSTOP}), frozenset()}  # as threads begin and end
+# In a process of its own: tests before this one may have left threads.
+SIGNALS = """
+    import os, signal, sys, threading
+    import numpy as np
+    from pathlib import Path
+    from fastmlp import Network
+    from fastmlp.layers import Dense
 
-
-@needs_two
-@pytest.mark.parametrize("blocked_by_caller", [set(), {signal.SIGABRT, signal.SIGINT}], ids=str)
-def test_workers_block_all_signals_but_the_faults_that_their_caller_has_open(blocked_by_caller):
+    blocked_by_caller = {int(one) for one in sys.argv[1:]}
     network = Network([Dense(300), Dense(200)], 300, random_state=0, n_threads=2)
     X, y = np.ones((20_000, 300), np.float32), np.ones((20_000, 200), np.float32)
 
@@ -109,8 +107,30 @@ def test_workers_block_all_signals_but_the_faults_that_their_caller_has_open(blo
         for _ in range(3):
             network.gradients(X, y, "squared_error")
 
-    found = open_signals(work)
-    assert [one - {signal.SIGKILL, signal.SIGSTOP} for one in found] == [FAULTS - blocked_by_caller]
+    before, found = set(os.listdir("/proc/self/task")), set()
+    caller = threading.Thread(target=work)
+    caller.start()
+    while caller.is_alive():
+        for task in set(os.listdir("/proc/self/task")) - before - {str(caller.native_id)}:
+            try:
+                lines = Path(f"/proc/self/task/{task}/status").read_text().splitlines()
+            except OSError:  # it has ended
+                continue
+            blocked = int(next(line for line in lines if line.startswith("SigBlk")).split()[1], 16)
+            found.add(frozenset(int(one) for one in signal.Signals if not blocked >> (one - 1) & 1))
+    print([sorted(one - {signal.SIGKILL, signal.SIGSTOP}) for one in found])
+"""
+
+
+@needs_two
+@pytest.mark.parametrize("blocked_by_caller", [set(), {signal.SIGABRT, signal.SIGINT}], ids=str)
+def test_workers_block_all_signals_but_the_faults_that_their_caller_has_open(blocked_by_caller):
+    done = run(SIGNALS, *map(int, blocked_by_caller))
+    assert done.returncode == 0, done.stderr
+    expected = sorted(map(int, FAULTS - blocked_by_caller))
+    found = [one for one in json.loads(done.stdout) if one]  # none are open as a thread begins and ends
+    assert expected in found
+    assert all(set(one) <= set(expected) for one in found)
 
 
 # One thread of Python after another, and one that moves itself: workers that linger are taken over.
@@ -141,6 +161,10 @@ AFFINITY = """
                 line = next(line for line in status.splitlines() if line.startswith("Cpus_allowed_list"))
                 seen[now[0]] = line.split()[1]  # the last one counts
 
+    def cpus(text):
+        parts = [part.split("-") for part in text.split(",")]
+        return {one for part in parts for one in range(int(part[0]), int(part[-1]) + 1)}
+
     def call(n):
         os.sched_setaffinity(0, masks[n])
         now[0] = n
@@ -153,20 +177,20 @@ AFFINITY = """
     started = threading.Event()
     threading.Thread(target=look).start()
     started.wait()
+    found = []
     for n in range(len(masks)):
-        if sys.argv[1] == "moves":
-            call(n)
-        else:
-            caller = threading.Thread(target=call_as, args=(n,))
-            caller.start()
-            caller.join()
+        for _ in range(50):  # until the worker was looked at after it had begun to work
+            if sys.argv[1] == "moves":
+                call(n)
+            else:
+                caller = threading.Thread(target=call_as, args=(n,))
+                caller.start()
+                caller.join()
+            if n in seen and cpus(seen[n]) == masks[n]:
+                break
+        found.append(cpus(seen[n]))  # before the next caller begins, by the processors that it inherits
     is_over.set()
 
-    def cpus(text):
-        parts = [part.split("-") for part in text.split(",")]
-        return {one for part in parts for one in range(int(part[0]), int(part[-1]) + 1)}
-
-    found = [cpus(seen[n]) for n in range(len(masks))]
     assert found == masks, f"{found} of callers with {masks}"
 """
 
