@@ -194,7 +194,7 @@ def weights(argument: str, values: Any, n_samples: int) -> np.ndarray | None:
     if len(bad):
         raise ValueError(f"{argument}[{bad[0]}]={array[bad[0]]} must be a finite number of at least 0.")
     some_weight(argument, array)
-    return np.ascontiguousarray(array)
+    return np.array(array, order="C")  # a copy: a callback may change the caller's
 
 
 def some_weight(argument: str, values: np.ndarray) -> None:

@@ -108,7 +108,7 @@ class Exports:
         pipelines and meta-estimators. Probabilities are always a tensor, as with the option ``zipmap=False``.
         A regressor's predictions have the pipeline's type, but are double where float32 would lose their
         units: where the targets were standardised and their mean is more than 8,192 standard deviations
-        from 0.
+        from 0. Such a regressor within a meta-estimator needs inputs of float64.
 
         Examples
         --------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -233,7 +233,7 @@ class _Sweep:
 
 def _make_models(configurations, estimator, y, progress) -> tuple[list[Any], list[Any]]:
     """Return the configurations and their estimators; refuse parameters that no data could make good."""
-    if isinstance(configurations, Mapping | str):
+    if isinstance(configurations, Mapping | str) or not isinstance(configurations, Iterable):
         raise TypeError(
             f"configurations={shown(configurations)} must be a list of dicts, one for each model. A dict of "
             "lists becomes one by sklearn.model_selection.ParameterGrid."

@@ -289,7 +289,9 @@ def _plain(name: str, value: Any) -> Any:
         if isinstance(value, base):
             names = {cls: name for name, cls in choices.items()}
             if type(value) not in names:
-                raise ValueError(f"{name}={shown(value)} cannot be saved: only fastmlp's own {kind}s can.")
+                raise ValueError(
+                    f"{name}={shown(value)} cannot be saved: only one of fastmlp's own kinds of {kind} can."
+                )
             return {kind: names[type(value)], **asdict(value)}
     if name == "scoring" and callable(value):
         return None

@@ -67,11 +67,18 @@ def _type_of_numbers(estimator: Any, input_type: Any) -> Any:
 def convert(scope: Any, operator: Any, container: Any) -> None:
     """Add an estimator's graph to the container."""
     estimator, input_type = operator.raw_operator, operator.inputs[0].type
+    kind = _type_of_numbers(estimator, input_type)
+    if type(kind) is not type(guess_tensor_type(input_type)) and not operator.outputs[0].is_leaf:
+        raise ValueError(
+            "The targets of this regressor are far from 0 for their spread: its predictions need float64, "
+            "and the model around it computes in float32. Convert it with inputs of float64, such as "
+            "to_onnx(model, X[:1].astype('float64'))."
+        )
     kinds = {DoubleTensorType: np.float64, FloatTensorType: np.float32}
     graph = Graph(
         operator.inputs[0].full_name,
         kinds.get(type(input_type), np.int64),
-        np.float64 if isinstance(_type_of_numbers(estimator, input_type), DoubleTensorType) else np.float32,
+        np.float64 if isinstance(kind, DoubleTensorType) else np.float32,
         scope.get_unique_variable_name,
     )
     names = [output.full_name for output in operator.outputs]

@@ -89,7 +89,8 @@ class FittedModels(list):
     def best(self) -> Any:
         """The first model with the highest ``validation_score_``: the score of the weights that it has.
 
-        One that is not a number is below all others, and a model with an error does not count.
+        A model whose training diverged, and has the weights of the last epoch before that, is below all that
+        did not diverge; one with a score that is not a number, or with an error, does not count.
 
         Raises
         ------
@@ -105,8 +106,9 @@ class FittedModels(list):
         unscored = [i for i, model in enumerate(self) if _is_fitted(model) and _score_of(model) is None]
         if unscored:
             raise ValueError(
-                f"models[{ranges(unscored)}] have no validation score to choose the best by: give X_val and "
-                "y_val to fit_many, or early_stopping=True to the models, which then hold data out."
+                f"There is no validation score of models[{ranges(unscored)}] to choose the best by: give "
+                "X_val and y_val to fit_many. Models with early_stopping=True hold data out by themselves, "
+                "unless their solver is 'lbfgs'."
             )
         measures = dict.fromkeys(map(_measure_of, trained))
         if len(measures) > 1:
@@ -114,10 +116,14 @@ class FittedModels(list):
                 f"The validation scores of these models are {' and '.join(measures)}, which cannot be "
                 "compared: give all of them the same scoring=, or choose among those that are alike."
             )
-        numbers = [model for model in trained if not math.isnan(_score_of(model))]
-        if not numbers:
+        ranked = [
+            (not outcome.diverged, _score_of(model), model)
+            for model, outcome in zip(self, self._known(), strict=True)
+            if _is_fitted(model) and not math.isnan(_score_of(model))
+        ]
+        if not ranked:
             raise ValueError(f"None of the {len(trained)} validation scores is a number.")
-        return max(numbers, key=_score_of)
+        return max(ranked, key=lambda one: one[:2])[2]
 
     @property
     def scores(self) -> np.ndarray:

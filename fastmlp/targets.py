@@ -158,7 +158,8 @@ def _dense_indicators(argument: str, y: Any) -> np.ndarray:
         )
     if hasattr(y, "check_format"):
         y.check_format()
-    y = y.tocsr()
+    y = y.tocsr(copy=True)
+    y.sum_duplicates()
     _check_indicators(argument, y.data)
     return y.astype(np.uint8).toarray()
 

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from fastmlp import augmentations, lbfgs, optimizers, schedules
 from fastmlp.callbacks import Callback, EveryNSteps
-from fastmlp.checks import check_together, named, naming, number, some_weight, weights
+from fastmlp.checks import check_together, named, naming, number, shown, some_weight, weights
 from fastmlp.divergence import DivergenceWarning
 from fastmlp.epochs import Epochs, Fit
 from fastmlp.history import History
@@ -152,6 +152,9 @@ class Trainer(Epochs):
         self._augmentation = augmentations.engine_options(augmentation, image_shape, network.n_features)
         number("input_dropout", input_dropout, at_least=0, below=1)
         number("input_noise", input_noise, at_least=0)
+        for callback in callbacks:
+            if not callable(callback):
+                raise TypeError(f"callbacks has {shown(callback)}, which cannot be called.")
         self.network = network
         self.loss = network.check_loss(loss)
         if target_preparation is not None:

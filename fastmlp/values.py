@@ -47,6 +47,8 @@ def kinds_of(values: np.ndarray) -> set[str]:
     >>> kinds_of(np.array(["a", None, 1], dtype=object)) == {"string", "missing", "integer"}
     True
     """
+    if values.dtype.kind in "Mm" and np.isnat(values).any():
+        return {"date", "missing"}
     if values.dtype.kind != "O":
         return {_OF_DTYPES.get(values.dtype.kind, "other")}
     kinds = {kind_of_type(cls) for cls in set(map(type, values.flat))}
@@ -103,6 +105,6 @@ def without_missing(values: np.ndarray) -> np.ndarray:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether an object is None, NA or NaN."""
+    """Return whether an object is None, NA, NaN or NaT."""
     kind = kind_of_type(type(value))
-    return kind == "missing" or (kind == "float" and value != value)
+    return kind == "missing" or (kind in ("float", "date") and value is not None and bool(value != value))

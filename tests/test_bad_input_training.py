@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastmlp import Trainer
+from fastmlp import MLPClassifier, Trainer
 from fastmlp.callbacks import StopAtScore
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.schedules import Adaptive, InverseScaling, OneCycle
@@ -100,3 +100,8 @@ def test_stopping_at_a_score_needs_validation_data():
     trainer = Trainer(make_network(), "cross_entropy", callbacks=[StopAtScore(0.9)])
     with pytest.raises(ValueError, match=says("StopAtScore", "X_val")):
         trainer.fit(X, LABELS)
+
+
+def test_callbacks_that_cannot_be_called_are_refused_before_the_training():
+    with pytest.raises(TypeError, match=r"callbacks has 3"):
+        MLPClassifier(callbacks=[3]).fit(X, LABELS)

@@ -60,6 +60,15 @@ def test_the_best_is_the_first_of_the_highest_scores_whatever_their_order(scores
     np.testing.assert_array_equal(models.scores, expected)
 
 
+def test_a_model_that_diverged_is_below_those_that_did_not():
+    """One epoch can score well before the next one is infinite."""
+    rates = [{"solver": "sgd", "learning_rate_init": rate} for rate in (1e-6, 1e10)]
+    models = fit_many(rates, X, Y, X_VAL, Y_VAL, estimator=BASE)
+    assert list(models.to_frame()["diverged"]) == [False, True]
+    assert models.scores[1] > models.scores[0]
+    assert models.best is models[0]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_model_that_diverged_is_not_the_best_for_that(order, n_jobs):

@@ -183,3 +183,22 @@ def test_importing_fastmlp_imports_neither_skl2onnx_nor_onnx():
     script = "import sys, fastmlp; print({'skl2onnx', 'onnx'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "set()", done.stderr
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda part: StackingRegressor([("a", part), ("b", part)]),
+        lambda part: BaggingRegressor(make_pipeline(StandardScaler(), part), n_estimators=2),
+        lambda part: VotingRegressor([("a", part)]),
+    ],
+    ids=["stacking", "bagging of pipelines", "voting"],
+)
+def test_targets_that_float32_cannot_hold_need_inputs_of_float64(make):
+    X = np.random.default_rng(0).normal(size=(120, 3))
+    part = MLPRegressor(prepare="table", **PARAMETERS)
+    model = quietly(make(part).fit, X.astype(np.float32), 1.7e9 + 60 * X[:, 0])
+    with pytest.raises(ValueError, match=r"inputs of float64"):
+        to_onnx(model, X[:1].astype(np.float32))
+    session = onnxruntime.InferenceSession(to_onnx(model, X[:1]).SerializeToString())
+    assert_allclose(session.run(None, {"X": X})[0].ravel(), model.predict(X), rtol=0, atol=0.01)

@@ -261,3 +261,10 @@ def test_a_regressor_takes_no_sparse_targets(Z, use):
     call, argument = REGRESSIONS[use]
     with pytest.raises(TypeError, match=rf"^{argument} is sparse; .* pass {argument}\.toarray\(\)"):
         call(Z)
+
+
+def test_values_that_stand_twice_are_summed_before_they_are_checked():
+    twice = sp.csr_matrix((np.ones(4), [0, 0, 1, 2], [0, 2, 3, 4]), shape=(3, 3))
+    with pytest.raises(ValueError, match=r"it holds 2"):
+        MLPClassifier().fit(np.zeros((3, 2)), twice)
+    assert twice.nnz == 4

@@ -263,3 +263,8 @@ def test_inputs_and_weights_may_be_objects(cls, as_objects):
     )
     assert_array_equal(other.predict(as_objects(X)), model.predict(X))
     assert other.loss_curve_ == model.loss_curve_
+
+
+def test_a_date_that_is_missing_among_classes_is_named():
+    with pytest.raises(ValueError, match=r"y has missing values, the first in row 1"):
+        MLPClassifier().fit(np.zeros((4, 2)), np.array(["2020", "NaT"] * 2, "M8[D]"))
