@@ -19,8 +19,8 @@ $(VENV)/ready: $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[cli,test]'
 	@touch $@
 
-test: build                ## every test but the campaigns
-	$(BIN)/pytest -q
+test: build                ## every test but the campaigns, files side by side on the processors
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 campaign: build            ## the slower tests: packaging, published accuracies
 	$(BIN)/pytest -q -m campaign

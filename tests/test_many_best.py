@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, fit_many
 from fastmlp.losses import Quantile
-from fastmlp.sweeps import FittedModels
+from fastmlp.sweeps import FittedModels, described
 from helpers.bad_input import says
 from helpers.estimators import data, ignore_convergence
 from helpers.many import DivergeAfter
@@ -117,7 +117,7 @@ def test_scoring_decides():
          {"estimator": MLPRegressor(max_iter=2)}, ["r2 and d2_pinball_score"]),
         ([{"early_stopping": True, "scoring": lambda *_: np.nan}], Y, {}, ["None of the 1", "is a number"]),
     ],
-    ids=str,
+    ids=described,
 )  # fmt: skip
 def test_without_a_best_model_an_error_says_why(configurations, y, options, said):
     models = fit_many(configurations, X, y, **{"estimator": BASE, **options})
