@@ -136,7 +136,7 @@ class FittedModels(list):
         """What was raised as each model was trained, if ``on_error="keep"``; None for one that is fitted."""
         return [outcome.error for outcome in self._known()]
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Return a pandas data frame with a row for each model; pandas must be installed.
 
         Returns
