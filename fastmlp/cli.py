@@ -10,12 +10,14 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+from scipy.sparse import issparse
 
 import fastmlp
-from fastmlp import optimizers, options, tables
+from fastmlp import optimizers, options, saving, tables
 from fastmlp.callbacks import EpochEnd
 from fastmlp.config import config
 from fastmlp.console import console, errors, plain_messages, write_output
+from fastmlp.machine import DTYPES, ENGINES
 from fastmlp.reading import shown
 from fastmlp.scores import scored
 from fastmlp.study_cli import study_app
@@ -79,10 +81,15 @@ def train(
     """
     with plain_messages():
         options.check_shares(validation, test, seed)
+        options.check_choice("--solver", solver, optimizers.BY_NAME)
+        options.check_choice("--task", task, TASKS)
+        options.check_choice("--engine", engine, ENGINES)
+        options.check_choice("--dtype", dtype, DTYPES)
         if out is not None:
             options.check_out(out, data)
+            options.check_not_output(out)
         given = {
-            "hidden_layer_sizes": ("--hidden", hidden, hidden and options.hidden_sizes(hidden)),
+            "hidden_layer_sizes": ("--hidden", hidden, options.hidden_sizes(hidden)),
             "activation": ("--activation", activation, activation), "max_iter": ("--epochs", epochs, epochs),
             "batch_size": ("--batch-size", batch_size, batch_size), "solver": ("--solver", solver, solver),
             "learning_rate_init": ("--learning-rate", learning_rate, learning_rate),
@@ -104,6 +111,8 @@ def train(
         )
         if task == "auto":
             console.print(split.task.sentence("--task"))
+        if out is not None and split.task.is_classification and split.y_train.ndim == 1:
+            saving.describe_labels(np.unique(split.y_train))  # what cannot be saved is refused now
         if class_weight is not None:
             params |= options.class_weights(class_weight, split.y_train, split.task)
             given["sample_weight"] = ("--class-weight", class_weight, class_weight)
@@ -169,18 +178,18 @@ def info() -> None:
 
 def predicted(model, X, proba: bool) -> pd.DataFrame:
     """Return what a model predicts: a column, or several of them, and with ``proba`` one for each class."""
-    predictions = np.asarray(model.predict(X))
+    predictions = model.predict(X)
+    predictions = predictions.toarray() if issparse(predictions) else np.asarray(predictions)
     columns = predictions.reshape(len(predictions), -1)
     one = columns.shape[1] == 1
-    frame = pd.DataFrame({f"prediction_{i}": column for i, column in enumerate(columns.T)})
-    frame = frame.rename(columns={"prediction_0": "prediction"}) if one else frame
+    named = {"prediction" if one else f"prediction_{i}": column for i, column in enumerate(columns.T)}
     if proba:
         if not hasattr(model, "predict_proba"):
             raise ValueError("--proba is for classifiers; this model is a regressor.")
         # A model of a single class has a second column, as in scikit-learn, which belongs to no class.
         for label, column in zip(model.classes_, model.predict_proba(X).T, strict=False):
-            frame[f"probability_{label}"] = column
-    return frame
+            named[f"probability_{label}"] = column
+    return pd.DataFrame(named)
 
 
 class EpochTable:

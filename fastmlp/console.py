@@ -37,8 +37,12 @@ class PlainConsole:
 
     def print(self, *parts: Part, style: str = "") -> None:
         """Print a line of parts, nothing between them, each in a style of its own or in that of the line."""
+        text = Text.assemble(*parts, style=style)
+        if not self._console.stderr and hasattr(sys.stdout, "rich_proxied_file"):
+            print(text.plain)  # a progress bar is drawn, which moves this above itself
+            return
         try:
-            self._console.print(Text.assemble(*parts, style=style))
+            self._console.print(text)
         except BrokenPipeError:
             raise OutputClosed from None
 

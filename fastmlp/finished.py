@@ -56,6 +56,8 @@ class Finished:
     def __init__(self, folder: str | os.PathLike, models: list[Any], data: dict[type, Any]):
         if not isinstance(folder, str | os.PathLike):
             raise TypeError(f"resume={folder!r} must be the path of a folder, or None.")
+        if not os.fspath(folder):
+            raise ValueError("resume='' must be the path of a folder; the present one is '.'.")
         of_kind = {type(model): model for model in models}
         digests = {kind: _digest_of(one, of_kind[kind]) for kind, one in data.items()}
         seen: Counter[str] = Counter()

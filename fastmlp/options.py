@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,28 +33,40 @@ def naming(options: Mapping[str, tuple[str, Any]]) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        message = str(error)
-        for parameter, (option, value) in options.items():
-            typed = f"{option} {value:g}" if isinstance(value, float) else f"{option} {value}"
+        message = said = str(error)
+        typed_as = {
+            parameter: f"{option} {value:g}" if isinstance(value, float) else f"{option} {value}"
+            for parameter, (option, value) in options.items()
+        }
+        for parameter, (_, value) in options.items():
+            said = said.replace(f"{parameter}={value!r}", typed_as[parameter])
+        if said != message:
+            raise ValueError(said) from None
+        for parameter, typed in typed_as.items():
             known = _CONSTRAINT.fullmatch(message)
             if known and known[1] == parameter:
                 raise ValueError(f"{typed} must be {known[2]}.") from None
-            said = message.replace(f"{parameter}={value!r}", typed)
-            if said != message:
-                raise ValueError(said) from None
             if re.search(rf"'{parameter}'|\b{parameter}=|^{parameter}\b", message):
                 raise ValueError(f"{typed}: {message}") from None
         raise
 
 
-def hidden_sizes(text: str) -> tuple[int, ...]:
-    """Return the sizes of hidden layers: (256, 128) of "256,128"."""
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
+def hidden_sizes(text: str | None) -> tuple[int, ...] | None:
+    """Return the sizes of hidden layers, (256, 128) of "256,128"; None of None."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ValueError(
-            f"--hidden must be whole numbers separated by commas, such as 256,128, not {text!r}."
-        ) from None
+            f"--hidden must be whole numbers from 1 up separated by commas, such as 256,128, not {text!r}."
+        )
+    return tuple(map(int, parts))
+
+
+def check_choice(option: str, value: str | None, choices: Iterable[str]) -> None:
+    """Refuse what is not among the choices; None is not given."""
+    if value is not None and value not in choices:
+        raise ValueError(f"{option} {value} must be one of {', '.join(choices)}.")
 
 
 def jobs(text: str) -> tuple[int, str]:
@@ -90,6 +102,16 @@ def check_out(out: str, *inputs: str) -> None:
         is_file = name not in BUILT_IN and os.path.isfile(name)
         if is_file and os.path.exists(out) and os.path.samefile(name, out):
             raise ValueError(f"--out {out} would be written over {name}, which is read; name another file.")
+
+
+def check_not_output(out: str) -> None:
+    """Refuse to write a model between the lines that are printed."""
+    try:
+        is_output = os.path.samestat(os.stat(out), os.fstat(1))
+    except OSError:  # nothing is there, or standard output is closed
+        return
+    if is_output:
+        raise ValueError(f"--out {out} is where the table of the epochs is printed; name another file.")
 
 
 def class_weights(text: str, y: np.ndarray, task: Task) -> dict[str, Any]:

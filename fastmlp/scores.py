@@ -10,6 +10,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 #: Classes are unbalanced if the largest has more than this share, or than so many times its even share.
 _LARGE_SHARE, _TIMES_EVEN = 0.6, 3
+#: But a few rows say nothing of it.
+_FEWEST_ROWS = 6
 
 
 def scored(model: Any, X: Any, y: np.ndarray) -> tuple[str, str]:
@@ -37,7 +39,7 @@ def _scored(model: Any, X: Any, y: np.ndarray) -> tuple[str, str]:
         return accuracy, ""
     names, counts = np.unique(y, return_counts=True)
     share = counts.max() / len(y)
-    if share <= min(_LARGE_SHARE, _TIMES_EVEN / len(model.classes_)):
+    if counts.max() < _FEWEST_ROWS or share <= min(_LARGE_SHARE, _TIMES_EVEN / len(model.classes_)):
         return accuracy, ""
     balanced = balanced_accuracy_score(y, model.predict(X))
     has = f"the largest class {names[counts.argmax()]} has {100 * share:.3g} % of the test rows"

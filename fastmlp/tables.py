@@ -69,6 +69,11 @@ def load_split(
     task is classification. ``task`` and ``option`` are those of `choose_task`.
     """
     if data in BUILT_IN:
+        if target is not None or text_format != _AS_FOUND:
+            raise ValueError(
+                f"{data} is a built-in data set, which is read as it is: leave out the target, sep, decimal "
+                "and encoding."
+            )
         X, y, X_test, y_test = BUILT_IN[data]()
         if shuffle:
             order = np.random.RandomState(seed).permutation(len(X))

@@ -127,6 +127,12 @@ def _scaled(X: np.ndarray, data: Data) -> np.ndarray:
     return scaled.astype(np.float32, copy=False)
 
 
+def chosen_estimator(split: tables.Split) -> str:
+    """Return a line that says which task the targets are for, and how a study's file chooses the other."""
+    other = ESTIMATORS["MLPRegressor" if split.task.is_classification else "MLPClassifier"]
+    return split.task.sentence("estimator, in [data], to ", f'"{other.__name__}"')
+
+
 def estimator_of(split: tables.Split) -> type:
     """Return the class of a study's models."""
     return ESTIMATORS["MLPClassifier" if split.task.is_classification else "MLPRegressor"]

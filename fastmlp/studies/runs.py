@@ -12,14 +12,24 @@ from typing import Any
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
-from fastmlp.progress import ModelsBar, show_models_progress
+from fastmlp.progress import ModelsBar, say, show_models_progress
 from fastmlp.studies.building import built_parameters
 from fastmlp.studies.halving import search_by_halving
-from fastmlp.studies.job import Job, do, estimator_of, identified, kept_epochs, load_data, weights_file
+from fastmlp.studies.job import (
+    Job,
+    chosen_estimator,
+    do,
+    estimator_of,
+    identified,
+    kept_epochs,
+    load_data,
+    weights_file,
+)
 from fastmlp.studies.keys import nearest
 from fastmlp.studies.records import Record, Store, best_of, fingerprint, opened
 from fastmlp.studies.results import Results
 from fastmlp.studies.spec import Group, Run, Study, split
+from fastmlp.tables import BUILT_IN
 
 #: Backends of joblib whose jobs share this process's memory.
 _THREADS = ("threading", "sequential")
@@ -66,6 +76,8 @@ def run_study(
         raise ValueError("n_jobs=0 must be the number of runs at a time, or -1 for all cores.")
     study = replace(study, data=identified(study.data))
     with opened(out) as store, show_models_progress(progress, _n_runs(study, quick)) as bar:
+        if study.data.estimator is None and study.data.name not in BUILT_IN:
+            say(chosen_estimator(load_data(study.data, quick)), progress)
         records = _Work(study, store, n_jobs, backend, quick, bar).all()
     return Results(study, Path(out), records, quick)
 
