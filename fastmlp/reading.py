@@ -19,6 +19,7 @@ _TEXTS, _COMPRESSIONS = (".csv", ".tsv", ".txt"), (".gz", ".bz2", ".xz", ".zst",
 SUFFIXES = (*_TEXTS, ".parquet", ".npz")
 #: How pandas calls an index without a name in a Parquet file.
 _INDEX_LEVEL = "__index_level_{}__"
+_LEVEL = re.compile(_INDEX_LEVEL.format(r"\d+"))
 #: How pandas calls a column without a name in a CSV file.
 _GIVEN_NAME = re.compile(r"Unnamed: \d+(\.\d+)*")
 
@@ -41,6 +42,8 @@ class Table:
         In these.
     notes : tuple of str
         What the user should know of how the file was read.
+    categories : frozenset of str
+        Columns that were categories when they were written, though Parquet stores their values only.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Table:
     written: pd.DataFrame = field(default_factory=pd.DataFrame)
     decimal: str = "."
     notes: tuple[str, ...] = ()
+    categories: frozenset[str] = frozenset()
 
     def without(self, columns: Iterable[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """Return the other columns but those of the index, and a note that says which were left out."""
@@ -159,7 +163,8 @@ def _n_nameless(header: Iterable[str]) -> int:
 
 
 def _read_parquet(data: str) -> Table:
-    _check_different(pq.read_schema(data).names)
+    schema = pq.read_schema(data)
+    _check_different(schema.names)
     frame = pd.read_parquet(data)
     if frame.columns.nlevels > 1:
         raise ValueError(
@@ -180,8 +185,13 @@ def _read_parquet(data: str) -> Table:
         frame = frame.reset_index(drop=True)
     _check_different(frame.columns)
     # Other libraries read what pandas has written as an index, and write it as a column.
-    levels += [one for one in frame.columns if one == _INDEX_LEVEL.format(0) and one not in levels]
-    return Table(data, frame, tuple(levels))
+    nameless = frame.columns[len(levels) : len(levels) + _n_nameless(frame.columns[len(levels) :])]
+    levels += [
+        one for one in frame.columns if one not in levels and (_LEVEL.fullmatch(one) or one in nameless)
+    ]
+    written = (schema.pandas_metadata or {}).get("columns", ())
+    categories = frozenset(str(one["name"]) for one in written if one["pandas_type"] == "categorical")
+    return Table(data, frame, tuple(levels), categories=categories)
 
 
 def _check_different(names: Iterable[str]) -> None:
