@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,9 @@ _TEXTS, _COMPRESSIONS = (".csv", ".tsv", ".txt"), (".gz", ".bz2", ".xz", ".zst",
 SUFFIXES = (*_TEXTS, ".parquet", ".npz")
 #: How pandas calls an index without a name in a Parquet file.
 _INDEX_LEVEL = "__index_level_{}__"
+_LEVEL = re.compile(_INDEX_LEVEL.format(r"\d+"))
+#: How pandas calls a column without a name in a CSV file.
+_GIVEN_NAME = re.compile(r"Unnamed: \d+(\.\d+)*")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Table:
         In these.
     notes : tuple of str
         What the user should know of how the file was read.
+    categories : frozenset of str
+        Columns that were categories when they were written, though Parquet stores their values only.
     """
 
     name: str
@@ -45,6 +52,7 @@ class Table:
     written: pd.DataFrame = field(default_factory=pd.DataFrame)
     decimal: str = "."
     notes: tuple[str, ...] = ()
+    categories: frozenset[str] = frozenset()
 
     def without(self, columns: Iterable[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """Return the other columns but those of the index, and a note that says which were left out."""
@@ -53,7 +61,8 @@ class Table:
         frame = self.frame[[one for one in self.frame.columns if one not in {*others, *index}]]
         if not index:
             return frame, ()
-        which = "the first column, which has no name" if index == [UNNAMED] else quoted(index)
+        is_first = index == [UNNAMED] and self.frame.columns[0] == UNNAMED
+        which = "the first column, which has no name" if is_first else quoted(index)
         return frame, (f"{self.name}: an index of the rows is left out: {which}",)
 
 
@@ -138,29 +147,24 @@ def _read_text(name: str, data: str, text_format: TextFormat, as_written: frozen
     for column in as_written:
         if table.header.count(column) > 1:
             raise ValueError(f"the header has the column {column!r} {table.header.count(column)} times")
-    first = table.frame.columns[0]
-    is_index = table.has_row_names or (first == UNNAMED and _is_index(table.frame[first]))
-    index = (first,) if is_index and len(table.frame.columns) > 1 else ()
+    n_index = int(table.has_row_names) + _n_nameless(table.header)
+    index = tuple(table.frame.columns[:n_index]) if n_index < len(table.frame.columns) else ()
     notes = tuple(f"{name}: {note}" for note in table.notes)
     return Table(name, table.frame, index, table.written, table.decimal, notes)
 
 
-def _is_index(column: pd.Series) -> bool:
-    """Return whether a first column without a name is an index that pandas or R has written.
+def _n_nameless(header: Iterable[str]) -> int:
+    """Return how many columns at the beginning have no name, or one that pandas gave them for that.
 
-    It is one if it numbers or names the rows, each differently, or if it counts up and begins again, as in
-    tables that were put one below the other.
+    They are an index that was written with the table, or several: one for each time that it was saved.
     """
-    if pd.api.types.is_float_dtype(column):
-        return False
-    if column.is_unique or not pd.api.types.is_integer_dtype(column):
-        return column.is_unique
-    begins = column[1:][np.diff(column) != 1]
-    return bool((begins == column.iloc[0]).all())
+    nameless = (not name.strip() or bool(_GIVEN_NAME.fullmatch(name)) for name in header)
+    return sum(1 for _ in takewhile(bool, nameless))
 
 
 def _read_parquet(data: str) -> Table:
-    _check_different(pq.read_schema(data).names)
+    schema = pq.read_schema(data)
+    _check_different(schema.names)
     frame = pd.read_parquet(data)
     if frame.columns.nlevels > 1:
         raise ValueError(
@@ -181,8 +185,13 @@ def _read_parquet(data: str) -> Table:
         frame = frame.reset_index(drop=True)
     _check_different(frame.columns)
     # Other libraries read what pandas has written as an index, and write it as a column.
-    levels += [one for one in frame.columns if one == _INDEX_LEVEL.format(0) and one not in levels]
-    return Table(data, frame, tuple(levels))
+    nameless = frame.columns[len(levels) : len(levels) + _n_nameless(frame.columns[len(levels) :])]
+    levels += [
+        one for one in frame.columns if one not in levels and (_LEVEL.fullmatch(one) or one in nameless)
+    ]
+    written = (schema.pandas_metadata or {}).get("columns", ())
+    categories = frozenset(str(one["name"]) for one in written if one["pandas_type"] == "categorical")
+    return Table(data, frame, tuple(levels), categories=categories)
 
 
 def _check_different(names: Iterable[str]) -> None:

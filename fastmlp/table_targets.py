@@ -32,7 +32,8 @@ def target_of_table(table: Table, column: str, task: str, option: str) -> tuple[
     if column not in table.written.columns:
         values = table.frame[column]
         _refuse(where, values.isna().to_numpy(), "missing")
-        chosen = choose_task(values, task, option=option)
+        of = values.astype("category") if column in table.categories else values
+        chosen = choose_task(of, task, option=option)
         return checked_target(where, values.to_numpy()), chosen
     written, numbers = table.written[column], table.frame[column]
     texts = written.str.strip()

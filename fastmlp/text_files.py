@@ -106,7 +106,15 @@ class _Layout:
     encoding: str
     header: list[str]
     n_skipped: int
-    index_col: bool | int | None
+    has_row_names: bool
+    ends_in_separators: bool
+
+    @property
+    def index_col(self) -> int | bool | None:
+        """What pandas takes: False for rows that end in a separator, which the header does not."""
+        if self.has_row_names:
+            return 0
+        return False if self.ends_in_separators else None
 
 
 def read_text(name: str, given: TextFormat, as_written: Iterable[str] = ()) -> TextTable:
@@ -135,8 +143,8 @@ def read_text(name: str, given: TextFormat, as_written: Iterable[str] = ()) -> T
         except UnicodeDecodeError as error:
             problem = error
         else:
-            has_row_names, notes = layout.index_col == 0, _notes(name, given, layout)
-            return TextTable(frame, written, has_row_names, layout.header, layout.decimal, notes)
+            notes = _notes(name, given, layout)
+            return TextTable(frame, written, layout.has_row_names, layout.header, layout.decimal, notes)
     raise ValueError(f"it is not text in the encoding {encodings[-1]}: {problem}; --encoding names another")
 
 
@@ -211,11 +219,11 @@ def _layout(head: bytes, given: TextFormat, encoding: str) -> _Layout:
         sep = _separator(text, is_whole, "," if given.decimal != "," else ";")
     records = _records(text, sep, is_whole)
     header, rows = records[0] if records else [], records[1:]
-    index_col: bool | int | None = None
-    if rows and all(len(row) == len(header) + 1 for row in rows):
-        # Either the rows end in a separator, or their first field names them, as R writes them.
-        index_col = False if not any(row[-1] for row in rows) else 0
-    return _Layout(sep, given.decimal or _decimal(rows, sep), encoding, header, n_skipped, index_col)
+    # Rows of one field more: either they end in a separator, or the first names them, as R writes them.
+    is_longer = bool(rows) and all(len(row) == len(header) + 1 for row in rows)
+    has_names = is_longer and any(row[-1] for row in rows)
+    decimal = given.decimal or _decimal(rows, sep)
+    return _Layout(sep, decimal, encoding, header, n_skipped, has_names, is_longer and not has_names)
 
 
 def _records(text: str, sep: str, is_whole: bool) -> list[list[str]]:
@@ -272,7 +280,7 @@ def _parsed(open_: _Opener, layout: _Layout, as_written: Iterable[str]) -> tuple
     columns = [column for column in frame.columns if column in {*as_written}]
     if not columns:
         return frame, frame[[]]
-    places = [frame.columns.get_loc(column) for column in columns] if layout.index_col != 0 else None
+    places = [frame.columns.get_loc(column) for column in columns] if not layout.has_row_names else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.ParserWarning)  # of empty fields at the end of the rows
         texts = _frame(open_, layout, dtype=str, na_filter=False, usecols=places)
@@ -287,7 +295,10 @@ def _frame(open_: _Opener, layout: _Layout, **options: Any) -> pd.DataFrame:
             file, sep=layout.sep, decimal=layout.decimal, encoding=layout.encoding,
             skiprows=layout.n_skipped, low_memory=False, index_col=layout.index_col, **options,
         )  # fmt: skip
-    return frame.reset_index(names=UNNAMED) if layout.index_col == 0 else frame
+    if not layout.has_row_names:
+        return frame
+    # pandas itself names a second column without a name so.
+    return frame.reset_index(names=f"{UNNAMED}.1" if UNNAMED in frame.columns else UNNAMED)
 
 
 def _check_separator(frame: pd.DataFrame, sep: str) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import fastmlp
 from fastmlp.studies.job import identified, load_data
@@ -133,7 +134,10 @@ INDICES = {
     "rows of a larger table": lambda path: LABELLED.set_axis(range(5, 5 + 3 * N, 3)).to_csv(path),
     "two tables, one below the other": lambda path: pd.concat([LABELLED, LABELLED]).to_csv(path),
     "names": lambda path: LABELLED.set_axis([f"row {i}" for i in range(N)]).to_csv(path),
-    "saved twice": lambda path: LABELLED.rename_axis("Unnamed: 0").to_csv(path),
+    "a sample with repeated rows": lambda path: LABELLED.set_axis(np.resize([3, 1, 2, 3], N)).to_csv(path),
+    "floats": lambda path: LABELLED.set_axis(np.linspace(0, 1, N)).to_csv(path),
+    "names of groups": lambda path: LABELLED.set_axis(np.resize(["g", "h"], N)).to_csv(path),
+    "under the name that pandas gave it": lambda path: LABELLED.rename_axis("Unnamed: 0").to_csv(path),
     "R's row names, without a place in the header": lambda path: _as_r_does(LABELLED, path),
     "R's row names that are text": lambda path: _as_r_does(
         LABELLED.set_axis([f"Mazda {i}" for i in range(N)]), path
@@ -164,13 +168,38 @@ def test_a_model_without_names_predicts_a_table_with_an_index():
 
 
 @pytest.mark.parametrize(
-    "first", [np.resize([3, 1, 2, 3], N), np.linspace(0, 1, N)], ids=["numbers", "floats"]
+    ("begins", "index"),
+    [
+        (",Unnamed: 0", "'Unnamed: 0.1', 'Unnamed: 0'"),
+        (",Unnamed: 0.1,Unnamed: 0", "'Unnamed: 0.2', 'Unnamed: 0.1', 'Unnamed: 0'"),
+        (",", "'Unnamed: 0', 'Unnamed: 1'"),
+        ("Unnamed: 0.1", "'Unnamed: 0.1'"),
+        ("R Unnamed: 0", "'Unnamed: 0.1', 'Unnamed: 0'"),
+    ],
 )
-def test_a_column_without_a_name_that_is_no_index_is_a_feature(first):
-    LABELLED.set_axis(first).to_csv("d.csv")
-    assert "left out" not in trained("d.csv", "--target", "y", "--out", "m.st")
-    assert fastmlp.load("m.st").feature_names_in_.tolist() == ["Unnamed: 0", "a", "b", "c"]
+def test_several_indices_are_left_out_by_their_names(begins, index, tmp_path):
+    n = begins.count(",") + 1 + begins.startswith("R")
+    header, *rows = LABELLED.to_csv(index=False).splitlines()
+    lines = [f"{begins.removeprefix('R ')},{header}", *(f"{'3,' * n}{row}" for row in rows)]
+    (tmp_path / "d.csv").write_text("\n".join(lines))
+    output = trained("d.csv", "--target", "y", "--out", "m.st")
+    assert f"d.csv: an index of the rows is left out: {index}." in output
+    assert fastmlp.load("m.st").feature_names_in_.tolist() == ["a", "b", "c"]
     assert len(predicted("m.st", "d.csv")) == N + 1
+
+
+def test_a_column_without_a_name_behind_others_is_a_feature():
+    LABELLED.rename(columns={"b": ""}).to_csv("d.csv", index=False)
+    assert "left out" not in trained("d.csv", "--target", "y", "--out", "m.st")
+    assert fastmlp.load("m.st").feature_names_in_.tolist() == ["a", "Unnamed: 1", "c"]
+
+
+def test_a_model_that_was_trained_on_an_index_finds_it():
+    data = LABELLED.rename_axis("Unnamed: 0").reset_index()
+    with pytest.warns(ConvergenceWarning):
+        fastmlp.MLPClassifier((4,), max_iter=1).fit(data.drop(columns="y"), data.y).save("m.st")
+    LABELLED.to_csv("d.csv")
+    assert len(predicted("m.st", "d.csv", "--keep", "Unnamed: 0")) == N + 1
 
 
 def test_an_index_that_is_asked_for_is_the_target():
@@ -187,6 +216,7 @@ def test_separators_at_the_end_of_the_rows_are_no_column(tmp_path):
     text = LABELLED.to_csv(index=False)
     header, rest = text.split("\n", 1)
     (tmp_path / "d.csv").write_text(f"{header}\n" + rest.replace("\n", ",\n"))
-    trained("d.csv", "--target", "y", "--out", "m.st")
+    assert "left out" not in trained("d.csv", "--target", "y", "--out", "m.st")
+    assert fastmlp.load("m.st").feature_names_in_.tolist() == ["a", "b", "c"]
     (tmp_path / "plain.csv").write_text(text)
     assert predicted("m.st", "d.csv", "--keep", "y") == predicted("m.st", "plain.csv", "--keep", "y")

@@ -247,6 +247,16 @@ INTEGERS = pd.DataFrame(np.c_[frame().to_numpy(), np.resize([0, 1, 2], N)]).asty
         (INTEGERS.set_index([0, 1]), "3", ["2"], "'0', '1'"),
         (INTEGERS.set_index(3), "3", ["0", "1", "2"], None),
         (INTEGERS.iloc[5:45], "3", ["0", "1", "2"], None),
+        (INTEGERS.assign(d=1)[["d", *range(4)]].rename(columns={"d": ""}), "3", ["0", "1", "2"], "''"),
+        (
+            INTEGERS.assign(d=1, e=1)[["d", "e", *range(4)]].rename(
+                columns={"d": "Unnamed: 0.1", "e": "Unnamed: 0"}
+            ),
+            "3",
+            ["0", "1", "2"],
+            "'Unnamed: 0.1', 'Unnamed: 0'",
+        ),
+        (INTEGERS.assign(__index_level_1__=1), "3", ["0", "1", "2"], "'__index_level_1__'"),
     ],
     ids=[
         "int",
@@ -259,6 +269,9 @@ INTEGERS = pd.DataFrame(np.c_[frame().to_numpy(), np.resize([0, 1, 2], N)]).asty
         "levels",
         "target in index",
         "rows",
+        "a CSV file's index without a name",
+        "a CSV file's indices as pandas names them",
+        "an index as others write it",
     ],
 )
 def test_parquet_columns_have_names_that_are_text(table, target, names, left_out):
@@ -303,10 +316,11 @@ def test_parquet_that_does_not_do_is_refused(table, words):
     [
         (pd.array([1, 2] * (N // 2), dtype="Int64"), "Classification"),
         (pd.Categorical(["u", "v"] * (N // 2)), "Classification"),
+        (pd.Categorical([5, 9, 1000] * (N // 3)), "Classification"),
         (pd.array([True, False] * (N // 2), dtype="boolean"), "Classification"),
         ([Decimal(i) / 4 for i in range(N)], "Regression"),
     ],
-    ids=["nullable", "categories", "booleans", "decimals"],
+    ids=["nullable", "categories", "categories of integers", "booleans", "decimals"],
 )
 def test_parquet_targets_of_other_types(column, task):
     frame(y=[0]).assign(y=column).to_parquet("d.parquet")
