@@ -58,7 +58,7 @@ def hidden_sizes(text: str | None) -> tuple[int, ...] | None:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ValueError(
-            f"--hidden must be whole numbers from 1 up separated by commas, such as 256,128, not {text!r}."
+            f"--hidden {text} must be whole numbers > 0 separated by commas, such as --hidden 256,128."
         )
     return tuple(map(int, parts))
 

@@ -364,8 +364,11 @@ def test_ctrl_c_leaves_the_last_iterate():
     threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(inputs, y)
-    assert model.n_iter_ == len(seen) > 0
-    assert_array_equal(model.network_.parameters, seen[-1])
+    assert len(seen) > 0
+    if model.n_iter_ == len(seen):
+        assert_array_equal(model.network_.parameters, seen[-1])
+    else:  # it came while the callback was being called
+        assert model.n_iter_ == len(seen) + 1
 
 
 @pytest.mark.parametrize("engine", ENGINES)
