@@ -150,6 +150,7 @@ def test_options_say_how_text_is_written(written, options, usual):
         ("a|b\n1|2\n", "|", "."),
         ("a,b\n1,5|3\n1,6|3\n", ",", "."),
         ("only\n1\n2\n", ",", "."),
+        ("a|b\n1\n2\n", ",", "."),
         ("a,b,c\n", ",", "."),
         ("a;b;c\n", ";", "."),
         ("a,b\n1,2\n1,2,3\n", ",", "."),
@@ -185,11 +186,9 @@ def test_an_encoding_that_shows_late_is_found(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
-        (b"a;b;y\n1;2;0\n", ["--sep", ","], ["one column", "'a;b;y'", "semicolon", "--sep ';'"]),
-        (b"a\tb\ty\n1\t2\t0\n", ["--sep", ";"], ["one column", "a tab", "--sep 'tab'"]),
-        (b"a|b|y\n1|2|0\n", ["--sep", "tab"], ["one column", "a bar", "--sep '|'"]),
-        (b"a,b,y\n1,2,0\n", ["--sep", ";"], ["one column", "a comma", "--sep ','"]),
-        (b"a b y\n1 2 0\n", [], ["one column", "spaces", r"--sep '\s+'"]),
+        (b"a;b;y\n1;2;0\n", ["--sep", ","], ["no column 'y'", "there are 'a;b;y'"]),
+        (b"a b y\n1 2 0\n", [], ["one column", "spaces", r"--sep '\s+'", "--sep ','"]),
+        (b"a b y\n1 1 2 0\n2 1 2 0\n", [], ["one column", "spaces", r"--sep '\s+'"]),
         (b"a;y\n1,5;0\n", ["--decimal", "."], ["'a'", "'1,5'", "--decimal ','"]),
         (b"a,y\n1,0\n", ["--sep", ";;"], ["--sep ';;'", "one character"]),
         (b"a,y\n1,0\n", ["--sep", ""], ["--sep ''", "one character"]),
@@ -214,6 +213,27 @@ def test_text_that_cannot_be_read_is_refused_by_name(content, options, words, tm
     (tmp_path / "d.csv").write_bytes(content)
     message = refused("train", "d.csv", "--target", "y", *options)
     assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options"),
+    [
+        ("petal width", [0.5, 1.5], []),
+        ("petal|width", [0.5, 1.5], []),
+        ("petal width", ["very wide", "not wide"], ["--sep", ","]),
+        ("petal;width", [0.5, 1.5], ["--sep", ","]),
+    ],
+    ids=str,
+)
+def test_one_column_may_have_a_name_of_several_words(name, values, options):
+    """A model of an array has no names, so that it predicts from a table of any one column."""
+    np.savez("d.npz", X=np.arange(N)[:, None], y=np.resize([0, 1], N))
+    trained("d.npz", "--out", "m.st")
+    pd.DataFrame({name: np.resize(values, N)}).to_csv("d.csv", index=False)
+    if isinstance(values[0], str):
+        assert f"{name!r} are not numbers" in refused("predict", "m.st", "d.csv", *options)
+    else:
+        assert len(predicted("m.st", "d.csv", *options)) == N + 1
 
 
 @pytest.mark.parametrize("name", ["d", "d.gz", "d.parquet.gz", "d.json", "d.csv.lz4", "d.npy"])
