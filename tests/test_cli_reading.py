@@ -331,16 +331,60 @@ def test_parquet_that_does_not_do_is_refused(table, words):
     assert all(word in message for word in ["d.parquet", *words])
 
 
+def test_categories_of_dates_are_no_target():
+    dates = pd.Categorical(np.resize(pd.date_range("2020", periods=2), N))
+    frame().assign(y=dates).to_parquet("d.parquet")
+    assert "y holds dates" in refused("train", "d.parquet", "--target", "y")
+
+
+BIG = 10**25  # more than 64 bits hold
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("d.parquet", [Decimal("0.25"), Decimal("-1.50")]),
+        ("d.parquet", [Decimal(BIG), Decimal("-1.50")]),
+        ("d.csv", [BIG, -3]),
+    ],
+    ids=str,
+)
+def test_features_that_are_numbers_of_other_types(name, values, tmp_path):
+    data = frame(b=values, y=["u", "v"])
+    data.to_parquet(name) if "parquet" in name else data.to_csv(name, index=False)
+    trained(name, "--target", "y", "--out", "m.st")
+    data.assign(b=data.b.astype(float)).to_csv("floats.csv", index=False)
+    assert predicted("m.st", name) == predicted("m.st", "floats.csv")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([Decimal("0.25"), None], "'b' have missing or infinite values"),
+        (pa.nulls(N).to_pylist(), "'b' have missing or infinite values"),
+        ([b"0", b"1"], "'b' are not numbers (\"b'0'\")"),
+        (["0", "1"], "'b' are not numbers ('0')"),
+        (["0", "1_000", "x"], "'b' are not numbers ('x')"),
+    ],
+    ids=["missing", "null", "bytes", "text", "text with a number"],
+)
+def test_features_that_are_no_numbers_are_refused_with_one(values, words):
+    frame(b=values, y=["u", "v"]).to_parquet("d.parquet")
+    assert words in refused("train", "d.parquet", "--target", "y")
+
+
 @pytest.mark.parametrize(
     ("column", "task"),
     [
         (pd.array([1, 2] * (N // 2), dtype="Int64"), "Classification"),
         (pd.Categorical(["u", "v"] * (N // 2)), "Classification"),
         (pd.Categorical([5, 9, 1000] * (N // 3)), "Classification"),
+        (pd.Categorical([5.0, 9.0] * (N // 2)), "Classification"),
+        (pd.Categorical([0.5, 1.5] * (N // 2)), "Regression"),
         (pd.array([True, False] * (N // 2), dtype="boolean"), "Classification"),
         ([Decimal(i) / 4 for i in range(N)], "Regression"),
     ],
-    ids=["nullable", "categories", "categories of integers", "booleans", "decimals"],
+    ids=["nullable", "categories", "of integers", "of whole floats", "of fractions", "booleans", "decimals"],
 )
 def test_parquet_targets_of_other_types(column, task):
     frame(y=[0]).assign(y=column).to_parquet("d.parquet")
