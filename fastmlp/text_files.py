@@ -280,6 +280,8 @@ def _parsed(open_: _Opener, layout: _Layout, as_written: Iterable[str]) -> tuple
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # it would leave data out
         frame = _frame(open_, layout)
+    if layout.decimal == ".":
+        _make_numbers(frame)
     columns = [column for column in frame.columns if column in {*as_written}]
     if not columns:
         return frame, frame[[]]
@@ -290,6 +292,17 @@ def _parsed(open_: _Opener, layout: _Layout, as_written: Iterable[str]) -> tuple
     if places is not None:
         texts.columns = columns
     return frame, texts[columns].astype(object)
+
+
+def _make_numbers(frame: pd.DataFrame) -> None:
+    """Make numbers of columns that pandas leaves as text for integers beyond 64 bits among others."""
+    for column in frame.columns[[isinstance(dtype, pd.StringDtype) for dtype in frame.dtypes]]:
+        try:
+            numbers = pd.to_numeric(frame[column])
+        except ValueError:
+            continue
+        is_float = pd.api.types.is_float_dtype(numbers)  # else all are integers, and it leaves them as text
+        frame[column] = numbers if is_float else numbers.astype(object).map(int, na_action="ignore")
 
 
 def _frame(open_: _Opener, layout: _Layout, **options: Any) -> pd.DataFrame:

@@ -346,6 +346,9 @@ BIG = 10**25  # more than 64 bits hold
         ("d.parquet", [Decimal("0.25"), Decimal("-1.50")]),
         ("d.parquet", [Decimal(BIG), Decimal("-1.50")]),
         ("d.csv", [BIG, -3]),
+        ("d.csv", [str(BIG), "1.5"]),
+        ("d.csv", [str(BIG), "1e26"]),
+        ("d.csv", [2**64 - 1, -1]),
     ],
     ids=str,
 )
