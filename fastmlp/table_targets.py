@@ -32,8 +32,8 @@ def target_of_table(table: Table, column: str, task: str, option: str) -> tuple[
     if column not in table.written.columns:
         values = table.frame[column]
         _refuse(where, values.isna().to_numpy(), "missing")
-        of = values.astype("category") if column in table.categories else values
-        chosen = choose_task(of, task, option=option)
+        is_category = column in table.categories and _is_whole(values)
+        chosen = choose_task(values.astype("category") if is_category else values, task, option=option)
         return checked_target(where, values.to_numpy()), chosen
     written, numbers = table.written[column], table.frame[column]
     texts = written.str.strip()
@@ -52,6 +52,12 @@ def target_of_table(table: Table, column: str, task: str, option: str) -> tuple[
     if chosen.is_classification and not is_whole and any(map(_is_changed, numbers, texts)):
         return written.to_numpy(), chosen
     return numbers.to_numpy(), chosen
+
+
+def _is_whole(values: pd.Series) -> bool:
+    """Return whether values are numbers without fractions: others cannot be classes."""
+    is_float = pd.api.types.is_float_dtype(values)
+    return pd.api.types.is_integer_dtype(values) or (is_float and bool((values % 1 == 0).all()))
 
 
 def _is_changed(number: float, text: str) -> bool:

@@ -16,6 +16,7 @@ from fastmlp.splits import rows_of_parts
 from fastmlp.table_targets import target_of_table
 from fastmlp.tasks import Task, choose_task
 from fastmlp.text_files import TextFormat
+from fastmlp.values import NUMBERS, kinds_of
 
 BUILT_IN = {
     "digits": datasets.load_digits,
@@ -175,9 +176,10 @@ def check_features(data: str, frame: pd.DataFrame, decimal: str = ".") -> pd.Dat
     """Return the columns as float64; refuse what is not a number, by the columns' names."""
     if frame.shape[1] == 0:
         raise ValueError(f"{data}: there is no column besides the target.")
-    text = [name for name, kind in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+    text = [name for name in frame.columns if not _holds_numbers(frame[name])]
     if text:
-        example = next((str(one) for one in frame[text[0]] if not _is_number(one)), "")
+        present = frame[text[0]].dropna()
+        example = str(next((one for one in present if not _is_number(one)), present.iloc[0]))
         hint = "; or give --decimal ',' if that is a decimal comma" * ("," in example and decimal == ".")
         raise ValueError(
             f"{data}: the columns {quoted(text)} are not numbers ({example!r}); encode them (one-hot, say) "
@@ -188,6 +190,13 @@ def check_features(data: str, frame: pd.DataFrame, decimal: str = ".") -> pd.Dat
     if missing:
         raise ValueError(f"{data}: the columns {quoted(missing)} have missing or infinite values.")
     return values
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Return whether all is a number or missing; of decimals and large integers pandas makes objects."""
+    if column.dtype != object:
+        return pd.api.types.is_numeric_dtype(column.dtype)
+    return kinds_of(column.to_numpy()) <= NUMBERS | {"missing"}
 
 
 def _is_number(value: Any) -> bool:

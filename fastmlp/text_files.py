@@ -215,9 +215,12 @@ def _layout(head: bytes, given: TextFormat, encoding: str) -> _Layout:
     sep, n_skipped = given.sep, 0
     if stated := re.match(r'"?sep=(.)"?\r?\n', text):  # Excel's own way to say it
         sep, n_skipped, text = sep or stated[1], 1, text[stated.end() :]
+    is_known = sep is not None
     if sep is None:
         sep = _separator(text, is_whole, "," if given.decimal != "," else ";")
     records = _records(text, sep, is_whole)
+    if not is_known:
+        _check_separator(records, sep)
     header, rows = records[0] if records else [], records[1:]
     # Rows of one field more: either they end in a separator, or the first names them, as R writes them.
     is_longer = bool(rows) and all(len(row) == len(header) + 1 for row in rows)
@@ -256,7 +259,8 @@ def _separator(text: str, is_whole: bool, default: str) -> str:
         header, rows = widths[0], set(widths[1:])
         # Of a row more than the header, the first names it: so R writes them.
         rank = (len(rows) <= 1 and rows <= {header, header + 1}, header)
-        if header > 1 and rank > best_rank:
+        # A separator that is in the header only belongs to a name.
+        if header > 1 and rows != {1} and rank > best_rank:
             best, best_rank = sep, rank
     return best
 
@@ -276,7 +280,8 @@ def _parsed(open_: _Opener, layout: _Layout, as_written: Iterable[str]) -> tuple
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # it would leave data out
         frame = _frame(open_, layout)
-    _check_separator(frame, layout.sep)
+    if layout.decimal == ".":
+        _make_numbers(frame)
     columns = [column for column in frame.columns if column in {*as_written}]
     if not columns:
         return frame, frame[[]]
@@ -287,6 +292,17 @@ def _parsed(open_: _Opener, layout: _Layout, as_written: Iterable[str]) -> tuple
     if places is not None:
         texts.columns = columns
     return frame, texts[columns].astype(object)
+
+
+def _make_numbers(frame: pd.DataFrame) -> None:
+    """Make numbers of columns that pandas leaves as text for integers beyond 64 bits among others."""
+    for column in frame.columns[[isinstance(dtype, pd.StringDtype) for dtype in frame.dtypes]]:
+        try:
+            numbers = pd.to_numeric(frame[column])
+        except ValueError:
+            continue
+        is_float = pd.api.types.is_float_dtype(numbers)  # else all are integers, and it leaves them as text
+        frame[column] = numbers if is_float else numbers.astype(object).map(int, na_action="ignore")
 
 
 def _frame(open_: _Opener, layout: _Layout, **options: Any) -> pd.DataFrame:
@@ -301,17 +317,16 @@ def _frame(open_: _Opener, layout: _Layout, **options: Any) -> pd.DataFrame:
     return frame.reset_index(names=f"{UNNAMED}.1" if UNNAMED in frame.columns else UNNAMED)
 
 
-def _check_separator(frame: pd.DataFrame, sep: str) -> None:
-    """Refuse a table of one column whose name looks like several."""
-    if len(frame.columns) != 1:
-        return
-    column = str(frame.columns[0])
-    for other, called in {**SEPARATORS, " ": "spaces"}.items():
-        if other != sep and other in column.strip():
-            option = {"\t": "tab", " ": _SPACES}.get(other, other)
-            raise ValueError(
-                f"it has one column, {column!r}; if {called} should separate several, give --sep '{option}'"
-            )
+def _check_separator(records: list[list[str]], sep: str) -> None:
+    """Refuse a table of one column where the header and the rows all look like several, between spaces."""
+    widths = [len(" ".join(record).split()) for record in records]
+    is_one = all(len(record) == 1 for record in records)
+    # Of a row more than the header, the first names it: so R writes them.
+    if is_one and widths and widths[0] > 1 and {*widths[1:]} in (set(), {widths[0]}, {widths[0] + 1}):
+        raise ValueError(
+            f"it has one column, {records[0][0]!r}; if spaces should separate several, give --sep "
+            f"'{_SPACES}', and if not, --sep '{sep}'"
+        )
 
 
 def _notes(name: str, given: TextFormat, layout: _Layout) -> tuple[str, ...]:

@@ -150,6 +150,7 @@ def test_options_say_how_text_is_written(written, options, usual):
         ("a|b\n1|2\n", "|", "."),
         ("a,b\n1,5|3\n1,6|3\n", ",", "."),
         ("only\n1\n2\n", ",", "."),
+        ("a|b\n1\n2\n", ",", "."),
         ("a,b,c\n", ",", "."),
         ("a;b;c\n", ";", "."),
         ("a,b\n1,2\n1,2,3\n", ",", "."),
@@ -185,11 +186,9 @@ def test_an_encoding_that_shows_late_is_found(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
-        (b"a;b;y\n1;2;0\n", ["--sep", ","], ["one column", "'a;b;y'", "semicolon", "--sep ';'"]),
-        (b"a\tb\ty\n1\t2\t0\n", ["--sep", ";"], ["one column", "a tab", "--sep 'tab'"]),
-        (b"a|b|y\n1|2|0\n", ["--sep", "tab"], ["one column", "a bar", "--sep '|'"]),
-        (b"a,b,y\n1,2,0\n", ["--sep", ";"], ["one column", "a comma", "--sep ','"]),
-        (b"a b y\n1 2 0\n", [], ["one column", "spaces", r"--sep '\s+'"]),
+        (b"a;b;y\n1;2;0\n", ["--sep", ","], ["no column 'y'", "there are 'a;b;y'"]),
+        (b"a b y\n1 2 0\n", [], ["one column", "spaces", r"--sep '\s+'", "--sep ','"]),
+        (b"a b y\n1 1 2 0\n2 1 2 0\n", [], ["one column", "spaces", r"--sep '\s+'"]),
         (b"a;y\n1,5;0\n", ["--decimal", "."], ["'a'", "'1,5'", "--decimal ','"]),
         (b"a,y\n1,0\n", ["--sep", ";;"], ["--sep ';;'", "one character"]),
         (b"a,y\n1,0\n", ["--sep", ""], ["--sep ''", "one character"]),
@@ -214,6 +213,27 @@ def test_text_that_cannot_be_read_is_refused_by_name(content, options, words, tm
     (tmp_path / "d.csv").write_bytes(content)
     message = refused("train", "d.csv", "--target", "y", *options)
     assert all(word in message for word in words)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "options"),
+    [
+        ("petal width", [0.5, 1.5], []),
+        ("petal|width", [0.5, 1.5], []),
+        ("petal width", ["very wide", "not wide"], ["--sep", ","]),
+        ("petal;width", [0.5, 1.5], ["--sep", ","]),
+    ],
+    ids=str,
+)
+def test_one_column_may_have_a_name_of_several_words(name, values, options):
+    """A model of an array has no names, so that it predicts from a table of any one column."""
+    np.savez("d.npz", X=np.arange(N)[:, None], y=np.resize([0, 1], N))
+    trained("d.npz", "--out", "m.st")
+    pd.DataFrame({name: np.resize(values, N)}).to_csv("d.csv", index=False)
+    if isinstance(values[0], str):
+        assert f"{name!r} are not numbers" in refused("predict", "m.st", "d.csv", *options)
+    else:
+        assert len(predicted("m.st", "d.csv", *options)) == N + 1
 
 
 @pytest.mark.parametrize("name", ["d", "d.gz", "d.parquet.gz", "d.json", "d.csv.lz4", "d.npy"])
@@ -311,16 +331,63 @@ def test_parquet_that_does_not_do_is_refused(table, words):
     assert all(word in message for word in ["d.parquet", *words])
 
 
+def test_categories_of_dates_are_no_target():
+    dates = pd.Categorical(np.resize(pd.date_range("2020", periods=2), N))
+    frame().assign(y=dates).to_parquet("d.parquet")
+    assert "y holds dates" in refused("train", "d.parquet", "--target", "y")
+
+
+BIG = 10**25  # more than 64 bits hold
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("d.parquet", [Decimal("0.25"), Decimal("-1.50")]),
+        ("d.parquet", [Decimal(BIG), Decimal("-1.50")]),
+        ("d.csv", [BIG, -3]),
+        ("d.csv", [str(BIG), "1.5"]),
+        ("d.csv", [str(BIG), "1e26"]),
+        ("d.csv", [2**64 - 1, -1]),
+    ],
+    ids=str,
+)
+def test_features_that_are_numbers_of_other_types(name, values, tmp_path):
+    data = frame(b=values, y=["u", "v"])
+    data.to_parquet(name) if "parquet" in name else data.to_csv(name, index=False)
+    trained(name, "--target", "y", "--out", "m.st")
+    data.assign(b=data.b.astype(float)).to_csv("floats.csv", index=False)
+    assert predicted("m.st", name) == predicted("m.st", "floats.csv")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([Decimal("0.25"), None], "'b' have missing or infinite values"),
+        (pa.nulls(N).to_pylist(), "'b' have missing or infinite values"),
+        ([b"0", b"1"], "'b' are not numbers (\"b'0'\")"),
+        (["0", "1"], "'b' are not numbers ('0')"),
+        (["0", "1_000", "x"], "'b' are not numbers ('x')"),
+    ],
+    ids=["missing", "null", "bytes", "text", "text with a number"],
+)
+def test_features_that_are_no_numbers_are_refused_with_one(values, words):
+    frame(b=values, y=["u", "v"]).to_parquet("d.parquet")
+    assert words in refused("train", "d.parquet", "--target", "y")
+
+
 @pytest.mark.parametrize(
     ("column", "task"),
     [
         (pd.array([1, 2] * (N // 2), dtype="Int64"), "Classification"),
         (pd.Categorical(["u", "v"] * (N // 2)), "Classification"),
         (pd.Categorical([5, 9, 1000] * (N // 3)), "Classification"),
+        (pd.Categorical([5.0, 9.0] * (N // 2)), "Classification"),
+        (pd.Categorical([0.5, 1.5] * (N // 2)), "Regression"),
         (pd.array([True, False] * (N // 2), dtype="boolean"), "Classification"),
         ([Decimal(i) / 4 for i in range(N)], "Regression"),
     ],
-    ids=["nullable", "categories", "categories of integers", "booleans", "decimals"],
+    ids=["nullable", "categories", "of integers", "of whole floats", "of fractions", "booleans", "decimals"],
 )
 def test_parquet_targets_of_other_types(column, task):
     frame(y=[0]).assign(y=column).to_parquet("d.parquet")
