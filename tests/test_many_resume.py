@@ -342,3 +342,8 @@ def test_processes_may_share_a_folder(tmp_path):
         assert process.returncode == 0, errors
     assert len(list((tmp_path / "sweep").iterdir())) == 8
     assert run(FINISHED, tmp_path / "sweep") == ["8"]
+
+
+def test_an_empty_path_is_no_folder():
+    with pytest.raises(ValueError, match=r"resume=''"):
+        fit_many([{}], [[0.0], [1.0]] * 5, [0, 1] * 5, resume="")
