@@ -1,7 +1,10 @@
-"""The target of a table, and its index: as they are written in the file."""
+"""The target of a table, its index and its features: as they are written in the file."""
+
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
@@ -222,3 +225,42 @@ def test_separators_at_the_end_of_the_rows_are_no_column(tmp_path):
     assert fastmlp.load("m.st").feature_names_in_.tolist() == ["a", "b", "c"]
     (tmp_path / "plain.csv").write_text(text)
     assert predicted("m.st", "d.csv", "--keep", "y") == predicted("m.st", "plain.csv", "--keep", "y")
+
+
+BIG = 10**25  # more than 64 bits hold
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("d.parquet", [Decimal("0.25"), Decimal("-1.50")]),
+        ("d.parquet", [Decimal(BIG), Decimal("-1.50")]),
+        ("d.csv", [BIG, -3]),
+        ("d.csv", [str(BIG), "1.5"]),
+        ("d.csv", [str(BIG), "1e26"]),
+        ("d.csv", [2**64 - 1, -1]),
+    ],
+    ids=str,
+)
+def test_features_that_are_numbers_of_other_types(name, values, tmp_path):
+    data = frame(b=values, y=["u", "v"])
+    data.to_parquet(name) if "parquet" in name else data.to_csv(name, index=False)
+    trained(name, "--target", "y", "--out", "m.st")
+    data.assign(b=data.b.astype(float)).to_csv("floats.csv", index=False)
+    assert predicted("m.st", name) == predicted("m.st", "floats.csv")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([Decimal("0.25"), None], "'b' have missing or infinite values"),
+        (pa.nulls(N).to_pylist(), "'b' have missing or infinite values"),
+        ([b"0", b"1"], "'b' are not numbers (\"b'0'\")"),
+        (["0", "1"], "'b' are not numbers ('0')"),
+        (["0", "1_000", "x"], "'b' are not numbers ('x')"),
+    ],
+    ids=["missing", "null", "bytes", "text", "text with a number"],
+)
+def test_features_that_are_no_numbers_are_refused_with_one(values, words):
+    frame(b=values, y=["u", "v"]).to_parquet("d.parquet")
+    assert words in refused("train", "d.parquet", "--target", "y")
