@@ -97,7 +97,7 @@ def check_out(out: str, *inputs: str) -> None:
     try:
         check_writable(out)
     except OSError as error:
-        raise OSError(f"--out {out}: {error}") from None
+        raise OSError(f"--out {out}: {str(error).removeprefix(f'{out!r}: ')}") from None
     for name in inputs:
         is_file = name not in BUILT_IN and os.path.isfile(name)
         if is_file and os.path.exists(out) and os.path.samefile(name, out):
