@@ -18,7 +18,7 @@ from fastmlp.callbacks import EpochEnd
 from fastmlp.config import config
 from fastmlp.console import console, errors, plain_messages, write_output
 from fastmlp.machine import DTYPES, ENGINES
-from fastmlp.reading import shown
+from fastmlp.reading import name_of
 from fastmlp.scores import scored
 from fastmlp.study_cli import study_app
 from fastmlp.tasks import TASKS
@@ -105,7 +105,7 @@ def train(
         for note in split.notes:
             console.print(f"{note}.")
         console.print(
-            f"{shown(data)}: {len(split.X_train)} training, "
+            f"{name_of(data)}: {len(split.X_train)} training, "
             f"{len(split.X_val)} validation and {len(split.X_test)} test samples of "
             f"{split.X_train.shape[1]} features"
         )

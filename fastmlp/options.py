@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.reading import quoted
+from fastmlp.checks import listed
 from fastmlp.tables import BUILT_IN
 from fastmlp.tasks import Task
 from fastmlp.writing import check_writable
@@ -137,7 +137,7 @@ def class_weights(text: str, y: np.ndarray, task: Task) -> dict[str, Any]:
     weights = dict.fromkeys(map(str, labels), 1.0)
     for name, value in _pairs(option, text).items():
         if name not in weights:
-            raise ValueError(f"{option}: there is no class {name!r}; there are {quoted(labels)}.")
+            raise ValueError(f"{option}: there is no class {name!r}; there are {listed(map(str, labels))}.")
         weights[name] = value
     return {"sample_weight": np.array(list(weights.values()))[codes]}
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from fastmlp.checks import listed
 from fastmlp.text_files import UNNAMED, TextFormat, read_text
 
 _TEXTS, _COMPRESSIONS = (".csv", ".tsv", ".txt"), (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -62,11 +63,11 @@ class Table:
         if not index:
             return frame, ()
         is_first = index == [UNNAMED] and self.frame.columns[0] == UNNAMED
-        which = "the first column, which has no name" if is_first else quoted(index)
+        which = "the first column, which has no name" if is_first else listed(map(str, index))
         return frame, (f"{self.name}: an index of the rows is left out: {which}",)
 
 
-def shown(data: str) -> str:
+def name_of(data: str) -> str:
     """Return what messages call a file."""
     return "standard input" if data == "-" else data
 
@@ -102,7 +103,7 @@ def read(
     FileNotFoundError, ValueError
         If there is no such file, or it cannot be read.
     """
-    kind, path, name = kind_of(data), Path(data), shown(data)
+    kind, path, name = kind_of(data), Path(data), name_of(data)
     if data != "-" and not path.exists():
         raise FileNotFoundError(f"{data}: there is no such file.")
     if path.is_dir():
@@ -128,7 +129,9 @@ class _Arrays(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
-            raise ValueError(f"{self._data}: there is no array {name!r}; the file has {quoted(self._names)}.")
+            raise ValueError(
+                f"{self._data}: there is no array {name!r}; the file has {listed(map(str, self._names))}."
+            )
         try:
             with open(self._data, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return arrays[name]
@@ -197,10 +200,4 @@ def _read_parquet(data: str) -> Table:
 def _check_different(names: Iterable[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"several columns have the name {quoted(twice)}")
-
-
-def quoted(names: Iterable[object]) -> str:
-    """Return the first few names, quoted."""
-    shown = [repr(str(name)) for name in names]
-    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
+        raise ValueError(f"several columns have the name {listed(map(str, twice))}")

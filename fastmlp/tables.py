@@ -11,12 +11,13 @@ import pandas as pd
 
 from fastmlp import datasets
 from fastmlp.arrays import features_of_arrays, kept_arrays, target_of_arrays
-from fastmlp.reading import SUFFIXES, Table, kind_of, quoted, read, shown
+from fastmlp.checks import listed
+from fastmlp.reading import SUFFIXES, Table, kind_of, name_of, read
 from fastmlp.splits import rows_of_parts
 from fastmlp.table_targets import target_of_table
 from fastmlp.tasks import Task, choose_task
 from fastmlp.text_files import TextFormat
-from fastmlp.values import NUMBERS, kinds_of
+from fastmlp.values import NUMBERS, kinds_of, reads_as_number
 
 BUILT_IN = {
     "digits": datasets.load_digits,
@@ -82,12 +83,12 @@ def load_split(
         n = len(X) - _count(data, "validation", validation, len(X))
         return Split(X[:n], y[:n], X[n:], y[n:], X_test, y_test, choose_task(y, task, option=option))
     X, y, chosen, notes = read_table(data, target, task=task, option=option, text_format=text_format)
-    n_test = _count(shown(data), "test", test, len(X))
-    n_validation = _count(shown(data), "validation", validation, len(X) - n_test, of=len(X))
+    n_test = _count(name_of(data), "test", test, len(X))
+    n_validation = _count(name_of(data), "validation", validation, len(X) - n_test, of=len(X))
     try:
         train, val, rest = rows_of_parts(y, n_test, n_validation, seed, chosen.is_classification)
     except ValueError as error:
-        raise ValueError(f"{shown(data)}: {error} (validation={validation}, test={test}).") from None
+        raise ValueError(f"{name_of(data)}: {error} (validation={validation}, test={test}).") from None
     return Split(taken(X, train), y[train], taken(X, val), y[val], taken(X, rest), y[rest], chosen, notes)
 
 
@@ -122,11 +123,13 @@ def read_table(
     columns = [one for one in content.frame.columns if one not in content.index]
     if target is None:
         raise ValueError(
-            f"{content.name}: --target must name the column to predict; there are {quoted(columns)}."
+            f"{content.name}: --target must name the column to predict; there are "
+            f"{listed(map(str, columns))}."
         )
     if target not in content.frame.columns:
         raise ValueError(
-            f"{content.name}: there is no column {target!r} for --target; there are {quoted(columns)}."
+            f"{content.name}: there is no column {target!r} for --target; there are "
+            f"{listed(map(str, columns))}."
         )
     if len(content.frame) == 0:
         raise ValueError(f"{content.name}: there are column names, but no rows.")
@@ -156,7 +159,7 @@ def read_features(
     if unknown:
         raise ValueError(
             f"{content.name}: there is no column {unknown[0]!r} for --keep; there are "
-            f"{quoted(content.frame.columns)}."
+            f"{listed(map(str, content.frame.columns))}."
         )
     kept = pd.DataFrame({name: content.written.get(name, content.frame[name]) for name in keep})
     names = getattr(model, "feature_names_in_", None)
@@ -166,7 +169,7 @@ def read_features(
     missing = [name for name in names if name not in content.frame.columns]
     if missing:
         raise ValueError(
-            f"{content.name}: the model needs the columns {quoted(missing)}, which are not there."
+            f"{content.name}: the model needs the columns {listed(map(str, missing))}, which are not there."
         )
     frame = content.frame[list(names)]
     return check_features(content.name, frame, content.decimal), kept, content.notes
@@ -179,16 +182,16 @@ def check_features(data: str, frame: pd.DataFrame, decimal: str = ".") -> pd.Dat
     text = [name for name in frame.columns if not _holds_numbers(frame[name])]
     if text:
         present = frame[text[0]].dropna()
-        example = str(next((one for one in present if not _is_number(one)), present.iloc[0]))
+        example = str(next((one for one in present if not reads_as_number(one)), present.iloc[0]))
         hint = "; or give --decimal ',' if that is a decimal comma" * ("," in example and decimal == ".")
         raise ValueError(
-            f"{data}: the columns {quoted(text)} are not numbers ({example!r}); encode them (one-hot, say) "
-            f"or leave them out{hint}."
+            f"{data}: the columns {listed(map(str, text))} are not numbers ({example!r}); encode them "
+            f"(one-hot, say) or leave them out{hint}."
         )
     values = frame.astype(np.float64)
     missing = [name for name in values.columns if not np.isfinite(values[name]).all()]
     if missing:
-        raise ValueError(f"{data}: the columns {quoted(missing)} have missing or infinite values.")
+        raise ValueError(f"{data}: the columns {listed(map(str, missing))} have missing or infinite values.")
     return values
 
 
@@ -197,14 +200,6 @@ def _holds_numbers(column: pd.Series) -> bool:
     if column.dtype != object:
         return pd.api.types.is_numeric_dtype(column.dtype)
     return kinds_of(column.to_numpy()) <= NUMBERS | {"missing"}
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _read(data: str, text_format: TextFormat, as_written: Sequence[str]) -> Table | Mapping[str, np.ndarray]:

@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from fastmlp.checks import shown
 from fastmlp.dates import refuse_dates
-from fastmlp.values import NUMBERS, is_missing, kinds_of, plain
+from fastmlp.values import NUMBERS, is_missing, kinds_of, plain, reads_as_number
 
 _TEXT = frozenset({"string", "bytes"})
 
@@ -137,17 +137,9 @@ def _check_kinds(argument: str, values: np.ndarray, remedy: str) -> set[str]:
 def _first(values: np.ndarray, kinds, number: bool = True) -> str:
     """Return the first value of these kinds as a message shows it, with its row."""
     for row, value in enumerate(values.ravel().tolist()):
-        if kinds_of(np.array([value], dtype=object)) <= kinds and (number or not _is_number(value)):
+        if kinds_of(np.array([value], dtype=object)) <= kinds and (number or not reads_as_number(value)):
             return f"{value!r} in row {row // (values.size // len(values))}"
     raise AssertionError("no value of these kinds")
-
-
-def _is_number(text: Any) -> bool:
-    try:
-        float(text)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _dense_indicators(argument: str, y: Any) -> np.ndarray:

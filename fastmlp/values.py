@@ -108,3 +108,12 @@ def is_missing(value: Any) -> bool:
     """Return whether an object is None, NA, NaN or NaT."""
     kind = kind_of_type(type(value))
     return kind == "missing" or (kind in ("float", "date") and value is not None and bool(value != value))
+
+
+def reads_as_number(value: Any) -> bool:
+    """Return whether Python makes a float of an object, such as of the text "1.5"."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -358,17 +358,16 @@ def test_an_error_in_a_callback_leaves_the_last_iterate():
 def test_ctrl_c_leaves_the_last_iterate():
     rng = np.random.default_rng(0)
     inputs, y = rng.normal(size=(5000, 100)), rng.integers(0, 10, 5000)
-    seen = []
-    callback = [lambda event: seen.append(event.network.parameters.copy())]
-    model = MLPClassifier((100,), solver=LBFGS(tol=0), max_iter=10**6, callbacks=callback, random_state=0)
+    model = MLPClassifier((100,), solver=LBFGS(tol=0), max_iter=10**6, random_state=0)
     threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(inputs, y)
-    assert len(seen) > 0
-    if model.n_iter_ == len(seen):
-        assert_array_equal(model.network_.parameters, seen[-1])
-    else:  # it came while the callback was being called
-        assert model.n_iter_ == len(seen) + 1
+    assert model.n_iter_ == len(model.loss_curve_) > 0
+    again = MLPClassifier((100,), solver=LBFGS(tol=0), max_iter=model.n_iter_, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        again.fit(inputs, y)
+    assert_array_equal(model.network_.parameters, again.network_.parameters)
+    assert model.loss_curve_ == again.loss_curve_
 
 
 @pytest.mark.parametrize("engine", ENGINES)
