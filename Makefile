@@ -43,7 +43,7 @@ sanitize:                  ## the tests of kernels and engine under GCC's addres
 	$(PYTHON) -m venv build/sanitized
 	FASTMLP_SANITIZE=address,undefined build/sanitized/bin/pip install --quiet '.[cli,test]'
 	cd build && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
-	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/test_kernels.py ../tests/test_products.py ../tests/test_finish_kernels.py ../tests/test_engine.py ../tests/test_sparse.py
+	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/engine -k "not core_alone"
 
 clean:                     ## everything that was made here
 	rm -rf $(VENV) build dist models *.egg-info fastmlp/engine/*.c fastmlp/engine/*.so

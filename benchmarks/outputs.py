@@ -11,7 +11,7 @@ from pathlib import Path
 
 def writable_file(text: str) -> Path:
     """Return the path in the text, of a file that can be written."""
-    from fastmlp.writing import check_writable
+    from fastmlp._support.files import check_writable
 
     try:
         check_writable(text)
@@ -29,7 +29,7 @@ def writable_folder(text: str) -> Path:
 
 def write(path: Path, content: str | bytes) -> None:
     """Write a file."""
-    from fastmlp.writing import replacing
+    from fastmlp._support.files import replacing
 
     with replacing(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)

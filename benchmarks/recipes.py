@@ -18,7 +18,7 @@ from benchmarks import outputs
 from fastmlp import MLPClassifier
 from fastmlp.augmentations import Flip, Shift
 from fastmlp.datasets import load_fashion_mnist, load_mnist
-from fastmlp.machine import can_train_in
+from fastmlp.engine.selection import can_train_in
 
 N_HELD_OUT = 10_000
 

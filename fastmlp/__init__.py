@@ -13,17 +13,17 @@ if _find_spec("fastmlp.engine.core") is None:
     )
 
 from fastmlp import augmentations, callbacks, datasets, layers, losses, optimizers, plots, schedules
-from fastmlp.config import __version__, show_config
-from fastmlp.divergence import DivergenceWarning
-from fastmlp.estimators import MLPClassifier, MLPRegressor, load
-from fastmlp.exchange import from_sklearn
-from fastmlp.gradients import gradient_check
-from fastmlp.history import History
-from fastmlp.many import fit_many
-from fastmlp.network import Network
-from fastmlp.recipe import fit
-from fastmlp.storage import FormatError
-from fastmlp.trainer import Trainer
+from fastmlp.environment import __version__, show_config
+from fastmlp.estimators.loading import MLPClassifier, MLPRegressor, load
+from fastmlp.estimators.many import fit_many
+from fastmlp.estimators.recipe import fit
+from fastmlp.formats.safetensors_file import FormatError
+from fastmlp.formats.sklearn import from_sklearn
+from fastmlp.network.network import Network
+from fastmlp.training.divergence import DivergenceWarning
+from fastmlp.training.gradient_check import gradient_check
+from fastmlp.training.history import History
+from fastmlp.training.trainer import Trainer
 
 __all__ = [
     "DivergenceWarning",

@@ -13,8 +13,8 @@ def main() -> None:
         import typer  # noqa: F401
     except ImportError as error:
         sys.exit(f"fastmlp: the command line needs {error.name}: pip install 'fastmlp[cli]'")
-    from fastmlp.cli import app
-    from fastmlp.console import prepare_streams
+    from fastmlp.cli.commands import app
+    from fastmlp.cli.console import prepare_streams
 
     prepare_streams()
     app(prog_name="fastmlp")

@@ -1,4 +1,4 @@
-"""The activations a layer can have; their formulas stand in engine/reference_activations.py.
+"""The activations a layer can have; their formulas stand in engine/reference/activations.py.
 
 A name may carry its parameter: ``"leaky_relu(0.2)"`` has the slope 0.2 where ``"leaky_relu"`` has 0.01.
 """

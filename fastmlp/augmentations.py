@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastmlp.checks import named, number, shown
+from fastmlp._support.checks import named, number, shown
 
 
 @dataclass(frozen=True)

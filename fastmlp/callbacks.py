@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from fastmlp.checks import number
+from fastmlp._support.checks import number
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.writing import replacing
+from fastmlp._support.files import replacing
 
 __all__ = ["FASHION_MNIST_CLASSES", "Dataset", "load_digits", "load_fashion_mnist", "load_mnist"]
 

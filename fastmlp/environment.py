@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import version
 
-from fastmlp.machine import engine_info
+from fastmlp.engine.selection import engine_info
 
 __version__ = version("fastmlp")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks import named, number, shown
+from fastmlp._support.checks import named, number, shown
 
 Drawn = tuple[np.ndarray, np.ndarray]
 

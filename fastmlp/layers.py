@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fastmlp import activations
-from fastmlp.checks import number, shown
+from fastmlp._support.checks import number, shown
 
 #: PyTorch's, for both normalisations and for the running statistics of a batch normalisation.
 NORM_EPSILON = 1e-5

@@ -1,4 +1,4 @@
-"""The losses, each a mean over the samples of a batch; their formulas stand in engine/reference_losses.py.
+"""The losses, each a mean over the samples of a batch; their formulas stand in engine/reference/losses.py.
 
 ``output_activations`` are the activations of the last layer that a loss goes with; None stands for any. A
 loss of several outputs is their sum; PyTorch's mean over all elements is smaller by the factor of the
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.metrics import d2_pinball_score, r2_score
 
-from fastmlp.checks import number, shown
+from fastmlp._support.checks import number, shown
 
 # Squares of numbers up to this magnitude, and down to its inverse, are far from overflow and underflow.
 _LARGEST = 2.0**300

@@ -1,4 +1,4 @@
-"""The optimizers: what a solver is told. Its steps are in engine/reference_solvers.py, csrc/optimizers.inc.c.
+"""The optimizers: what a solver is told. Its steps are in engine/reference/solvers.py, csrc/optimizers.inc.c.
 
 All of them but `LBFGS` take ``weight_decay``, which is decoupled: every step first multiplies the weights,
 not the biases, by 1 - learning rate * ``weight_decay`` (I. Loshchilov, F. Hutter, "Decoupled Weight Decay
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from fastmlp.checks import number
+from fastmlp._support.checks import number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastmlp.checks import number
+from fastmlp._support.checks import number
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 import fastmlp
 from fastmlp import MLPClassifier, Network, Trainer
 from fastmlp.augmentations import Flip, Shift, engine_options
-from fastmlp.engine import core, kernels, native, reference
+from fastmlp.engine import core, kernels, native
+from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
-from fastmlp.preparation import Preparation
+from fastmlp.network.preparation import Preparation
 from helpers.bad_input import says
 from test_engine import problem, train
 

@@ -12,7 +12,7 @@ import fastmlp
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(fastmlp.__path__, "fastmlp.")
-    if module.name not in ("fastmlp.__main__", "fastmlp.cli", "fastmlp.tables")
+    if module.name not in ("fastmlp.__main__", "fastmlp.cli.commands", "fastmlp.tabular.reading")
 ]
 
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-
-from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer, gradient_check, load
-from fastmlp.engine import native, reference
-from fastmlp.engine.plan import aligned_zeros, make_plan
-from fastmlp.layers import Dense
 from test_bfloat16 import needs_bfloat16
 from test_engine import LIMIT, both_operations, both_types, train
+
+from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer, gradient_check, load
+from fastmlp.engine import native
+from fastmlp.engine.plan import aligned_zeros, make_plan
+from fastmlp.engine.reference import native as reference
+from fastmlp.layers import Dense
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

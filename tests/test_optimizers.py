@@ -7,7 +7,8 @@ import pytest
 
 import fastmlp
 from fastmlp import MLPClassifier, Network, Trainer
-from fastmlp.engine import core, kernels, native, reference
+from fastmlp.engine import core, kernels, native
+from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.optimizers import BY_NAME, SGD, AdaDelta, AdaGrad, Adam, AdamW, RMSprop
 from test_engine import assert_parity, problem, train

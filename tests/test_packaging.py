@@ -55,7 +55,7 @@ def test_wheel_holds_what_runs_and_nothing_else(distributions):
         names = archive.namelist()
     assert not [name for name in names if name.endswith((".pyx", ".pxd", ".c", ".h"))]
     assert {"fastmlp/py.typed", "fastmlp/engine/native.pyi"} <= set(names)
-    assert {"fastmlp/studies/report.html.jinja", "fastmlp/studies/report.css.jinja"} <= set(names)
+    assert {"fastmlp/studies/page/report.html.jinja", "fastmlp/studies/page/report.css.jinja"} <= set(names)
     compiled = {Path(name).name.split(".")[0] for name in names if name.endswith(".so")}
     assert compiled == {source.stem for source in (ROOT / "fastmlp/engine").glob("*.pyx")}
     assert {name.split("/")[0].split("-")[0] for name in names} == {"fastmlp"}

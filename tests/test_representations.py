@@ -12,7 +12,7 @@ import fastmlp
 from fastmlp import callbacks, studies
 from fastmlp.layers import Dense
 from fastmlp.losses import Quantile
-from fastmlp.preparation import Preparation
+from fastmlp.network.preparation import Preparation
 from fastmlp.schedules import Clock
 from helpers.estimators import quietly
 from helpers.studies import HALVING, RANDOM, reader

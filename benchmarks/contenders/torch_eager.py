@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.contenders import Outcome, Stopwatch
 from benchmarks.kinds import LEARNING_RATE, MOMENTUM
-from fastmlp.recipe import RECIPES
+from fastmlp.estimators.recipe import RECIPES
 
 
 def make_model(sizes, dtype=torch.float32, dropout=0.0, batch_norm=False):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.dates import refuse_columns
+from fastmlp._support.dates import refuse_columns
 
 # What a message shows of a value, in letters, and of a list, in elements.
 _MOST_LETTERS, _MOST_ELEMENTS = 200, 10

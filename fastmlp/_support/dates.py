@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp.values import kind_of_type, kinds_of
+from fastmlp._support.values import kind_of_type, kinds_of
 
 # How the names of types begin by which pandas, polars and Arrow have dates, times and spans of time.
 _DATES = ("date", "time", "duration", "period")

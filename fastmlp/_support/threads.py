@@ -11,7 +11,7 @@ from typing import Any
 
 import joblib
 
-from fastmlp.checks import number
+from fastmlp._support.checks import number
 
 _default = threading.local()
 
@@ -22,7 +22,7 @@ def one_thread_by_default() -> Iterator[None]:
 
     Examples
     --------
-    >>> from fastmlp.threads import count_threads
+    >>> from fastmlp._support.threads import count_threads
     >>> with one_thread_by_default():
     ...     count_threads()
     1
@@ -60,7 +60,7 @@ def count_threads(n_threads: int | None = None) -> int:
 
     Examples
     --------
-    >>> from fastmlp.threads import count_threads
+    >>> from fastmlp._support.threads import count_threads
     >>> count_threads(1)
     1
     """

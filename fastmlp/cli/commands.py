@@ -13,17 +13,20 @@ import typer
 from scipy.sparse import issparse
 
 import fastmlp
-from fastmlp import optimizers, options, saving, tables
+from fastmlp import optimizers
+from fastmlp._support.files import replacing
 from fastmlp.callbacks import EpochEnd
-from fastmlp.config import config
-from fastmlp.console import console, errors, plain_messages, write_output
-from fastmlp.machine import DTYPES, ENGINES
-from fastmlp.reading import name_of
-from fastmlp.scores import scored
-from fastmlp.study_cli import study_app
-from fastmlp.tasks import TASKS
-from fastmlp.text_files import TextFormat
-from fastmlp.writing import replacing
+from fastmlp.cli import options
+from fastmlp.cli.console import console, errors, plain_messages, write_output
+from fastmlp.cli.scores import scored
+from fastmlp.cli.studies import study_app
+from fastmlp.engine.selection import DTYPES, ENGINES
+from fastmlp.environment import config
+from fastmlp.formats import description as saving
+from fastmlp.tabular import reading as tables
+from fastmlp.tabular.files import name_of
+from fastmlp.tabular.tasks import TASKS
+from fastmlp.tabular.text_files import TextFormat
 
 app = typer.Typer(
     help="Train multilayer perceptrons, fast, on a CPU.", no_args_is_help=True, add_completion=False,

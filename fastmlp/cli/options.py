@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks import listed
-from fastmlp.tables import BUILT_IN
-from fastmlp.tasks import Task
-from fastmlp.writing import check_writable
+from fastmlp._support.checks import listed
+from fastmlp._support.files import check_writable
+from fastmlp.tabular.reading import BUILT_IN
+from fastmlp.tabular.tasks import Task
 
 # The sentence of scikit-learn's about a parameter.
 _CONSTRAINT = re.compile(r"The '(\w+)' parameter of \w+ must be (.*)\. Got .* instead\.", re.DOTALL)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fastmlp import options, studies
-from fastmlp.console import console, plain_messages, write_output
+from fastmlp import studies
+from fastmlp.cli import options
+from fastmlp.cli.console import console, plain_messages, write_output
 
 study_app = typer.Typer(help="Run a file of experiments.", no_args_is_help=True)
 

@@ -13,8 +13,8 @@ from libc.string cimport memcpy
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.prediction cimport Predictor
 
-from fastmlp.dates import refuse_columns
-from fastmlp.values import plain
+from fastmlp._support.dates import refuse_columns
+from fastmlp._support.values import plain
 
 cnp.import_array()
 

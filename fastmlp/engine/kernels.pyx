@@ -1,6 +1,6 @@
 """Every compiled kernel as a Python function: for the parity tests, for benchmarks, for lessons.
 
-Each takes the arrays of its twin in reference.py, feature-major, samples contiguous, as typed memoryviews,
+Each takes the arrays of its twin in reference/, feature-major, samples contiguous, as typed memoryviews,
 and returns new arrays. ``isa`` chooses the instruction set (see `core.instruction_sets`), ``operations`` who
 multiplies, "blas" or "tile".
 """

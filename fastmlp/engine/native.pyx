@@ -69,7 +69,7 @@ ctypedef struct run_t:
     int64_t end_batch  # of the slice at the latest
     const double *rates
     const double *momenta
-    # What the loss is penalised with, see penalty in reference.py; and what belongs to single solvers.
+    # What the loss is penalised with, see penalty in reference/; and what belongs to single solvers.
     double alpha, l2, l1, weight_decay, epsilon, clip_norm
     bint corrects_epsilon
     uint64_t seed

@@ -15,7 +15,7 @@ from fastmlp.engine.core cimport run_awake, run_team, seconds
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport Walk, forward, walk_t, write_outputs
 
-from fastmlp.threads import count_threads
+from fastmlp._support.threads import count_threads
 
 cnp.import_array()
 

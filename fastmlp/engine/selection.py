@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._support.threads import count_threads
 from fastmlp.engine.core import BFLOAT16_IS_MISSING, has_bfloat16, instruction_set
 from fastmlp.engine.plan import choose_operations
-from fastmlp.threads import count_threads
 
 #: What predicts for all of them but the reference.
 PREDICTOR = "fastmlp.engine.prediction"
@@ -20,7 +20,7 @@ ENGINES = {
     "auto": "fastmlp.engine.native",
     "blas": "fastmlp.engine.native",
     "tile": "fastmlp.engine.native",
-    "reference": "fastmlp.engine.reference",
+    "reference": "fastmlp.engine.reference.native",
 }
 DTYPES = ("float32", "float64", "bfloat16")
 

@@ -1,4 +1,4 @@
-"""The walk of a training step over the plan, compiled. reference_walk.py tells the same, name for name.
+"""The walk of a training step over the plan, compiled. engine/reference/walk.py tells the same, name for name.
 
 Design. A `Walk` owns typed memoryviews of everything it touches and takes their addresses once; from
 then on everything is C structs, which any thread may read. The functions of the step are called by every
@@ -39,7 +39,7 @@ FROM_LOGITS = {"cross_entropy", "binary_cross_entropy", "log_likelihood"}
 
 
 cdef class Walk:
-    """The buffers and pointers of one plan over one data set; arguments as in reference_walk.py."""
+    """The buffers and pointers of one plan over one data set; arguments as in engine/reference/walk.py."""
 
     def __cinit__(self, plan, *args, **kwargs):
         self.walk.n_layers = len(plan.layers)

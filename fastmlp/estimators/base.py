@@ -1,4 +1,4 @@
-"""What MLPClassifier and MLPRegressor share: fitting and fitted attributes; parameters.py has the rest."""
+"""What MLPClassifier and MLPRegressor share: fitting and fitted attributes; hyperparameters.py has the rest."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from sklearn import config_context
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from fastmlp import preparation as preparations
-from fastmlp import saving
+from fastmlp._support.checks import check_third_is_weights, check_together, naming, weights
+from fastmlp._support.dates import refuse_columns
+from fastmlp._support.progress import show_progress
 from fastmlp.callbacks import PrintEpoch
-from fastmlp.checks import check_third_is_weights, check_together, naming, weights
-from fastmlp.complaints import complaints
-from fastmlp.continuing import Continuing
-from fastmlp.dates import refuse_columns
-from fastmlp.epoch_tasks import CallbackSupportMixin, telling_callbacks
-from fastmlp.exports import Exports
-from fastmlp.held_out import split
+from fastmlp.estimators.exports import Exports
+from fastmlp.estimators.fit_warnings import complaints
+from fastmlp.estimators.held_out import split
+from fastmlp.estimators.hyperparameters import checks_parameters
+from fastmlp.estimators.resuming import Continuing
+from fastmlp.estimators.serving import Serving
+from fastmlp.estimators.sklearn_callbacks import CallbackSupportMixin, telling_callbacks
+from fastmlp.formats import description as saving
 from fastmlp.layers import Dense
-from fastmlp.network import Network
-from fastmlp.network_checks import INPUT_DTYPES, check_places, check_sparse
+from fastmlp.network import preparation as preparations
+from fastmlp.network.inputs import INPUT_DTYPES, check_places, check_sparse
+from fastmlp.network.network import Network
+from fastmlp.network.preparation import Preparation
 from fastmlp.optimizers import is_full_batch
-from fastmlp.parameters import checks_parameters
-from fastmlp.preparation import Preparation
-from fastmlp.progress import show_progress
-from fastmlp.serving import Serving
-from fastmlp.trainer import Trainer
+from fastmlp.training.trainer import Trainer
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,14 +12,14 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from fastmlp import activations, losses
-from fastmlp.base import BaseMLP
-from fastmlp.checks import as_printed, listed, named, weights
-from fastmlp.continuing import of_batches
-from fastmlp.held_out import strata_of_several
+from fastmlp._support.checks import as_printed, listed, named, weights
+from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.held_out import strata_of_several
+from fastmlp.estimators.hyperparameters import Activations, Sizes, constructed, loss_choices
+from fastmlp.estimators.readable_targets import class_weights, readable_labels
+from fastmlp.estimators.resuming import of_batches
+from fastmlp.estimators.serving import shares
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
-from fastmlp.parameters import Activations, Sizes, constructed, loss_choices
-from fastmlp.serving import shares
-from fastmlp.targets import class_weights, readable_labels
 
 
 @constructed(kw_only=False)

@@ -11,12 +11,12 @@ from sklearn import config_context
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.checks import number
-from fastmlp.dates import refuse_columns
-from fastmlp.network_checks import INPUT_DTYPES
-from fastmlp.plain_state import from_plain, to_plain
-from fastmlp.skl2onnx_registration import register
-from fastmlp.writing import replacing
+from fastmlp._support.checks import number
+from fastmlp._support.dates import refuse_columns
+from fastmlp._support.files import replacing
+from fastmlp.formats.plain_state import from_plain, to_plain
+from fastmlp.formats.skl2onnx_registration import register
+from fastmlp.network.inputs import INPUT_DTYPES
 
 
 class Exports:
@@ -85,7 +85,7 @@ class Exports:
         """
         check_is_fitted(self)
         needed("onnx", "to_onnx", "pip install 'fastmlp[onnx]'")
-        from fastmlp.onnx_graph import INPUT_DTYPES, onnx_model
+        from fastmlp.formats.onnx import INPUT_DTYPES, onnx_model
 
         if input_dtype is not None and input_dtype not in INPUT_DTYPES:
             allowed = ", ".join(map(repr, INPUT_DTYPES))
@@ -122,19 +122,19 @@ class Exports:
         >>> [output.name for output in to_onnx(pipeline, X[:1].astype("float32")).graph.output]
         ['label', 'probabilities']
         """
-        from fastmlp.skl2onnx_converter import declare_outputs
+        from fastmlp.formats.skl2onnx import declare_outputs
 
         return lambda scope=None, inputs=None: declare_outputs(self, scope, inputs)
 
     def onnx_shape_calculator(self) -> Any:
         """Return what skl2onnx sets the types of the outputs by."""
-        from fastmlp.skl2onnx_converter import set_types
+        from fastmlp.formats.skl2onnx import set_types
 
         return set_types
 
     def onnx_converter(self) -> Any:
         """Return what skl2onnx adds the estimator to a graph by."""
-        from fastmlp.skl2onnx_converter import convert
+        from fastmlp.formats.skl2onnx import convert
 
         return convert
 
@@ -168,7 +168,7 @@ class Exports:
         (True, 'sgd')
         """
         check_is_fitted(self)
-        from fastmlp.exchange import to_sklearn
+        from fastmlp.formats.sklearn import to_sklearn
 
         return to_sklearn(self)
 
@@ -219,7 +219,7 @@ class Exports:
         """
         check_is_fitted(self)
         torch = needed("torch", "to_torch_state_dict", "pip install torch")
-        from fastmlp.torch_state import state_arrays
+        from fastmlp.formats.torch import state_arrays
 
         return {name: torch.from_numpy(values) for name, values in state_arrays(self).items()}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from fastmlp.divergence import DivergenceWarning
 from fastmlp.optimizers import is_full_batch
+from fastmlp.training.divergence import DivergenceWarning
 
 
 def complaints(estimator: Any, data: Any, of_one_epoch: bool = False) -> list[Warning]:

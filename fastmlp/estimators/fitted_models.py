@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
-from fastmlp.complaints import ranges
-from fastmlp.exports import needed
+from fastmlp.estimators.exports import needed
+from fastmlp.estimators.fit_warnings import ranges
 from fastmlp.losses import Quantile
 
 # Columns of a data frame, and the curve that each is of.

@@ -15,11 +15,11 @@ from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
-from fastmlp import preparation as preparations
+from fastmlp._support.checks import shown
 from fastmlp.callbacks import Callback
-from fastmlp.checks import shown
+from fastmlp.engine.selection import DTYPES, ENGINES
 from fastmlp.layers import Dense
-from fastmlp.machine import DTYPES, ENGINES
+from fastmlp.network import preparation as preparations
 from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 _Class = TypeVar("_Class", bound=Any)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from fastmlp.progress import ModelsBar
+from fastmlp._support.progress import ModelsBar
 
 
 class Stopped(Exception):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastmlp.classifier import MLPClassifier
-from fastmlp.regressor import MLPRegressor
-from fastmlp.saving import restore
-from fastmlp.storage import FormatError, read
+from fastmlp.estimators.classifier import MLPClassifier
+from fastmlp.estimators.regressor import MLPRegressor
+from fastmlp.formats.description import restore
+from fastmlp.formats.safetensors_file import FormatError, read
 
 ESTIMATORS = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
 

@@ -13,18 +13,18 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from fastmlp.base import BaseMLP, Data
-from fastmlp.checks import shown
-from fastmlp.complaints import complaints, grouped
-from fastmlp.estimators import MLPClassifier, MLPRegressor
-from fastmlp.finished import Finished
-from fastmlp.jobs import Running, Share, Stopped
-from fastmlp.machine import needs_blas
-from fastmlp.progress import ModelsBar, say, show_models_progress
-from fastmlp.storage import FormatError
-from fastmlp.sweeps import FittedModels, Outcome, outcome_of, parameters_set
-from fastmlp.tasks import choose_task
-from fastmlp.threads import one_thread_by_default
+from fastmlp._support.checks import shown
+from fastmlp._support.progress import ModelsBar, say, show_models_progress
+from fastmlp._support.threads import one_thread_by_default
+from fastmlp.engine.selection import needs_blas
+from fastmlp.estimators.base import BaseMLP, Data
+from fastmlp.estimators.fit_warnings import complaints, grouped
+from fastmlp.estimators.fitted_models import FittedModels, Outcome, outcome_of, parameters_set
+from fastmlp.estimators.jobs import Running, Share, Stopped
+from fastmlp.estimators.loading import MLPClassifier, MLPRegressor
+from fastmlp.estimators.sweep_folder import Finished
+from fastmlp.formats.safetensors_file import FormatError
+from fastmlp.tabular.tasks import choose_task
 
 _ON_ERROR = ("raise", "keep")
 

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from fastmlp.checks import shown
-from fastmlp.dates import refuse_dates
-from fastmlp.values import NUMBERS, is_missing, kinds_of, plain, reads_as_number
+from fastmlp._support.checks import shown
+from fastmlp._support.dates import refuse_dates
+from fastmlp._support.values import NUMBERS, is_missing, kinds_of, plain, reads_as_number
 
 _TEXT = frozenset({"string", "bytes"})
 

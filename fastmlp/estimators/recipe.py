@@ -6,12 +6,12 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from fastmlp.dates import refuse_columns
-from fastmlp.estimators import MLPClassifier, MLPRegressor
+from fastmlp._support.dates import refuse_columns
+from fastmlp._support.progress import say
+from fastmlp.estimators.loading import MLPClassifier, MLPRegressor
+from fastmlp.network.preparation import kind_for
 from fastmlp.optimizers import is_full_batch
-from fastmlp.preparation import kind_for
-from fastmlp.progress import say
-from fastmlp.tasks import choose_task
+from fastmlp.tabular.tasks import choose_task
 
 #: What `fit` chooses for images (bytes) and tables (numbers), where the caller says nothing. The images'
 #: rates were chosen on 10,000 held-out training images of MNIST and Fashion-MNIST, the tables' by

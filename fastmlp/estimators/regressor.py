@@ -12,13 +12,13 @@ from sklearn.utils._param_validation import InvalidParameterError, Options
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import activations, losses
-from fastmlp.base import BaseMLP
-from fastmlp.checks import named, shown
-from fastmlp.continuing import of_batches
+from fastmlp._support.checks import named, shown
+from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.hyperparameters import Activations, Loss, Sizes, constructed, loss_choices
+from fastmlp.estimators.readable_targets import readable_numbers
+from fastmlp.estimators.resuming import of_batches
 from fastmlp.losses import Quantile, SquaredError
-from fastmlp.parameters import Activations, Loss, Sizes, constructed, loss_choices
-from fastmlp.preparation import Preparation
-from fastmlp.targets import readable_numbers
+from fastmlp.network.preparation import Preparation
 
 
 @constructed(kw_only=False)

@@ -13,16 +13,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 
-from fastmlp.checks import are_equal, shown
-from fastmlp.complaints import complaints
-from fastmlp.history import History
-from fastmlp.machine import can_train_in
-from fastmlp.network import Network
+from fastmlp._support.checks import are_equal, shown
+from fastmlp._support.progress import SILENT
+from fastmlp.engine.selection import can_train_in
+from fastmlp.estimators.fit_warnings import complaints
+from fastmlp.estimators.hyperparameters import Parameters, checks_parameters
+from fastmlp.network.network import Network
+from fastmlp.network.preparation import Preparation
 from fastmlp.optimizers import is_full_batch
-from fastmlp.parameters import Parameters, checks_parameters
-from fastmlp.preparation import Preparation
-from fastmlp.progress import SILENT
-from fastmlp.trainer import Trainer
+from fastmlp.training.history import History
+from fastmlp.training.trainer import Trainer
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

@@ -9,11 +9,11 @@ import numpy as np
 from sklearn import config_context
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.dates import refuse_columns
-from fastmlp.network import Network
-from fastmlp.network_checks import INPUT_DTYPES
-from fastmlp.parameters import Parameters
-from fastmlp.threads import check_n_threads
+from fastmlp._support.dates import refuse_columns
+from fastmlp._support.threads import check_n_threads
+from fastmlp.estimators.hyperparameters import Parameters
+from fastmlp.network.inputs import INPUT_DTYPES
+from fastmlp.network.network import Network
 
 
 class Serving(Parameters):

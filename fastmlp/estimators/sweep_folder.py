@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp import saving
-from fastmlp.estimators import ESTIMATORS
-from fastmlp.storage import FormatError, read
-from fastmlp.sweeps import Outcome, described
+from fastmlp.estimators.fitted_models import Outcome, described
+from fastmlp.estimators.loading import ESTIMATORS
+from fastmlp.formats import description as saving
+from fastmlp.formats.safetensors_file import FormatError, read
 
 # What is hashed at a time.
 _BYTES_AT_A_TIME = 2**24

@@ -1,4 +1,4 @@
-"""An estimator as a description and tensors, and back; storage.py makes a file of them.
+"""An estimator as a description and tensors, and back; safetensors_file.py makes a file of them.
 
 Everything is data: names from fixed lists, numbers and strings. Nothing that is loaded is run.
 """
@@ -15,12 +15,12 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
-from fastmlp.checks import number, shown
+from fastmlp._support.checks import number, shown
+from fastmlp.engine.selection import DTYPES, can_train_in
+from fastmlp.formats.safetensors_file import FormatError, write
 from fastmlp.layers import Dense
-from fastmlp.machine import DTYPES, can_train_in
-from fastmlp.network import Network
-from fastmlp.preparation import Preparation
-from fastmlp.storage import FormatError, write
+from fastmlp.network.network import Network
+from fastmlp.network.preparation import Preparation
 
 # Fitted attributes that follow from the layers and the classes: a file must agree.
 _DERIVED = ("n_outputs_", "out_activation_", "n_layers_", "_loss_name", "_multilabel")
@@ -71,7 +71,7 @@ def save(estimator: Any, path, **notes: Any) -> None:
     ValueError
         If `restore` would not read what the file would hold.
     """
-    from fastmlp.estimators import ESTIMATORS
+    from fastmlp.estimators.loading import ESTIMATORS
 
     check_is_fitted(estimator)
     cls = type(estimator)

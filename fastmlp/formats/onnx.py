@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp import activations
-from fastmlp.checks import shown
-from fastmlp.config import __version__
+from fastmlp._support.checks import shown
+from fastmlp.environment import __version__
 from fastmlp.layers import NORM_EPSILON
 
 #: The operators' version, and the file format's that goes with it: the first with PRelu of float64.

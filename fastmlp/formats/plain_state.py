@@ -12,12 +12,12 @@ import numpy as np
 
 from fastmlp import augmentations, initializers, losses, optimizers, schedules
 from fastmlp.engine.plan import LayerPlan, Plan
-from fastmlp.history import History
 from fastmlp.layers import Dense
-from fastmlp.network import Network
-from fastmlp.preparation import Preparation
-from fastmlp.stopping import Watch
-from fastmlp.trainer import Trainer
+from fastmlp.network.network import Network
+from fastmlp.network.preparation import Preparation
+from fastmlp.training.history import History
+from fastmlp.training.trainer import Trainer
+from fastmlp.training.watch import Watch
 
 _LEAVES = (augmentations, initializers, losses, optimizers, schedules)
 #: Not callbacks: they are a user's own, and some write files.

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from fastmlp.writing import replacing
+from fastmlp._support.files import replacing
 
 FORMAT = "fastmlp"
 FORMAT_VERSION = 1

@@ -20,7 +20,7 @@ from skl2onnx.common.data_types import (
 from skl2onnx.common.utils import check_input_and_output_numbers
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp.onnx_graph import (
+from fastmlp.formats.onnx import (
     Graph,
     add_classifier,
     add_regressor,

@@ -31,7 +31,7 @@ def _add(cls: type) -> None:
     try:
         from skl2onnx import update_registered_converter
 
-        from fastmlp.skl2onnx_converter import convert, set_types
+        from fastmlp.formats.skl2onnx import convert, set_types
 
         for kind, alias in _ALIASES.items():
             if issubclass(cls, kind):

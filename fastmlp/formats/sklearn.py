@@ -11,11 +11,11 @@ from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp.checks import shown
-from fastmlp.estimators import MLPClassifier, MLPRegressor
-from fastmlp.exports import linear_parts
+from fastmlp._support.checks import shown
+from fastmlp.estimators.exports import linear_parts
+from fastmlp.estimators.loading import MLPClassifier, MLPRegressor
 from fastmlp.layers import Dense
-from fastmlp.network import Network
+from fastmlp.network.network import Network
 from fastmlp.optimizers import SGD, Adam, is_full_batch
 
 # What scikit-learn's hidden layers can have.

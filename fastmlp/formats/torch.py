@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.exports import linear_parts
+from fastmlp.estimators.exports import linear_parts
 
 # What PyTorch calls the vectors of a normalisation, by our names.
 _OF_NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}

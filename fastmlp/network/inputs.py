@@ -10,10 +10,10 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from fastmlp import losses
-from fastmlp.checks import named, shown
-from fastmlp.dates import refuse_columns, refuse_dates
+from fastmlp._support.checks import named, shown
+from fastmlp._support.dates import refuse_columns, refuse_dates
+from fastmlp._support.values import plain
 from fastmlp.engine import sparse_rows
-from fastmlp.values import plain
 
 #: Types of input that the engine reads as they are; others become the first of these.
 INPUT_DTYPES = (np.float64, np.float32, np.uint8)

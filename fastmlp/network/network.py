@@ -18,13 +18,13 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fastmlp import activations
-from fastmlp.checks import number, shown, weights
+from fastmlp._support.checks import number, shown, weights
+from fastmlp._support.threads import check_n_threads, count_threads
 from fastmlp.engine.plan import make_plan
+from fastmlp.engine.selection import dtype_name, operations_of
 from fastmlp.layers import Dense
-from fastmlp.machine import dtype_name, operations_of
-from fastmlp.network_predictions import NetworkPredictions
-from fastmlp.preparation import Preparation
-from fastmlp.threads import check_n_threads, count_threads
+from fastmlp.network.prediction import NetworkPredictions
+from fastmlp.network.preparation import Preparation
 
 # What a copy makes anew.
 _NOT_COPIED = ("_training_lock", "_predictor")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import activations, initializers
-from fastmlp.checks import named
+from fastmlp._support.checks import named
 from fastmlp.engine.plan import LayerPlan, Plan, aligned_zeros
 from fastmlp.layers import Dense
 

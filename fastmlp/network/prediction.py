@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fastmlp.checks import weights
+from fastmlp._support.checks import weights
+from fastmlp._support.threads import count_threads
+from fastmlp.engine.selection import COMPILED, ENGINES, PREDICTOR
 from fastmlp.engine.sparse_rows import SparseRows, is_sparse
 from fastmlp.layers import Dense
-from fastmlp.machine import COMPILED, ENGINES, PREDICTOR
-from fastmlp.network_checks import check_inputs, check_loss, check_sparse, check_targets
-from fastmlp.network_parameters import NetworkParameters
-from fastmlp.preparation import Preparation
-from fastmlp.threads import count_threads
+from fastmlp.network.inputs import check_inputs, check_loss, check_sparse, check_targets
+from fastmlp.network.parameter_vector import NetworkParameters
+from fastmlp.network.preparation import Preparation
 
 
 class NetworkPredictions(NetworkParameters):

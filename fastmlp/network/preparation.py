@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from fastmlp.dates import refuse_columns
+from fastmlp._support.dates import refuse_columns
 
 #: What ``prepare=`` may be called; "auto" chooses by `kind_for`.
 KINDS = ("image", "table")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp.checks import kind_of
-from fastmlp.gradients import GradientCheck
+from fastmlp._support.checks import kind_of
 from fastmlp.plots.style import COLORS, axes_for, quiet, style
+from fastmlp.training.gradient_check import GradientCheck
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

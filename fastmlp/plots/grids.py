@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.checks import kind_of, listed, shown
-from fastmlp.gradients import GradientCheck
+from fastmlp._support.checks import kind_of, listed, shown
 from fastmlp.plots.style import COLORS, FAINT, INK, axes_for, ink_on, quiet, style
+from fastmlp.training.gradient_check import GradientCheck
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp.checks import kind_of, shown
+from fastmlp._support.checks import kind_of, shown
 
 #: What a run may tell of each epoch, of its training and its validation data.
 CURVES = ("loss", "val_loss", "score", "val_score")

@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
+from fastmlp._support.checks import kind_of, number, shown
 from fastmlp.augmentations import sizes_of
-from fastmlp.checks import kind_of, number, shown
 from fastmlp.plots.predictions import labels_of, names_of
 from fastmlp.plots.style import figure_for, say, style, width_of
 

@@ -9,8 +9,8 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from fastmlp.checks import kind_of, listed, number, shown
-from fastmlp.dates import refuse_columns
+from fastmlp._support.checks import kind_of, listed, number, shown
+from fastmlp._support.dates import refuse_columns
 from fastmlp.plots.style import INK, axes_for, colors, ink_on, quiet, style
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.checks import shown
+from fastmlp._support.checks import shown
 from fastmlp.plots.histories import SPREADS, curves_of, named_runs, score_name_of
 from fastmlp.plots.style import COLORS, colors, figure_for, quiet, style, width_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.checks import kind_of, listed, shown
+from fastmlp._support.checks import kind_of, listed, shown
 from fastmlp.plots.histories import SPREADS
 from fastmlp.plots.style import COLORS, INK, axes_for, quiet, style
 

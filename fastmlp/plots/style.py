@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastmlp.checks import shown
-from fastmlp.exports import needed
+from fastmlp._support.checks import shown
+from fastmlp.estimators.exports import needed
 
 #: Ink for words, and for lines that should not be noticed.
 INK, FAINT = "#222222", "#d9d9d9"
@@ -89,7 +89,7 @@ def figure_for(figure: Any, width: float, height: float) -> Any:
     """Return the caller's figure, or a new one of this size in inches."""
     from matplotlib.figure import FigureBase
 
-    from fastmlp.plots.picture import Picture
+    from fastmlp.plots.canvas import Picture
 
     if figure is None:
         return Picture(figsize=(width, height), layout="constrained")

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from fastmlp.checks import listed
-from fastmlp.text_files import UNNAMED, TextFormat, read_text
+from fastmlp._support.checks import listed
+from fastmlp.tabular.text_files import UNNAMED, TextFormat, read_text
 
 _TEXTS, _COMPRESSIONS = (".csv", ".tsv", ".txt"), (".gz", ".bz2", ".xz", ".zst", ".zip")
 SUFFIXES = (*_TEXTS, ".parquet", ".npz")

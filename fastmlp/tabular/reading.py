@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from fastmlp import datasets
-from fastmlp.arrays import features_of_arrays, kept_arrays, target_of_arrays
-from fastmlp.checks import listed
-from fastmlp.reading import SUFFIXES, Table, kind_of, name_of, read
-from fastmlp.splits import rows_of_parts
-from fastmlp.table_targets import target_of_table
-from fastmlp.tasks import Task, choose_task
-from fastmlp.text_files import TextFormat
-from fastmlp.values import NUMBERS, kinds_of, reads_as_number
+from fastmlp._support.checks import listed
+from fastmlp._support.values import NUMBERS, kinds_of, reads_as_number
+from fastmlp.tabular.arrays import features_of_arrays, kept_arrays, target_of_arrays
+from fastmlp.tabular.files import SUFFIXES, Table, kind_of, name_of, read
+from fastmlp.tabular.splits import rows_of_parts
+from fastmlp.tabular.targets import target_of_table
+from fastmlp.tabular.tasks import Task, choose_task
+from fastmlp.tabular.text_files import TextFormat
 
 BUILT_IN = {
     "digits": datasets.load_digits,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastmlp.reading import Table
-from fastmlp.tasks import Task, choose_task
+from fastmlp.tabular.files import Table
+from fastmlp.tabular.tasks import Task, choose_task
 
 
 def target_of_table(table: Table, column: str, task: str, option: str) -> tuple[np.ndarray, Task]:

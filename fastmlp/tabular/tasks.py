@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp.dates import refuse_dates
-from fastmlp.values import holds_categories, kinds_of, plain, without_missing
+from fastmlp._support.dates import refuse_dates
+from fastmlp._support.values import holds_categories, kinds_of, plain, without_missing
 
 TASKS = ("auto", "classification", "regression")
 

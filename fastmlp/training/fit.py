@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import lbfgs, schedules
+from fastmlp import schedules
+from fastmlp._support.checks import are_equal
 from fastmlp.callbacks import Callback, EpochEnd, EveryNSteps, StepEnd
-from fastmlp.checks import are_equal
-from fastmlp.divergence import describe, find_broken, is_sound
-from fastmlp.history import History
-from fastmlp.network import Network
-from fastmlp.stopping import Watch
+from fastmlp.network.network import Network
+from fastmlp.training import lbfgs
+from fastmlp.training.divergence import describe, find_broken, is_sound
+from fastmlp.training.history import History
+from fastmlp.training.watch import Watch
 
 #: Seconds of work between two looks at the clock, at signals and at the progress bar.
 SLICE_SECONDS = 0.05

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fastmlp.checks import number, shown
-from fastmlp.network import Network
+from fastmlp._support.checks import number, shown
+from fastmlp.network.network import Network
 
 #: The loss that goes with the last activation, where the caller names none.
 _LOSSES = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy"}

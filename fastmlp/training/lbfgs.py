@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from fastmlp.checks import shown
+from fastmlp._support.checks import shown
 from fastmlp.optimizers import LBFGS
 from fastmlp.schedules import Constant
 

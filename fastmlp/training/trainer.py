@@ -1,4 +1,4 @@
-"""Training: what it is told, and the data that it takes; epochs.py goes through the epochs."""
+"""Training: what it is told, and the data that it takes; fit.py goes through the epochs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from fastmlp import augmentations, lbfgs, optimizers, schedules
+from fastmlp import augmentations, optimizers, schedules
+from fastmlp._support.checks import check_together, named, naming, number, shown, some_weight, weights
+from fastmlp._support.progress import show_progress
 from fastmlp.callbacks import Callback, EveryNSteps
-from fastmlp.checks import check_together, named, naming, number, shown, some_weight, weights
-from fastmlp.divergence import DivergenceWarning
-from fastmlp.epochs import Epochs, Fit
-from fastmlp.history import History
-from fastmlp.network import Network
-from fastmlp.network_checks import check_sparse
+from fastmlp.network.inputs import check_sparse
+from fastmlp.network.network import Network
 from fastmlp.optimizers import is_full_batch
-from fastmlp.progress import show_progress
-from fastmlp.stopping import Watch
+from fastmlp.training import lbfgs
+from fastmlp.training.divergence import DivergenceWarning
+from fastmlp.training.fit import Epochs, Fit
+from fastmlp.training.history import History
+from fastmlp.training.watch import Watch
 
 
 class Trainer(Epochs):

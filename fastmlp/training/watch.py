@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks import number
+from fastmlp._support.checks import number
 
 #: What can be watched, by the names of History; a score rises, a loss falls.
 WATCHED = ("loss", "val_loss", "val_score")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from typer.testing import CliRunner
 
-from fastmlp.cli import app
+from fastmlp.cli.commands import app
 
 N = 60
 QUICK = ("--epochs", 1, "--hidden", 4)

@@ -4,9 +4,9 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from fastmlp import Network
+from fastmlp.engine.selection import ENGINES
 from fastmlp.layers import Dense
-from fastmlp.machine import ENGINES
-from fastmlp.preparation import Preparation
+from fastmlp.network.preparation import Preparation
 
 DTYPES = ["float32", "float64"]
 CHOSEN = [name for name in ENGINES if name != "auto"]

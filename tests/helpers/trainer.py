@@ -3,8 +3,8 @@
 import numpy as np
 
 from fastmlp import Network, Trainer
+from fastmlp.engine.selection import ENGINES as ENGINES_AND_AUTO
 from fastmlp.layers import Dense
-from fastmlp.machine import ENGINES as ENGINES_AND_AUTO
 from fastmlp.optimizers import SGD, Adam
 
 LOSSES = {"cross_entropy": "softmax", "binary_cross_entropy": "logistic", "squared_error": "identity"}

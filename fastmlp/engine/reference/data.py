@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import issparse
 
-from fastmlp.engine.reference_random import STREAMS, philox4x32, set_step
+from fastmlp.engine.reference.random import STREAMS, philox4x32, set_step
 
 
 def gather(X, rows, preparation, dtype):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.engine.reference_activations import logistic, softmax
+from fastmlp.engine.reference.activations import logistic, softmax
 
 
 def cross_entropy(z, labels, weight, label_smoothing=0.0):

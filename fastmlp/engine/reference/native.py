@@ -12,7 +12,7 @@ A training step, in full::
     d = linear_backward(W, d, x, activation)  layer by layer downwards
     linear_step(layer, parameters, ...)       the solver's step along the way
 
-This module has a fit, predictions and gradients; the walk up and down the layers is in reference_walk.py, and
+This module has a fit, predictions and gradients; the walk up and down the layers is in engine/reference/walk.py, and
 the operations, which can all be had from here, are in the modules named after them.
 """
 
@@ -22,7 +22,7 @@ import time
 
 import numpy as np
 
-from fastmlp.engine.reference_activations import (
+from fastmlp.engine.reference.activations import (
     SELU_ALPHA,
     SELU_SCALE,
     activation_backward,
@@ -36,8 +36,8 @@ from fastmlp.engine.reference_activations import (
     softmax,
     softplus,
 )
-from fastmlp.engine.reference_data import augment, gather, is_finite
-from fastmlp.engine.reference_losses import (
+from fastmlp.engine.reference.data import augment, gather, is_finite
+from fastmlp.engine.reference.losses import (
     FROM_LOGITS,
     LOSSES,
     absolute_error,
@@ -51,14 +51,14 @@ from fastmlp.engine.reference_losses import (
     squared_error,
     weigh,
 )
-from fastmlp.engine.reference_norms import (
+from fastmlp.engine.reference.norms import (
     batch_norm_backward,
     batch_norm_forward,
     fold_norm,
     layer_norm_backward,
     layer_norm_forward,
 )
-from fastmlp.engine.reference_products import (
+from fastmlp.engine.reference.products import (
     linear_backward,
     linear_forward,
     linear_gradient,
@@ -66,7 +66,7 @@ from fastmlp.engine.reference_products import (
     sparse_forward,
     sparse_gradient,
 )
-from fastmlp.engine.reference_random import (
+from fastmlp.engine.reference.random import (
     STREAMS,
     STREAMS_PER_LAYER,
     draw,
@@ -82,7 +82,7 @@ from fastmlp.engine.reference_random import (
     swap_places,
     unit_words,
 )
-from fastmlp.engine.reference_solvers import (
+from fastmlp.engine.reference.solvers import (
     CLIP_EPSILON,
     NO_PENALTY,
     STEPS,
@@ -96,7 +96,7 @@ from fastmlp.engine.reference_solvers import (
     rmsprop_step,
     sgd_step,
 )
-from fastmlp.engine.reference_walk import Walk
+from fastmlp.engine.reference.walk import Walk
 from fastmlp.layers import NORM_MOMENTUM
 
 # Every operation has its twin under its own name here, also those that the fit below does not call itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.engine.reference_activations import activation_backward, activation_forward
+from fastmlp.engine.reference.activations import activation_backward, activation_forward
 
 
 def round_bfloat16(x):

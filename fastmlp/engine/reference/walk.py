@@ -5,28 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp import activations
-from fastmlp.engine.reference_activations import (
+from fastmlp.engine.reference.activations import (
     activation_backward,
     activation_forward,
     prelu_backward,
     prelu_forward,
 )
-from fastmlp.engine.reference_data import gather
-from fastmlp.engine.reference_losses import FROM_LOGITS, LOSSES, weigh
-from fastmlp.engine.reference_norms import (
+from fastmlp.engine.reference.data import gather
+from fastmlp.engine.reference.losses import FROM_LOGITS, LOSSES, weigh
+from fastmlp.engine.reference.norms import (
     batch_norm_backward,
     batch_norm_forward,
     fold_norm,
     layer_norm_backward,
     layer_norm_forward,
 )
-from fastmlp.engine.reference_products import (
+from fastmlp.engine.reference.products import (
     linear_backward,
     linear_forward,
     linear_gradient,
     round_bfloat16,
 )
-from fastmlp.engine.reference_random import (
+from fastmlp.engine.reference.random import (
     STREAMS,
     STREAMS_PER_LAYER,
     dropout_backward,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastmlp.estimators import ESTIMATORS
-from fastmlp.studies.building import built_parameters
-from fastmlp.studies.distributions import sampled_from
-from fastmlp.studies.keys import RUNS, SEARCH, Checker, nearest
-from fastmlp.studies.spec import Group, Search, split
+from fastmlp.estimators.loading import ESTIMATORS
+from fastmlp.studies.file.building import built_parameters
+from fastmlp.studies.file.distributions import sampled_from
+from fastmlp.studies.file.keys import RUNS, SEARCH, Checker, nearest
+from fastmlp.studies.file.spec import Group, Search, split
 
 #: The parameters that a study sets by itself.
 _OWN = ("random_state", "callbacks", "warm_start", "verbose")

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastmlp.checks import listed
+from fastmlp._support.checks import listed
 
 # The keys of each part of a file: the types of what they may hold, and whether they are needed.
 _TEXT, _WHOLE, _NUMBER, _TABLE, _LIST, _TRUTH = (str,), (int,), (int, float), (dict,), (list,), (bool,)

@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastmlp.estimators import ESTIMATORS
-from fastmlp.reading import kind_of
-from fastmlp.studies import figures
-from fastmlp.studies.groups import GroupsReader
-from fastmlp.studies.keys import (
+from fastmlp.estimators.loading import ESTIMATORS
+from fastmlp.studies.file.groups import GroupsReader
+from fastmlp.studies.file.keys import (
     CLAIM,
     DATA,
     DIFFERENCE,
@@ -22,8 +20,8 @@ from fastmlp.studies.keys import (
     StudyError,
     nearest,
 )  # fmt: skip
-from fastmlp.studies.measures import GRADIENT_ORDER, MEASURES, Check, read_check
-from fastmlp.studies.spec import (
+from fastmlp.studies.file.measures import GRADIENT_ORDER, MEASURES, Check, read_check
+from fastmlp.studies.file.spec import (
     Claim,
     Data,
     Difference,
@@ -34,8 +32,10 @@ from fastmlp.studies.spec import (
     joined,
     split,
 )  # fmt: skip
-from fastmlp.tables import BUILT_IN
-from fastmlp.text_files import TextFormat
+from fastmlp.studies.page import figures
+from fastmlp.tabular.files import kind_of
+from fastmlp.tabular.reading import BUILT_IN
+from fastmlp.tabular.text_files import TextFormat
 
 
 def load_study(path: str | Path) -> Study:
@@ -72,7 +72,7 @@ def published() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
-_FOLDER = Path(__file__).parent / "published"
+_FOLDER = Path(__file__).parents[1] / "published"
 
 
 def located(path: str | Path) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from fastmlp.studies.distributions import sampled_from
-from fastmlp.studies.measures import Check
+from fastmlp.studies.file.distributions import sampled_from
+from fastmlp.studies.file.measures import Check
 
 
 @dataclass(frozen=True)

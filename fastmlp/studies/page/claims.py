@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.studies.measures import GRADIENT_ORDER, Check, Term, shown
-from fastmlp.studies.records import Record, mean, points_of
-from fastmlp.studies.results import Results
+from fastmlp.studies.file.measures import GRADIENT_ORDER, Check, Term, shown
+from fastmlp.studies.running.records import Record, mean, points_of
+from fastmlp.studies.running.results import Results
 
 #: Verdicts, from bad to good; a claim has the worst of its checks.
 DOES_NOT, NOT_MEASURED, IN_NOISE, HOLDS = "does not hold", "not measured", "within noise", "holds"

@@ -11,11 +11,11 @@ import numpy as np
 from fastmlp import plots
 from fastmlp.datasets import FASHION_MNIST_CLASSES
 from fastmlp.plots.style import INK, figure_for, style
-from fastmlp.studies.measures import SCORES
-from fastmlp.studies.records import Record, mean
-from fastmlp.studies.results import Results
-from fastmlp.studies.spec import Figure, labelled, split
-from fastmlp.studies.tables import rows_of
+from fastmlp.studies.file.measures import SCORES
+from fastmlp.studies.file.spec import Figure, labelled, split
+from fastmlp.studies.page.tables import rows_of
+from fastmlp.studies.running.records import Record, mean
+from fastmlp.studies.running.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture

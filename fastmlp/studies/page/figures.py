@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastmlp._support.files import replacing
 from fastmlp.plots.style import figure_for, say, style
-from fastmlp.studies import drawing
-from fastmlp.studies.measures import MEASURES
-from fastmlp.studies.results import Results
-from fastmlp.studies.spec import Figure
-from fastmlp.writing import replacing
+from fastmlp.studies.file.measures import MEASURES
+from fastmlp.studies.file.spec import Figure
+from fastmlp.studies.page import drawing
+from fastmlp.studies.running.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fastmlp.exports import needed
-from fastmlp.gradients import GradientCheck
-from fastmlp.studies.claims import VERDICTS, Verdict, judge
-from fastmlp.studies.figures import DPI, alternative, draw_figures
-from fastmlp.studies.measures import Check, shown
-from fastmlp.studies.reading import published
-from fastmlp.studies.results import Results
-from fastmlp.studies.spec import Figure, Table
-from fastmlp.studies.tables import Gap, gaps, readable, rows_of, table_frame
-from fastmlp.writing import replacing
+from fastmlp._support.files import replacing
+from fastmlp.estimators.exports import needed
+from fastmlp.studies.file.measures import Check, shown
+from fastmlp.studies.file.reading import published
+from fastmlp.studies.file.spec import Figure, Table
+from fastmlp.studies.page.claims import VERDICTS, Verdict, judge
+from fastmlp.studies.page.figures import DPI, alternative, draw_figures
+from fastmlp.studies.page.tables import Gap, gaps, readable, rows_of, table_frame
+from fastmlp.studies.running.results import Results
+from fastmlp.training.gradient_check import GradientCheck
 
 if TYPE_CHECKING:
     from markupsafe import Markup

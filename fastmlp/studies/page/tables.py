@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fastmlp.studies.job import slug
-from fastmlp.studies.measures import SCORES, shown
-from fastmlp.studies.records import Record, mean, points_of
-from fastmlp.studies.results import Results
-from fastmlp.studies.spec import Difference, Figure, Table, split
-from fastmlp.writing import replacing
+from fastmlp._support.files import replacing
+from fastmlp.studies.file.measures import SCORES, shown
+from fastmlp.studies.file.spec import Difference, Figure, Table, split
+from fastmlp.studies.running.job import slug
+from fastmlp.studies.running.records import Record, mean, points_of
+from fastmlp.studies.running.results import Results
 
 #: From here on a score that is not the published one wants an explanation.
 _A_POINT = 0.01

@@ -18,16 +18,16 @@ import sklearn
 from safetensors.numpy import save
 
 import fastmlp
-from fastmlp import tables
-from fastmlp.config import __version__
-from fastmlp.dates import refuse_columns
-from fastmlp.estimators import ESTIMATORS
-from fastmlp.progress import SILENT
-from fastmlp.studies.building import built_parameters
-from fastmlp.studies.records import MODELS, Record
-from fastmlp.studies.spec import Data, Run
-from fastmlp.text_files import TextFormat
-from fastmlp.writing import replacing
+from fastmlp._support.dates import refuse_columns
+from fastmlp._support.files import replacing
+from fastmlp._support.progress import SILENT
+from fastmlp.environment import __version__
+from fastmlp.estimators.loading import ESTIMATORS
+from fastmlp.studies.file.building import built_parameters
+from fastmlp.studies.file.spec import Data, Run
+from fastmlp.studies.running.records import MODELS, Record
+from fastmlp.tabular import reading as tables
+from fastmlp.tabular.text_files import TextFormat
 
 #: What the estimators are for.
 _TASKS = {"MLPClassifier": "classification", "MLPRegressor": "regression"}

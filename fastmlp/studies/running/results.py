@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 import fastmlp
-from fastmlp.estimators import MLPClassifier
-from fastmlp.gradients import GradientCheck, gradient_check
-from fastmlp.studies.building import built_parameters
-from fastmlp.studies.job import estimator_of, load_data, load_weights, weights_file
-from fastmlp.studies.records import Record, best_of
-from fastmlp.studies.spec import Study, split
-from fastmlp.tables import Split
+from fastmlp.estimators.loading import MLPClassifier
+from fastmlp.studies.file.building import built_parameters
+from fastmlp.studies.file.spec import Study, split
+from fastmlp.studies.running.job import estimator_of, load_data, load_weights, weights_file
+from fastmlp.studies.running.records import Record, best_of
+from fastmlp.tabular.reading import Split
+from fastmlp.training.gradient_check import GradientCheck, gradient_check
 
 
 @dataclass(repr=False)

@@ -12,10 +12,12 @@ from typing import Any
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
-from fastmlp.progress import ModelsBar, say, show_models_progress
-from fastmlp.studies.building import built_parameters
-from fastmlp.studies.halving import search_by_halving
-from fastmlp.studies.job import (
+from fastmlp._support.progress import ModelsBar, say, show_models_progress
+from fastmlp.studies.file.building import built_parameters
+from fastmlp.studies.file.keys import nearest
+from fastmlp.studies.file.spec import Group, Run, Study, split
+from fastmlp.studies.running.halving import search_by_halving
+from fastmlp.studies.running.job import (
     Job,
     chosen_estimator,
     do,
@@ -25,11 +27,9 @@ from fastmlp.studies.job import (
     load_data,
     weights_file,
 )
-from fastmlp.studies.keys import nearest
-from fastmlp.studies.records import Record, Store, best_of, fingerprint, opened
-from fastmlp.studies.results import Results
-from fastmlp.studies.spec import Group, Run, Study, split
-from fastmlp.tables import BUILT_IN
+from fastmlp.studies.running.records import Record, Store, best_of, fingerprint, opened
+from fastmlp.studies.running.results import Results
+from fastmlp.tabular.reading import BUILT_IN
 
 #: Backends of joblib whose jobs share this process's memory.
 _THREADS = ("threading", "sequential")

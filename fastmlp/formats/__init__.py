@@ -1,0 +1,1 @@
+"""What a fitted model is on disk and to other libraries."""

@@ -1,0 +1,1 @@
+"""Tables and arrays of files, as the estimators take them."""

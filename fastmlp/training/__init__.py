@@ -1,0 +1,1 @@
+"""Training: the trainer, its epochs, history, stopping, divergence and the gradient check."""
