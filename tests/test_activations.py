@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from test_activations_accuracy import pytorch
-from test_engine import assert_parity, problem, train
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer, activations
@@ -17,6 +15,8 @@ from fastmlp.engine.reference import native as reference
 from fastmlp.engine.selection import ENGINES
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD
+from helpers.engine import assert_parity, problem, train
+from helpers.pytorch import pytorch
 
 NEW = [name for name in activations.NAMES[5:] if name != "prelu"]  # it has kernels of its own
 CASES = [*NEW, "leaky_relu(0.2)", "leaky_relu(0)", "elu(0.5)"]

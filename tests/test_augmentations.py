@@ -14,7 +14,7 @@ from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.network.preparation import Preparation
 from helpers.bad_input import says
-from test_engine import problem, train
+from helpers.engine import problem, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -2,29 +2,18 @@
 
 import numpy as np
 import pytest
-from test_bfloat16 import needs_bfloat16
-from test_engine import LIMIT, both_operations, both_types, train
 
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer, gradient_check, load
 from fastmlp.engine import native
 from fastmlp.engine.plan import aligned_zeros, make_plan
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
+from helpers.bfloat16 import needs_bfloat16
+from helpers.engine import LIMIT, both_operations, both_types, train
+from helpers.layers import OTHERS, layers_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-#: The others of the two hidden layers, and of the last one.
-OTHERS = {
-    "dropout": ({"dropout": 0.3}, {"dropout": 0.5}, {}),
-    "batch norm": ({"norm": "batch"}, {"norm": "batch"}, {}),
-    "layer norm": ({"norm": "layer"}, {"norm": "layer"}, {}),
-    "both norms and dropout": ({"norm": "batch", "dropout": 0.2}, {"norm": "layer", "dropout": 0.2}, {}),
-    "normalised outputs": ({}, {}, {"norm": "batch"}),
-    "layer-normalised outputs": ({}, {}, {"norm": "layer"}),
-    "first frozen": ({"trainable": False, "norm": "batch"}, {"dropout": 0.2}, {}),
-    "middle frozen": ({"norm": "layer"}, {"trainable": False, "norm": "batch", "dropout": 0.2}, {}),
-    "last frozen": ({"norm": "batch"}, {"norm": "layer"}, {"trainable": False}),
-}
 ACTIVATIONS = ["identity", "relu", "tanh", "elu(0.5)", "gelu", "prelu", "softmax"]
 HEADS = [("cross_entropy", "softmax"), ("squared_error", "identity"), ("squared_error", "softmax")]
 
@@ -100,20 +89,6 @@ def test_a_clipped_norm_goes_the_same_way(kind, operations):
     )
     assert np.abs(actual - expected).max() <= 1e-11 * np.abs(expected).max()
     assert np.abs(actual - unclipped).max() > 1e-3
-
-
-def layers_of(kind, activation):
-    """The same as layers."""
-    names = {"batch": {"batch_norm": True}, "layer": {"layer_norm": True}, "": {}}
-    return [
-        Dense(
-            units, one, dropout=others.get("dropout", 0), trainable=others.get("trainable", True),
-            **names[others.get("norm", "")],
-        )
-        for units, one, others in zip(
-            (8, 6, 3), (activation, activation, "softmax"), OTHERS[kind], strict=True
-        )
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ["tile", "blas", "reference"])

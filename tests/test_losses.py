@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from test_engine import assert_parity, problem, train
 
 from fastmlp import Network, Trainer, losses
 from fastmlp.engine import core, kernels, native
@@ -10,6 +9,7 @@ from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.network.preparation import Preparation
 from fastmlp.optimizers import SGD
+from helpers.engine import assert_parity, problem, train
 
 QUANTILES = (0.1, 0.5, 0.9)
 #: A kernel, its own numbers, and the loss and the output that it belongs to.

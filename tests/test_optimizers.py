@@ -11,7 +11,7 @@ from fastmlp.engine import core, kernels, native
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.optimizers import BY_NAME, SGD, AdaDelta, AdaGrad, Adam, AdamW, RMSprop
-from test_engine import assert_parity, problem, train
+from helpers.engine import assert_parity, problem, train
 
 CASES = {
     "sgd": SGD(momentum=0.0),

@@ -25,6 +25,7 @@ from fastmlp.schedules import (
     Schedule,
     Step,
 )
+from helpers.schedules import whole_fit
 
 ALL = [
     Schedule(),
@@ -44,12 +45,6 @@ def clocks(draw):
     n_steps, n_epochs = draw(st.integers(1, 50)), draw(st.integers(1, 20))
     epoch = draw(st.integers(0, n_epochs - 1))
     return Clock(epoch * n_steps, n_steps, n_epochs * n_steps, draw(st.integers(0, 10**9)))
-
-
-def whole_fit(function, base, n_epochs, n_steps):
-    """Return a schedule's value at every step of a fit."""
-    epochs = (Clock(e * n_steps, n_steps, n_epochs * n_steps, e * n_steps * 32) for e in range(n_epochs))
-    return np.concatenate([function(base, clock) for clock in epochs])
 
 
 @pytest.mark.parametrize("schedule", ALL)

@@ -12,7 +12,7 @@ from fastmlp import MLPClassifier, Network, Trainer
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD
 from fastmlp.schedules import Cosine, CosineRestarts, Exponential, HalveOnDrop, OnPlateau, Step
-from test_schedules import whole_fit
+from helpers.schedules import whole_fit
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -1,4 +1,4 @@
-"""What MLPClassifier and MLPRegressor share: fitting and fitted attributes; hyperparameters.py has the rest."""
+"""What MLPClassifier and MLPRegressor share: fitting and fitted attributes."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-from test_engine import HEADS, problem, train
 
 from fastmlp import MLPClassifier, Network, losses
 from fastmlp._support import threads
@@ -18,6 +17,7 @@ from fastmlp._support.threads import count_threads
 from fastmlp.engine import core, native
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
+from helpers.engine import HEADS, problem, train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

@@ -9,6 +9,7 @@ import pytest
 from fastmlp import activations
 from fastmlp.engine import core, kernels
 from fastmlp.engine.reference import native as reference
+from helpers.pytorch import pytorch
 
 ISAS = core.instruction_sets()
 NEW = [name for name in activations.NAMES[5:] if name != "prelu"]  # it has kernels of its own
@@ -161,23 +162,3 @@ def test_the_ends_of_the_numbers_in_pytorch(dtype):
         # PyTorch's gelu loses the sign of a zero on AVX2, not on AVX-512; z Phi(z) has that of z.
         signed = z if activation == "gelu" else theirs
         np.testing.assert_array_equal(np.signbit(y[zeros]), np.signbit(signed[zeros]), err_msg=activation)
-
-
-def pytorch(torch, activation):
-    """Return PyTorch's function for an activation."""
-    functional = torch.nn.functional
-    kind, parameter = activations.split(activation)
-    return {
-        "identity": lambda x: x,
-        "relu": functional.relu,
-        "tanh": torch.tanh,
-        "logistic": torch.sigmoid,
-        "leaky_relu": lambda x: functional.leaky_relu(x, parameter),
-        "elu": lambda x: functional.elu(x, parameter),
-        "selu": functional.selu,
-        "gelu": functional.gelu,
-        "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
-        "silu": functional.silu,
-        "mish": functional.mish,
-        "softplus": functional.softplus,
-    }[kind]

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from test_engine import problem, train
 
 import fastmlp
 from fastmlp import MLPClassifier, Network
-from fastmlp.engine import core, native
+from fastmlp.engine import native
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
+from helpers.bfloat16 import needs_bfloat16
+from helpers.engine import problem, train
 
-needs_bfloat16 = pytest.mark.skipif(not core.has_bfloat16(), reason="this processor has no AVX512_BF16")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 

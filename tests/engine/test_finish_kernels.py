@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from test_kernels import assert_close, both_types, every_isa, odd_shapes, random
 
 from fastmlp.engine import core
 from fastmlp.engine import finish_kernels as kernels
 from fastmlp.engine.kernels import pad, pad_rows
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import NORM_EPSILON
+from helpers.kernels import assert_close, both_types, every_isa, odd_shapes, random
 
 SEED, STEP = 2**40 + 12345, 7
 both_statistics = pytest.mark.parametrize("is_fixed", [False, True])

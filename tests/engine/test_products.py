@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from test_kernels import NAMES, assert_close, both_types, empty_slopes, every_isa, random
 
 from fastmlp.engine import kernels
 from fastmlp.engine.reference import native as reference
+from helpers.kernels import NAMES, assert_close, both_types, empty_slopes, every_isa, random
 
 # Below, at and above the sizes of tiles: up to 12 rows by 32 columns.
 PRODUCTS = [

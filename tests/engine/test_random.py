@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_engine import assert_parity, problem
 
 from fastmlp import Network, Trainer
 from fastmlp.augmentations import Flip, Shift, engine_options
@@ -17,6 +16,7 @@ from fastmlp.engine.kernels import pad, pad_rows
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD, Adam
+from helpers.engine import assert_parity, problem
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
-from test_kernels import assert_close, both_types, every_isa, random
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer
@@ -23,6 +22,7 @@ from fastmlp.engine.sparse_rows import SparseRows
 from fastmlp.layers import Dense
 from fastmlp.network.preparation import Preparation
 from helpers.estimators import assert_same_fit, ignore_convergence, quietly
+from helpers.kernels import assert_close, both_types, every_isa, random
 
 N_FEATURES = 37
 

@@ -6,7 +6,7 @@ import pytest
 from fastmlp import Network, Trainer
 from fastmlp.engine.reference import native as reference
 from fastmlp.optimizers import SGD
-from test_layers import layers_of
+from helpers.layers import layers_of
 
 
 def modules(torch, network, factors):

@@ -12,7 +12,7 @@ A training step, in full::
     d = linear_backward(W, d, x, activation)  layer by layer downwards
     linear_step(layer, parameters, ...)       the solver's step along the way
 
-This module has a fit, predictions and gradients; the walk up and down the layers is in engine/reference/walk.py, and
+This module has a fit, predictions and gradients; the walk up and down the layers is in walk.py, and
 the operations, which can all be had from here, are in the modules named after them.
 """
 
