@@ -160,7 +160,7 @@ def test_float64_is_prepared_before_it_is_rounded():
 
 
 def test_bfloat16_predicts_in_float32():
-    if not fastmlp.machine.can_train_in("bfloat16"):
+    if not fastmlp.engine.selection.can_train_in("bfloat16"):
         pytest.skip("this processor has no bfloat16")
     X, y = data("multiclass", "float32")
     assert_same_classes(fitted(MLPClassifier, X, y, dtype="bfloat16"), X)
