@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from fastmlp import augmentations
 from fastmlp._support.checks import number, shown
+from fastmlp.augmentations import Augmentation
 from fastmlp.callbacks import Callback, EveryNSteps
 from fastmlp.losses import Loss
 from fastmlp.network.network import Network
@@ -45,7 +47,7 @@ class Settings:
     clip_value: float | None
     clip_norm: float | None
     ema_decay: float | None
-    augmentation: Any
+    augmentation: str | Augmentation | Sequence[str | Augmentation] | None
     image_shape: Sequence[int] | None
     input_dropout: float
     input_noise: float
@@ -58,6 +60,8 @@ class Settings:
     progress: bool | None
 
     def __post_init__(self) -> None:
+        for name in ("augmentation", "image_shape"):  # lists, which the caller may change later
+            object.__setattr__(self, name, copy(getattr(self, name)))
         number("batch_size", self.batch_size, at_least=1, whole=True)
         for name in _PENALTIES:
             number(name, getattr(self, name), at_least=0)

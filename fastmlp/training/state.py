@@ -13,6 +13,9 @@ from fastmlp.network.network import Network
 from fastmlp.training.history import History
 from fastmlp.training.watch import Watch
 
+#: What `Trainer.__getstate__` writes.
+PICKLE_VERSION = 1
+
 #: A vector like a network's parameters, in their type.
 Vector: TypeAlias = NDArray[np.floating[Any]]
 
@@ -144,17 +147,31 @@ class State:
         self.history, self.n_epochs, self.samples_seen = history, len(history.loss), samples_seen
         self.watch.go_on(history, watch)
 
-    def take_best(self, earlier: State, averages: bool) -> None:
-        """Take over the best epoch of an earlier state; with ``averages``, this one has a raw vector."""
-        if self.watch.watched != earlier.watch.watched or earlier.best is None:
-            return
-        vectors = earlier.best.vectors[: 1 + averages]
-        if len(vectors) <= averages:
-            vectors.append(vectors[0].copy())
-        self.best = Snapshot(vectors, earlier.best.epoch)
+    def take_over(
+        self, earlier: State, *, averages: bool, keeps_solver: bool, keeps_rate: bool, is_comparable: bool
+    ) -> None:
+        """Continue from an earlier state of this network; see `fastmlp.Trainer.take_over`.
 
-    def take_solver(self, earlier: State, averages: bool, *, keeps_rate: bool) -> None:
-        """Take over the vectors, steps and seed of an earlier state, whose solver is of the same kind."""
+        Parameters
+        ----------
+        earlier : State
+        averages : bool
+            Whether the network will have an average of the parameters that are trained.
+        keeps_solver, keeps_rate : bool
+            Whether the state of the solver is taken over, and with it the rate that a schedule has changed.
+        is_comparable : bool
+            Whether the best value so far is one for this state, too.
+        """
+        self.resume(earlier.history, earlier.samples_seen, earlier.watch)
+        if not is_comparable:
+            self.watch.forget()
+        elif earlier.best is not None and self.watch.watched == earlier.watch.watched:
+            vectors = earlier.best.vectors[: 1 + averages]
+            if len(vectors) <= averages:
+                vectors.append(vectors[0].copy())
+            self.best = Snapshot(vectors, earlier.best.epoch)
+        if not keeps_solver:
+            return
         self.seed, self.n_steps = earlier.seed, earlier.n_steps
         n = min(len(self.moments), len(earlier.moments))
         self.moments[:n] = earlier.moments[:n]
@@ -174,3 +191,14 @@ class State:
         """Return the state that has these `parts`."""
         best = parts["best"]
         return cls(network, **parts | {"best": best and Snapshot(**best)})
+
+
+def check_version(version: int | None) -> None:
+    """Refuse the pickle of a trainer that another version of fastmlp wrote."""
+    if version is None:
+        raise ValueError(
+            "this trainer was pickled by fastmlp 0.2 or earlier; save models with model.save there and load "
+            "them here with fastmlp.load."
+        )
+    if version != PICKLE_VERSION:
+        raise ValueError("this trainer was pickled by a newer version of fastmlp; load it with that one.")

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from fastmlp import optimizers, schedules
 from fastmlp._support.checks import are_equal, named, number
 from fastmlp._support.progress import SILENT, show_progress
+from fastmlp.augmentations import Augmentation
 from fastmlp.callbacks import Callback
 from fastmlp.losses import Loss
 from fastmlp.network.network import Network
@@ -24,11 +25,8 @@ from fastmlp.training.evaluation import evaluate
 from fastmlp.training.fit import Fit
 from fastmlp.training.history import History
 from fastmlp.training.settings import Settings
-from fastmlp.training.state import State
+from fastmlp.training.state import PICKLE_VERSION, State, check_version
 from fastmlp.training.watch import Watch
-
-#: What `Trainer.__getstate__` writes.
-_PICKLE_VERSION = 1
 
 
 class Trainer:
@@ -131,14 +129,14 @@ class Trainer:
         clip_value: float | None = None,
         clip_norm: float | None = None,
         ema_decay: float | None = None,
-        augmentation: Any = None,
+        augmentation: str | Augmentation | Sequence[str | Augmentation] | None = None,
         image_shape: Sequence[int] | None = None,
         input_dropout: float = 0.0,
         input_noise: float = 0.0,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float | None = None,
-        n_iter_no_change: int | float = 10,
+        n_iter_no_change: float = 10,
         watch: str = "loss",
         restore_best: bool = False,
         max_seconds: float | None = None,
@@ -160,12 +158,11 @@ class Trainer:
         )  # fmt: skip
         self.settings.check_goes_with(network)
         self.state = State(
-            network,
-            Watch(watch, tol, n_iter_no_change),
+            network, Watch(watch, tol, n_iter_no_change),
             seed=int(check_random_state(random_state).randint(2**31)),
             base_rate=self.optimizer.learning_rate,
             moments=[network.new_vector() for _ in range(self.optimizer.n_moments)],
-        )
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return (
@@ -178,21 +175,14 @@ class Trainer:
 
     def __getstate__(self) -> dict[str, Any]:
         return {
-            "version": _PICKLE_VERSION,
+            "version": PICKLE_VERSION,
             "network": self.network,
             "settings": dict(vars(self.settings)),
             "state": self.state.parts(),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        version = state.get("version")
-        if version is None:
-            raise ValueError(
-                "this trainer was pickled by fastmlp 0.2 or earlier, which this version does not read: save "
-                "models with model.save there, and load them with fastmlp.load here."
-            )
-        if version != _PICKLE_VERSION:
-            raise ValueError("this trainer was pickled by a newer version of fastmlp; load it with that one.")
+        check_version(state.get("version"))
         self.network = state["network"]
         self.settings = Settings(**state["settings"])
         self.state = State.of_parts(self.network, state["state"])
@@ -403,12 +393,8 @@ class Trainer:
         is_comparable : bool
             Whether the best value that it saw is one for this trainer, too.
         """
-        averages = self.settings.ema_decay is not None
-        self.state.resume(earlier.history, earlier.samples_seen, earlier.watch)
-        if is_comparable:
-            self.state.take_best(earlier.state, averages)
-        else:
-            self.state.watch.forget()
-        if keeps_solver:
-            now, before = ((one.optimizer.learning_rate, one.schedule) for one in (self, earlier))
-            self.state.take_solver(earlier.state, averages, keeps_rate=are_equal(now, before))
+        now, before = ((one.optimizer.learning_rate, one.schedule) for one in (self, earlier))
+        self.state.take_over(
+            earlier.state, averages=self.settings.ema_decay is not None, keeps_solver=keeps_solver,
+            keeps_rate=are_equal(now, before), is_comparable=is_comparable,
+        )  # fmt: skip
