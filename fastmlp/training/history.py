@@ -70,16 +70,18 @@ class History:
         return f"<History of {', '.join([f'{len(self.loss)} epochs', *parts])}>"
 
     def _repr_html_(self) -> str:
-        """Return a table of the last epochs, below the repr."""
+        return f"<p>{html.escape(repr(self))}</p>\n{self.to_html()}"
+
+    def to_html(self) -> str:
+        """Return the last epochs as a table for a web page."""
         curves = {name: self._by_epoch(name) for name in _CURVES if getattr(self, name)}
         n_epochs = len(self.loss)
-        rows = [["epoch", *curves]]
+        lines = ["".join(f"<th>{name}</th>" for name in ("epoch", *curves))]
         for epoch in range(max(n_epochs - _N_SHOWN, 0) + 1, n_epochs + 1):
-            known = [curve.get(epoch) for curve in curves.values()]
-            rows.append([str(epoch), *("" if value is None else f"{value:.4g}" for value in known)])
-        lines = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
-        table = "\n".join(f"<tr>{line}</tr>" for line in lines)
-        return f"<p>{html.escape(repr(self))}</p>\n<table>\n{table}\n</table>"
+            values = [curve.get(epoch) for curve in curves.values()]
+            cells = [str(epoch), *("" if value is None else f"{value:.4g}" for value in values)]
+            lines.append("".join(f"<td>{cell}</td>" for cell in cells))
+        return "\n".join(["<table>", *(f"<tr>{line}</tr>" for line in lines), "</table>"])
 
     def to_frame(self) -> Any:
         """Return a pandas data frame with a row for each epoch; pandas must be installed.

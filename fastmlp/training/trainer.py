@@ -171,7 +171,7 @@ class Trainer:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>\n{self.history._repr_html_()}"
+        return f"<p>{html.escape(repr(self))}</p>\n{self.history.to_html()}"
 
     def __getstate__(self) -> dict[str, Any]:
         return {
