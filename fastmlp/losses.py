@@ -85,7 +85,7 @@ class CrossEntropy(Loss):
     takes_labels: ClassVar[bool] = True
     target_range: ClassVar[tuple[float, float]] = (0, 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("label_smoothing", self.label_smoothing, at_least=0, below=1)
         object.__setattr__(self, "label_smoothing", float(self.label_smoothing))
 
@@ -168,7 +168,7 @@ class Huber(Loss):
 
     name: ClassVar[str] = "huber"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("delta", self.delta, above=0)
         object.__setattr__(self, "delta", float(self.delta))
 
@@ -196,7 +196,7 @@ class Quantile(Loss):
     output_activations: ClassVar[tuple[str, ...]] = ("identity", "relu", "tanh", "logistic")
     reason: ClassVar[str] = "the outputs of softmax sum to 1, which quantiles do not"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         try:
             given = np.ravel(self.quantiles).tolist()
         except ValueError:  # lists of different lengths

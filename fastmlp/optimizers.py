@@ -56,7 +56,7 @@ class SGD(_Decaying):
 
     solver: ClassVar[str] = "sgd"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(momentum={"at_least": 0, "at_most": 1})
 
     @property
@@ -94,7 +94,7 @@ class Adam(_Decaying):
     momentum: ClassVar[float] = 0.0  # a schedule of momentum does not concern Adam
     n_moments: ClassVar[int] = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(beta_1=_SHARE, beta_2=_SHARE, epsilon={"above": 0})
 
     def options(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class RMSprop(_Decaying):
 
     solver: ClassVar[str] = "rmsprop"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(beta_2=_SHARE, epsilon={"above": 0}, momentum={"at_least": 0, "at_most": 1})
 
     @property
@@ -183,7 +183,7 @@ class AdaGrad(_Decaying):
     momentum: ClassVar[float] = 0.0
     n_moments: ClassVar[int] = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(epsilon={"above": 0})
 
     def options(self) -> dict[str, Any]:
@@ -215,7 +215,7 @@ class AdaDelta(_Decaying):
     momentum: ClassVar[float] = 0.0
     n_moments: ClassVar[int] = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(beta_2=_SHARE, epsilon={"above": 0})
 
     def options(self) -> dict[str, Any]:
@@ -251,7 +251,7 @@ class LBFGS:
     momentum: ClassVar[float] = 0.0
     n_moments: ClassVar[int] = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("max_fun", self.max_fun, at_least=1, whole=True)
         number("history_size", self.history_size, at_least=1, whole=True)
         number("tol", self.tol, at_least=0)
