@@ -195,7 +195,7 @@ ALIASES = {"sigmoid": "logistic", "linear": "identity", "swish": "silu"}
 
 #: What the parameter of an activation is called, and its default.
 PARAMETERS: dict[str, tuple[str, float]] = {
-    kind.name: (parameter.name, parameter.default)
+    kind.name: (parameter.name, float(getattr(kind(), parameter.name)))
     for kind in (LeakyReLU, PReLU, ELU)
     for parameter in fields(kind)
 }

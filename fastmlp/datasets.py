@@ -27,7 +27,7 @@ import urllib.request
 import zlib
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Dataset(NamedTuple):
     X_test: np.ndarray
     y_test: np.ndarray
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_features = self.X_train.shape[1]
         return f"<Dataset of {len(self.X_train)} + {len(self.X_test)} samples of {n_features} features>"
 
@@ -316,7 +316,7 @@ def _fetch(file: _IdxFile, address: str) -> bytearray:
     return body
 
 
-def _progress(file: _IdxFile, response: http.client.HTTPResponse) -> AbstractContextManager:
+def _progress(file: _IdxFile, response: http.client.HTTPResponse) -> AbstractContextManager[Any]:
     """Return a context with the response to read from; on a terminal, rich draws a bar meanwhile."""
     if response.length is not None and sys.stderr is not None and sys.stderr.isatty():
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 from fastmlp import activations
+from fastmlp._support import converting
 from fastmlp._support.checks import number, shown
 from fastmlp.activations import Activation
 from fastmlp.initializers import Initializer
@@ -14,17 +15,8 @@ NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.1
 
 
-class _ActivationName:
-    """An attribute that keeps an activation by its name, also one that was given as an object."""
-
-    def __init__(self, default: str) -> None:
-        self.default = default
-
-    def __get__(self, layer: Dense | None, owner: type[Dense]) -> str:
-        return self.default if layer is None else str(vars(layer)["activation"])
-
-    def __set__(self, layer: Dense, value: str | Activation) -> None:
-        vars(layer)["activation"] = value if isinstance(value, str) else activations.canonical(value)
+def _name_of(activation: str | Activation) -> str:
+    return activation if isinstance(activation, str) else activations.canonical(activation)
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +55,7 @@ class Dense:
     """
 
     units: int
-    activation: _ActivationName = _ActivationName("relu")
+    activation: converting.Field[str | Activation, str] = converting.Field("relu", _name_of)  # noqa: RUF009
     initializer: str | Initializer | None = field(default=None, repr=False, compare=False)
     dropout: float = 0.0
     batch_norm: bool = False

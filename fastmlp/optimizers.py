@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from fastmlp._support.checks import number
+from fastmlp._support.checks import known, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,8 @@ class _Decaying:
 
     def _check(self, **ranges: dict[str, Any]) -> None:
         """Check the fields that are common, and those that are named with their ranges."""
-        number("learning_rate", self.learning_rate, above=0)  # type: ignore[attr-defined]
-        number("weight_decay", self.weight_decay, at_least=0)
-        for name, limits in ranges.items():
+        common: dict[str, dict[str, Any]] = {"learning_rate": {"above": 0}, "weight_decay": {"at_least": 0}}
+        for name, limits in (common | ranges).items():
             number(name, getattr(self, name), **limits)
 
     def options(self) -> dict[str, Any]:
@@ -275,3 +274,15 @@ BY_NAME = {
     "adadelta": AdaDelta,
     "lbfgs": LBFGS,
 }
+
+
+def chosen(argument: str, value: Any) -> Optimizer:
+    """Return the optimizer that a name or an instance stands for.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or of a class that the engine does not know.
+    """
+    optimizer: Optimizer = known(argument, value, BY_NAME)
+    return optimizer

@@ -165,7 +165,7 @@ def _check_unit(per: str) -> None:
 def _done(clock: Clock, per: str) -> np.ndarray:
     """Return how many epochs, or steps, of the fit are done before each step of the coming epoch."""
     if per == "epoch":
-        return np.floor(clock.epochs)
+        return np.asarray(np.floor(clock.epochs))
     return clock.step + np.arange(clock.n_steps, dtype=np.float64)
 
 
