@@ -166,7 +166,7 @@ class Trainer(Epochs):
                 )
             n_targets = network.n_outputs // self.loss.outputs_per_target
             target_preparation.check_width("target_preparation", n_targets)
-        self.optimizer = named("optimizer", optimizer, optimizers.BY_NAME)
+        self.optimizer = optimizers.chosen("optimizer", optimizer)
         self.schedule = named("schedule", schedule, schedules.BY_NAME)
         self.batch_size, self.shuffle = int(batch_size), shuffle
         self.alpha, self.l2, self.l1 = float(alpha), float(l2), float(l1)
