@@ -293,6 +293,8 @@ def _plain(name: str, value: Any) -> Any:
                     f"{name}={shown(value)} cannot be saved: only one of fastmlp's own kinds of {kind} can."
                 )
             return {kind: names[type(value)], **asdict(value)}
+    if isinstance(value, activations.Activation):
+        return activations.canonical(value, name)
     if name == "scoring" and callable(value):
         return None
     if name == "random_state" and not isinstance(value, int | np.integer | None):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import augmentations, initializers, losses, optimizers, schedules
+from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp.engine.plan import LayerPlan, Plan
 from fastmlp.layers import Dense
 from fastmlp.network.network import Network
@@ -19,7 +19,7 @@ from fastmlp.training.history import History
 from fastmlp.training.trainer import Trainer
 from fastmlp.training.watch import Watch
 
-_LEAVES = (augmentations, initializers, losses, optimizers, schedules)
+_LEAVES = (activations, augmentations, initializers, losses, optimizers, schedules)
 #: Not callbacks: they are a user's own, and some write files.
 _CLASSES: dict[str, type] = {
     cls.__name__: cls

@@ -148,7 +148,7 @@ class Trainer:
         self.network = network
         self.settings = Settings(
             loss=network.check_loss(loss),
-            optimizer=named("optimizer", optimizer, optimizers.BY_NAME),
+            optimizer=optimizers.chosen("optimizer", optimizer),
             schedule=named("schedule", schedule, schedules.BY_NAME),
             batch_size=batch_size, alpha=alpha, l2=l2, l1=l1, clip_value=clip_value, clip_norm=clip_norm,
             ema_decay=ema_decay, augmentation=augmentation, image_shape=image_shape,
