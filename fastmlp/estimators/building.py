@@ -16,7 +16,7 @@ from fastmlp._support.checks import weights
 from fastmlp._support.progress import SILENT
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.estimators.reading import HeldOut, Samples
-from fastmlp.estimators.settings import Settings
+from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.estimators.targets import AnyTargets, Classes, Indicators
 from fastmlp.formats.model import FittedModel, Outputs, Record
 from fastmlp.layers import Dense
@@ -50,7 +50,7 @@ class Fitting:
 
     Parameters
     ----------
-    settings : Settings
+    settings : EstimatorSettings
     samples : Samples
     targets : Classes, Indicators or Reals
     outputs : Outputs
@@ -59,8 +59,9 @@ class Fitting:
     """
 
     def __init__(
-        self, settings: Settings, samples: Samples, targets: AnyTargets, outputs: Outputs, session: Session
-    ):
+        self, settings: EstimatorSettings, samples: Samples, targets: AnyTargets, outputs: Outputs,
+        session: Session,
+    ):  # fmt: skip
         self.settings, self.samples, self.targets, self.outputs = settings, samples, targets, outputs
         self.session = session
 
@@ -132,7 +133,7 @@ class Fitting:
         return weights("class_weight, times sample_weight,", product, self.samples.n_samples)
 
 
-def begin(settings: Settings, samples: Samples) -> Fitting:
+def begin(settings: EstimatorSettings, samples: Samples) -> Fitting:
     """Return a fit of new weights."""
     outputs = samples.targets.outputs(settings)
     random_state = check_random_state(settings.random_state)
@@ -161,14 +162,14 @@ def begin(settings: Settings, samples: Samples) -> Fitting:
 
 
 def make_trainer(
-    settings: Settings, network: Network, outputs: Outputs, target_preparation: Preparation | None,
+    settings: EstimatorSettings, network: Network, outputs: Outputs, target_preparation: Preparation | None,
     random_state: Any, has_validation: bool,
 ) -> Trainer:  # fmt: skip
     """Return a trainer by an estimator's parameters.
 
     Parameters
     ----------
-    settings : Settings
+    settings : EstimatorSettings
     network : Network
     outputs : Outputs
     target_preparation : Preparation or None
@@ -251,7 +252,7 @@ def untrained(estimator: Any, X: Any, y: Any) -> FittedModel:
     >>> model.network, model.record.n_iter
     (<Network 64-16-10, float32>, 0)
     """
-    return begin(estimator.settings(), estimator.read(X, y)).model()
+    return begin(estimator._settings(), estimator._read(X, y)).model()
 
 
 def known_history(

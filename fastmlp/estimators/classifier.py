@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import unique_labels
 
-from fastmlp import activations, losses
-from fastmlp._support.checks import as_printed, listed, weights
+from fastmlp._support.checks import listed
 from fastmlp.estimators.base import BaseMLP
-from fastmlp.estimators.held_out import strata_of_several
+from fastmlp.estimators.fitted import Fitted
 from fastmlp.estimators.hyperparameters import (
     ActivationOptions,
     Activations,
+    Float,
     Sizes,
     constructed,
     loss_choices,
 )
-from fastmlp.estimators.readable_targets import class_weights, readable_labels
+from fastmlp.estimators.readable_targets import readable_labels
 from fastmlp.estimators.resuming import of_batches
-from fastmlp.estimators.serving import shares
+from fastmlp.estimators.targets import learn_labels
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 
 
@@ -188,17 +192,30 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     hidden_layer_sizes: Sizes = BaseMLP.hidden_layer_sizes
     activation: Activations = BaseMLP.activation
+    _: KW_ONLY
+    label_smoothing: Float = 0.0
+    class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(CrossEntropy, BinaryCrossEntropy, LogLikelihood, SquaredError),
         "output_activation": [ActivationOptions({"softmax", "logistic", "sigmoid"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
-    _y_numeric = False
+    targets_are_numbers = False
     _readable = staticmethod(readable_labels)
+    _learn = staticmethod(learn_labels)
+
+    classes_ = Fitted[NDArray[Any]](
+        lambda model: np.asarray(model.targets.classes), "Sorted; of label indicators their numbers."
+    )
 
     @of_batches
-    def partial_fit(self, X, y, sample_weight=None, classes=None, X_val=None, y_val=None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:  # fmt: skip
         """Train for one epoch on X and y, going on from the present parameters.
 
         What is set between calls applies from the next one on; what the network was made with is kept.
@@ -220,7 +237,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : object
         """
-        first = "network_" not in self.__dict__  # a call that failed may have left classes_
+        first = not self.__sklearn_is_fitted__()
         if classes is not None:
             classes = unique_labels(readable_labels("classes", classes))
             if not first and not np.array_equal(classes, self.classes_):
@@ -236,125 +253,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError("class_weight='balanced' needs all samples; for partial_fit give a dict.")
         return self._partial_fit(X, y, sample_weight, X_val, y_val, classes=classes)
 
-    def _learn_targets(self, y, classes=None):
-        check_classification_targets(y)
-        multilabel = type_of_target(y) == "multilabel-indicator"
-        if multilabel:
-            classes = np.arange(y.shape[1])
-        self._set_classes(unique_labels(y) if classes is None else classes, multilabel)
-        return self._encode(y)
-
-    def _learn_again(self, y):
-        check_classification_targets(y)
-        classes = unique_labels(y)
-        multilabel = type_of_target(y) == "multilabel-indicator"
-        if multilabel != self._multilabel or set(classes) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {as_printed(self.classes_)}, `y` has {as_printed(classes)}"
-                + (" and is of another kind" if multilabel != self._multilabel else "")
-            )
-        return self._encode(y)
-
-    def _set_classes(self, classes, multilabel):
-        self.classes_, self._multilabel = classes, multilabel
-
-    @property
-    def _several(self):
-        return len(self.classes_) > 2 and not self._multilabel
-
-    def _choose_loss(self):
-        """Return the loss; refuse one that these classes cannot have."""
-        smoothing, output = self.label_smoothing, self._wanted_output()
-        softmax = self._several if output is None else output == "softmax"
-        default = CrossEntropy if softmax else BinaryCrossEntropy
-        loss = default() if self.loss is None else losses.chosen("loss", self.loss)
-        if self._multilabel and output == "softmax":
-            raise ValueError("output_activation='softmax' is for one class each; y are label indicators.")
-        if isinstance(loss, CrossEntropy) and self._multilabel:
-            raise ValueError(f"loss={loss.name!r} is for samples of one class each; y are label indicators.")
-        if isinstance(loss, BinaryCrossEntropy) and self._several and output is None:
-            raise ValueError(
-                f"loss={loss.name!r} is for two classes and label indicators; y has {len(self.classes_)} "
-                "classes. With output_activation='logistic' each of them has an output of its own."
-            )
-        if isinstance(loss, LogLikelihood) and not self._several:
-            raise ValueError(
-                f"loss={loss.name!r} is for three and more classes of which each sample has one: a target "
-                "of 0 adds nothing to it."
-            )
-        if smoothing and isinstance(loss, SquaredError):
-            raise ValueError(
-                f"label_smoothing={smoothing!r} goes with the cross-entropies, not loss={loss.name!r}."
-            )
-        return replace(loss, label_smoothing=smoothing) if smoothing and loss.takes_labels else loss
-
-    def _wanted_output(self) -> str | None:
-        """Return the output activation that the parameters ask for, if they do."""
-        if self.output_activation is not None:
-            return activations.canonical(self.output_activation, "output_activation")
-        return "logistic" if isinstance(self.loss, LogLikelihood) or self.loss == LogLikelihood.name else None
-
-    def _set_outputs(self):
-        super()._set_outputs()
-        default = "softmax" if self._several or isinstance(self._loss, CrossEntropy) else "logistic"
-        self.out_activation_ = self._wanted_output() or default
-        n_classes = len(self.classes_)
-        if self.out_activation_ == "softmax":
-            self.n_outputs_ = max(2, n_classes)
-        else:
-            self.n_outputs_ = n_classes if self._multilabel or self._several else 1
-
-    def _targets_of(self, codes):
-        """Return the encoded classes as the loss takes them."""
-        if self._loss.takes_labels:
-            return codes
-        if self._several or self.out_activation_ == "softmax":
-            codes = np.eye(self.n_outputs_, dtype=np.uint8)[codes]
-        smoothing = self.label_smoothing
-        return (1 - smoothing) * codes + smoothing / 2 if smoothing else codes
-
-    def _weights_of(self, data):
-        if self.class_weight is None:
-            return data.sample_weight
-        of_classes = class_weights(self.class_weight, data.targets, self.classes_, self._multilabel)
-        product = of_classes * (1 if data.sample_weight is None else data.sample_weight)
-        return weights("class_weight, times sample_weight,", product, data.X.shape[0])
-
-    def _score_of_epoch(self):
-        one_of_several = self._several or self.out_activation_ == "softmax"
-        return (CrossEntropy() if one_of_several else BinaryCrossEntropy()).score
-
-    def _encode(self, y):
-        if self._multilabel:
-            return np.ascontiguousarray(y, dtype=np.uint8)
-        if np.ndim(y) == 2:
-            raise ValueError(
-                f"y are label indicators, {y.shape}, but the model has learnt classes, one a sample."
-            )
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            has = "class {}, which is" if len(unknown) == 1 else "classes {}, which are"
-            raise ValueError(
-                f"y has the {has.format(listed(unknown))} not among classes_: {listed(self.classes_)}."
-            )
-        codes = np.searchsorted(self.classes_, y)
-        return codes.astype(np.int32 if self._several else np.uint8)
-
-    def _decode(self, targets):
-        return targets if self._multilabel else self.classes_[targets]
-
-    def _strata(self, targets, n_held_out, is_all):
-        if self._multilabel:
-            return None
-        if is_all and not self._several:
-            return targets.astype(bool).reshape(-1, 1)  # as scikit-learn has them, and names them
-        return strata_of_several(targets, n_held_out)
-
-    def _prepare_targets(self, targets):
-        return None
-
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Return the probability of each class.
 
         Parameters
@@ -367,36 +266,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Of each label, for label indicators. Where each of several classes has a logistic output, these
             are divided by their sum.
         """
-        p = self._outputs(X)
-        if self._is_divided:
-            return shares(p)
-        if not self._is_binary:
-            return p
-        both = np.empty((len(p), 2), dtype=p.dtype)  # a third of the time that hstack takes for one row
-        both[:, 1] = p[:, 0]
-        np.subtract(1, p[:, 0], out=both[:, 0])
-        return both
+        outputs = self._outputs(X)
+        return self.model_.probabilities(outputs)
 
-    @property
-    def _is_binary(self):
-        return self.n_outputs_ == 1 and not self._multilabel
-
-    @property
-    def _is_divided(self):
-        return self._several and self.out_activation_ == "logistic"
-
-    def _compiled_as(self):
-        return {
-            "shape": (2 if self._is_binary else self.n_outputs_,),
-            "pairs": self._is_binary,
-            "finish": shares if self._is_divided else None,
-        }
-
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X: Any) -> NDArray[np.floating]:
         """Return the logarithm of `predict_proba`."""
         return np.log(self.predict_proba(X))
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each sample, or the label indicators.
 
         Parameters
@@ -409,16 +286,19 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             A CSR matrix, if `fit` had sparse label indicators.
         """
         p = self._outputs(X)
-        if self._multilabel:
-            return (csr_matrix if self._sparse_labels else np.asarray)((p > 0.5).astype(int))
-        best = (p[:, 0] > 0.5).astype(int) if self.n_outputs_ == 1 else p.argmax(axis=1)
-        return self.classes_[np.minimum(best, len(self.classes_) - 1)]
+        targets, classes = self.model_.targets, self.classes_
+        if targets.is_multilabel:
+            return (csr_matrix if targets.is_sparse else np.asarray)((p > 0.5).astype(int))
+        best = (p[:, 0] > 0.5).astype(int) if p.shape[1] == 1 else p.argmax(axis=1)
+        labels: NDArray[Any] = classes[np.minimum(best, len(classes) - 1)]
+        return labels
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy, as scikit-learn's classifiers do; ``y`` can be what `fit` takes."""
-        return super().score(X, y if issparse(y) else readable_labels("y", y), sample_weight)
+        y = y if issparse(y) else readable_labels("y", y)
+        return float(super().score(X, y, sample_weight))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

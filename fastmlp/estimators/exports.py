@@ -1,46 +1,40 @@
-"""What takes fitted estimators elsewhere; each method imports what it needs, so that nobody else must."""
+"""What takes a fitted estimator elsewhere: model files, ONNX, scikit-learn, PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
+import os
 from typing import Any
 
-import numpy as np
-from sklearn import config_context
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp._support.checks import number
-from fastmlp._support.dates import refuse_columns
 from fastmlp._support.files import replacing
-from fastmlp.formats.plain_state import from_plain, to_plain
-from fastmlp.formats.skl2onnx_registration import register
-from fastmlp.network.inputs import INPUT_DTYPES
+from fastmlp._support.optional import needed
+from fastmlp.estimators import saving
+from fastmlp.estimators.fitted import FittedEstimator
+from fastmlp.formats.sklearn import to_sklearn
+from fastmlp.formats.torch import state_arrays
 
 
-class Exports:
-    """Base of the estimators: as ONNX, as scikit-learn's, as PyTorch's parameters; what hidden layers see."""
+class ExportedEstimator(FittedEstimator):
+    """Base of the estimators: a fitted one as a file, or as what other libraries have for it."""
 
-    network_: Any
-    _take_n_threads: Callable[[], None]
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a file that `fastmlp.load`, NumPy, PyTorch and JAX can read.
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        register(cls)
+        Parameters
+        ----------
+        path : str or path-like
+            By custom ending in .safetensors. A file of that name is replaced, in one move; a symbolic
+            link stays, and a FIFO or a device is written into.
 
-    def __getstate__(self) -> dict[str, Any]:
-        return to_plain(self.__dict__)
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is of a subclass, or has parameters, class labels or weights that a file cannot hold.
+        """
+        saving.save(self, path)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(from_plain(state))
-
-    def __copy__(self) -> Any:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)  # shallow: the network is shared
-        return twin
-
-    def to_onnx(self, path=None, input_dtype=None) -> Any:
+    def to_onnx(self, path: str | os.PathLike[str] | None = None, input_dtype: str | None = None) -> Any:
         """Return the fitted model as an ONNX model, and write it to a file if a path is given.
 
         Everything is in it: the standardisation of the inputs, normalisations, and the way back to the units
@@ -83,14 +77,14 @@ class Exports:
         >>> bool((labels == model.predict(X_test)).all()), probabilities.shape
         (True, (360, 10))
         """
-        check_is_fitted(self)
+        fitted = self._check_fitted()
         needed("onnx", "to_onnx", "pip install 'fastmlp[onnx]'")
         from fastmlp.formats.onnx import INPUT_DTYPES, onnx_model
 
         if input_dtype is not None and input_dtype not in INPUT_DTYPES:
             allowed = ", ".join(map(repr, INPUT_DTYPES))
             raise ValueError(f"input_dtype={input_dtype!r} is not known; choose one of {allowed} or None.")
-        model = onnx_model(self, input_dtype)
+        model = onnx_model(fitted, input_dtype)
         if path is not None:
             with replacing(path) as file:
                 file.write(model.SerializeToString())
@@ -167,10 +161,8 @@ class Exports:
         >>> bool((theirs.predict(X_test) == model.predict(X_test)).all()), theirs.solver
         (True, 'sgd')
         """
-        check_is_fitted(self)
-        from fastmlp.formats.sklearn import to_sklearn
-
-        return to_sklearn(self)
+        model, settings = self._check_fitted(), self._settings()
+        return to_sklearn(model, self.get_params(deep=False), settings.optimizer())
 
     def to_torch_state_dict(self) -> dict[str, Any]:
         """Return the parameters as PyTorch's tensors: the state dict of a ``torch.nn.Sequential``.
@@ -217,104 +209,6 @@ class Exports:
             module.load_state_dict(model.to_torch_state_dict())
             probabilities = module(torch.from_numpy(X_test).float())
         """
-        check_is_fitted(self)
+        model = self._check_fitted()
         torch = needed("torch", "to_torch_state_dict", "pip install torch")
-        from fastmlp.formats.torch import state_arrays
-
-        return {name: torch.from_numpy(values) for name, values in state_arrays(self).items()}
-
-    def hidden_activations(self, X, layer) -> np.ndarray:
-        """Return the outputs of a hidden layer.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        layer : int
-            Its number, from 0 for the first hidden layer; negative ones count from the last hidden layer.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, units)
-            After the activation, as predictions have them: nothing is dropped.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-
-        Examples
-        --------
-        >>> import fastmlp
-        >>> X, y, X_test, y_test = fastmlp.datasets.load_digits()
-        >>> model = fastmlp.fit(X, y, hidden_layer_sizes=(32, 16), max_iter=5, random_state=0)
-        >>> model.hidden_activations(X_test, -1).shape
-        (360, 16)
-        """
-        check_is_fitted(self)
-        n = len(self.network_.layers) - 1
-        if not n:
-            raise ValueError(f"layer={layer!r}: the model has no hidden layers.")
-        number("layer", layer, at_least=-n, at_most=n - 1, whole=True)
-        refuse_columns("X", X)
-        self._take_n_threads()
-        X = validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
-        with config_context(assume_finite=True):
-            return self.network_.forward(X)[layer % n]
-
-
-def linear_parts(estimator: Any, dtype: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return each layer's weights (n_out, n_in) and biases, the preparations made part of them, in a type.
-
-    The bias of a layer that normalises comes after that: here it has none but the preparation's.
-
-    Raises
-    ------
-    ValueError
-        If the type cannot hold a preparation as a part of weights and biases.
-    """
-    network = estimator.network_
-    parts = [
-        (one["weight"].astype(np.float64), np.zeros(layer.units) if layer.norm else one["bias"].astype(float))
-        for layer, one in zip(network.layers, network.parts(), strict=True)
-    ]
-    inputs, targets = estimator.preparation_, estimator.target_preparation_
-    with np.errstate(over="ignore", invalid="ignore"):
-        if inputs is not None:
-            weight, bias = parts[0]
-            weight = weight * inputs.scale
-            parts[0] = weight, bias - weight @ inputs.center
-        if targets is not None:
-            targets = targets.repeated(estimator._loss.outputs_per_target)
-            weight, bias = parts[-1]
-            parts[-1] = weight / targets.scale[:, None], bias / targets.scale + targets.center
-        parts = [(weight.astype(dtype), bias.astype(dtype)) for weight, bias in parts]
-    for name, preparation, part in (("X", inputs, parts[0]), ("y", targets, parts[-1])):
-        if preparation is not None:
-            _check_holds(preparation, name, part)
-    return parts
-
-
-def _check_holds(preparation: Any, name: str, part: tuple[np.ndarray, ...]) -> None:
-    """Raise ValueError if weights and biases that include a preparation are not precise enough for it."""
-    dtype = part[0].dtype
-    if preparation.can_restore_in(dtype) and all(np.isfinite(values).all() for values in part):
-        return
-    remedy = "fit with dtype='float64'" if dtype == np.float32 else f"shift and scale {name} first"
-    raise ValueError(
-        f"the standardisation of {name} cannot be part of weights and biases in {dtype}: a column lies too "
-        f"far from 0 for its spread, or its spread is too large or too small a number; {remedy}."
-    )
-
-
-def needed(module: str, caller: str, command: str) -> Any:
-    """Import a module that only a part of fastmlp needs; say how to install it where it is not.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(f"{caller} needs {module}, which is not installed: {command}.") from error
+        return {name: torch.from_numpy(values) for name, values in state_arrays(model).items()}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.exceptions import ConvergenceWarning
 
+from fastmlp.estimators.building import Fitting
 from fastmlp.optimizers import is_full_batch
 from fastmlp.training.divergence import DivergenceWarning
 
 
-def complaints(estimator: Any, data: Any, of_one_epoch: bool = False) -> list[Warning]:
-    """Return what the user should be warned of after training."""
+def warnings_of(fitting: Fitting, *, is_one_of_calls: bool = False) -> list[Warning]:
+    """Return what the user should be warned of after training; one epoch alone need not converge."""
     found: list[Warning] = []
-    trainer = estimator._trainer
+    trainer, settings, n_samples = fitting.trainer, fitting.settings, fitting.samples.n_samples
     full_batch = is_full_batch(trainer.optimizer)
-    if not full_batch and estimator.batch_size != "auto" and estimator.batch_size > data.X.shape[0]:
+    n_iter = trainer.n_epochs - fitting.session.epochs_before
+    if not full_batch and settings.batch_size != "auto" and settings.batch_size > n_samples:
         found.append(
             UserWarning("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
         )
@@ -24,19 +24,17 @@ def complaints(estimator: Any, data: Any, of_one_epoch: bool = False) -> list[Wa
     elif full_batch:
         if trainer.limit:
             found.append(
-                ConvergenceWarning(
-                    f"lbfgs failed to converge after {estimator.n_iter_} iterations: {trainer.limit}."
-                )
+                ConvergenceWarning(f"lbfgs failed to converge after {n_iter} iterations: {trainer.limit}.")
             )
     elif not (
-        of_one_epoch
-        or estimator.n_iter_ < estimator.max_iter
+        is_one_of_calls
+        or n_iter < settings.max_iter
         or trainer.schedule.runs_to_the_end
         or trainer.history.converged
     ):
         found.append(
             ConvergenceWarning(
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+                f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the "
                 "optimization hasn't converged yet."
             )
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar, overload
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +12,23 @@ from sklearn import config_context
 from sklearn.metrics import check_scoring
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp._support.checks import number
+from fastmlp._support.checks import number, weights
 from fastmlp._support.dates import refuse_columns
-from fastmlp._support.files import replacing
-from fastmlp._support.optional import needed
 from fastmlp._support.threads import check_n_threads
 from fastmlp.estimators.building import Session
 from fastmlp.estimators.hyperparameters import Hyperparameters
+from fastmlp.estimators.reading import validated
 from fastmlp.estimators.targets import Indicators
 from fastmlp.formats.model import FittedModel
 from fastmlp.formats.skl2onnx_registration import register
 from fastmlp.network.inputs import INPUT_DTYPES
 from fastmlp.network.network import Network
-from fastmlp.network.preparation import Preparation
 from fastmlp.training.history import History
 
 _T = TypeVar("_T")
 
 
-class _Fitted(Generic[_T]):
+class Fitted(Generic[_T]):
     """A fitted attribute: what the fitted model says; before `fit` the estimator does not have it."""
 
     def __init__(self, of: Callable[[FittedModel], _T], doc: str):
@@ -62,48 +61,48 @@ class FittedEstimator(Hyperparameters):
     feature_names_in_: NDArray[Any]
     _session: Session | None
 
-    network_ = _Fitted[Network](lambda model: model.network, "The network.")
-    preparation_ = _Fitted["Preparation | None"](lambda model: model.preparation, "Standardisation of X.")
-    target_preparation_ = _Fitted["Preparation | None"](
+    network_ = Fitted[Network](lambda model: model.network, "The network.")
+    preparation_ = Fitted["Preparation | None"](lambda model: model.preparation, "Standardisation of X.")
+    target_preparation_ = Fitted["Preparation | None"](
         lambda model: model.target_preparation, "Standardisation of real targets."
     )
-    coefs_ = _Fitted[list[NDArray[np.floating]]](
+    coefs_ = Fitted[list[NDArray[np.floating]]](
         lambda model: model.network.coefs_,
         "The weights of each layer, (n_in, n_out), after the preparation: views of the parameters.",
     )
-    intercepts_ = _Fitted[list[NDArray[np.floating]]](
-        lambda model: model.network.intercepts_, "The biases of each layer, (n_out,): views of the parameters."
+    intercepts_ = Fitted[list[NDArray[np.floating]]](
+        lambda model: model.network.intercepts_, "The biases of each layer, (n_out,): also views."
     )
-    n_layers_ = _Fitted[int](lambda model: len(model.network.layers) + 1, "The inputs count as one.")
-    n_outputs_ = _Fitted[int](lambda model: model.outputs.n_outputs, "Outputs of the network.")
-    out_activation_ = _Fitted[str](lambda model: model.outputs.activation, "What the outputs pass through.")
-    history_ = _Fitted[History](lambda model: model.record.history, "What happened in each epoch.")
-    n_iter_ = _Fitted[int](
+    n_layers_ = Fitted[int](lambda model: len(model.network.layers) + 1, "The inputs count as one.")
+    n_outputs_ = Fitted[int](lambda model: model.outputs.n_outputs, "Outputs of the network.")
+    out_activation_ = Fitted[str](lambda model: model.outputs.activation, "What the outputs pass through.")
+    history_ = Fitted[History](lambda model: model.record.history, "What happened in each epoch.")
+    n_iter_ = Fitted[int](
         lambda model: model.record.n_iter, "Epochs of the last `fit` and of `partial_fit` since."
     )
-    t_ = _Fitted[int](lambda model: model.record.samples_seen, "Samples trained on.")
-    loss_ = _Fitted[float](lambda model: model.record.loss, "The loss of the last epoch.")
-    best_loss_ = _Fitted["float | None"](
+    t_ = Fitted[int](lambda model: model.record.samples_seen, "Samples trained on.")
+    loss_ = Fitted[float](lambda model: model.record.loss, "The loss of the last epoch.")
+    best_loss_ = Fitted["float | None"](
         lambda model: model.record.best_loss, "The lowest loss; None with early stopping, by the score."
     )
-    loss_curve_ = _Fitted[list[float]](
+    loss_curve_ = Fitted[list[float]](
         lambda model: model.record.history.loss, "Mean training loss of each epoch."
     )
-    validation_scores_ = _Fitted["list[float] | None"](
+    validation_scores_ = Fitted["list[float] | None"](
         lambda model: model.record.validation_scores,
         "Scores of the validation data, None without; NaN ends them if training diverged.",
     )
-    validation_loss_curve_ = _Fitted["list[float] | None"](
+    validation_loss_curve_ = Fitted["list[float] | None"](
         lambda model: model.record.history.val_loss or None, "Losses of the validation data; None without."
     )
-    validation_score_ = _Fitted["float | None"](
+    validation_score_ = Fitted["float | None"](
         lambda model: model.record.validation_score, "The validation score of the weights that the model has."
     )
-    best_validation_score_ = _Fitted["float | None"](
+    best_validation_score_ = Fitted["float | None"](
         lambda model: _best(model.record.validation_scores),
         "The best of ``validation_scores_``, NaN left out; None without validation data.",
     )
-    stopped_early_ = _Fitted[bool](
+    stopped_early_ = Fitted[bool](
         lambda model: model.record.stopped_early,
         """Whether the score had stopped rising, and the model went back to the best epoch.
 
@@ -111,6 +110,10 @@ class FittedEstimator(Hyperparameters):
         it is about this call; the next one continues from the best weights.
         """,
     )
+
+    #: Whether the targets are real numbers.
+    targets_are_numbers: ClassVar[bool]
+    _readable: ClassVar[Callable[[str, Any], Any]]  # makes targets readable for scikit-learn's checks
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -125,7 +128,7 @@ class FittedEstimator(Hyperparameters):
             setattr(twin, name, value)
         return twin
 
-    def adopt(self, model: FittedModel, session: Session | None = None) -> None:
+    def _adopt(self, model: FittedModel, session: Session | None = None) -> None:
         """Have this model from now on.
 
         Parameters
@@ -197,7 +200,7 @@ class FittedEstimator(Hyperparameters):
         targets = model.targets
         if isinstance(targets, Indicators):
             targets = Indicators(targets.classes)
-        scored.adopt(model.renewed(targets=targets, feature_names=None), None)
+        scored._adopt(replace(model, targets=targets, feature_names=None))
         return scored
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, float]:
@@ -226,7 +229,13 @@ class FittedEstimator(Hyperparameters):
         >>> bool(score == model.score(X_test, y_test))
         True
         """
-        raise NotImplementedError
+        model, score = self._check_fitted(), self._scorer()
+        refuse_columns("X", X)
+        X, y = validated(self, X, self._readable("y", y), reset=False)
+        sample_weight = weights("sample_weight", sample_weight, X.shape[0])
+        scored = None if score is None else score(model, X, y)
+        with config_context(assume_finite=True):
+            return model.evaluate(X, y, sample_weight, scored)
 
     def compile(self) -> Callable[..., Any]:
         """Return a function that predicts, made for serving: no validation, one row or a batch.
@@ -295,3 +304,10 @@ class FittedEstimator(Hyperparameters):
         X = self._validated(X)
         with config_context(assume_finite=True):
             return network.forward(X)[layer % n]
+
+
+def _best(scores: list[float] | None) -> float | None:
+    """Return the best score that is a number."""
+    if not scores:
+        return None
+    return max((score for score in scores if not np.isnan(score)), default=np.nan)

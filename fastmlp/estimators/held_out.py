@@ -55,11 +55,3 @@ def split(
     if not is_all:  # those without weight are trained on as ever
         trained = np.concatenate([trained, np.flatnonzero(sample_weight == 0)])
     return trained, held_out
-
-
-def strata_of_several(targets: np.ndarray, n_held_out: int) -> np.ndarray | None:
-    """Return classes, if each can be on both sides of a split; otherwise None."""
-    counts = np.bincount(targets)
-    counts = counts[counts > 0]
-    possible = counts.min() > 1 and len(counts) <= min(n_held_out, len(targets) - n_held_out)
-    return targets if possible else None

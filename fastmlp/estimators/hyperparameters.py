@@ -1,9 +1,9 @@
-"""The parameters of the estimators: their ranges and defaults, and what is built from them alone."""
+"""The parameters of the estimators: their ranges and their defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, make_dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, field, make_dataclass
 from inspect import get_annotations
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
@@ -11,16 +11,13 @@ from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
-from fastmlp._support.checks import shown
 from fastmlp.callbacks import Callback
 from fastmlp.engine.selection import DTYPES, ENGINES
-from fastmlp.layers import Dense
+from fastmlp.estimators.settings import HIDDEN_ACTIVATIONS, EstimatorSettings
 from fastmlp.network import preparation as preparations
-from fastmlp.optimizers import LBFGS, SGD, is_full_batch
 
 _Class = TypeVar("_Class", bound=Any)
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -34,8 +31,6 @@ Activation = str | activations.Activation
 Activations = Activation | Several[Activation]
 Loss = str | losses.Loss | None
 
-# Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
-_HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
 # What PReLU learns belongs to hidden units.
 _OUTPUT_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"prelu"}
 
@@ -54,14 +49,22 @@ def checks_parameters(method: _Method) -> _Method:
 def constructed(*, kw_only: bool = True) -> Callable[[_Class], _Class]:
     """Return a decorator that makes a class's constructor of its annotated attributes, as `dataclass` does.
 
-    The attributes of its bases are parameters, too; without ``kw_only`` its own can be passed by position.
+    The attributes of its bases are parameters, too; without ``kw_only`` its own can be passed by position,
+    but for those after an attribute of the type ``KW_ONLY``.
+
     The class does not become a dataclass: pandas, pydantic and others would take it for a record of its
     parameters, and a copy that they make would not be fitted.
     """
 
     def decorate(cls: _Class) -> _Class:
-        names = [name for name in get_annotations(cls) if not name.startswith("_")]
-        cls._own_parameters = {name: (vars(cls)[name], kw_only) for name in names}
+        own: dict[str, tuple[Any, bool]] = {}
+        by_name = kw_only
+        for name, annotation in get_annotations(cls).items():
+            if annotation in (KW_ONLY, "KW_ONLY"):
+                by_name = True
+            elif not name.startswith("_"):
+                own[name] = vars(cls)[name], by_name
+        cls._own_parameters = own
         parameters: dict[str, tuple[Any, bool]] = {}
         for base in reversed(cls.__mro__):
             parameters |= vars(base).get("_own_parameters", {})
@@ -77,23 +80,6 @@ def constructed(*, kw_only: bool = True) -> Callable[[_Class], _Class]:
     return decorate
 
 
-def frozen(value: Any) -> Any:
-    """Return a value that a change of the given one in place leaves alone.
-
-    Examples
-    --------
-    >>> frozen([8, [4]]), frozen({"a": 2.0})
-    ((8, (4,)), (('a', 2.0),))
-    """
-    if isinstance(value, dict):
-        return tuple((key, frozen(one)) for key, one in value.items())
-    if hasattr(value, "__array__"):
-        return frozen(np.asarray(value).tolist()) if np.ndim(value) else value
-    if isinstance(value, Sequence) and not isinstance(value, str) and not callable(value):
-        return tuple(frozen(one) for one in value)
-    return value
-
-
 class ActivationOptions(StrOptions):
     """Names that may carry a parameter, which `activations.canonical` checks, and objects of these names."""
 
@@ -104,12 +90,12 @@ class ActivationOptions(StrOptions):
 
 
 @constructed()
-class Parameters(BaseEstimator):
-    """The parameters of MLPClassifier and MLPRegressor: what they may be, and what they stand for."""
+class Hyperparameters(BaseEstimator):
+    """The parameters of MLPClassifier and MLPRegressor: what they may be, and their defaults."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [ActivationOptions(_HIDDEN_ACTIVATIONS), "array-like"],
+        "activation": [ActivationOptions(HIDDEN_ACTIVATIONS), "array-like"],
         "solver": [StrOptions(set(optimizers.BY_NAME)), *optimizers.BY_NAME.values()],
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
         "l2": [Interval(Real, 0, np.inf, closed="left")],
@@ -158,8 +144,6 @@ class Parameters(BaseEstimator):
         "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
         "output_activation": [ActivationOptions(_OUTPUT_ACTIVATIONS), None],
         "loss": [StrOptions(set(losses.BY_NAME)), losses.Loss, None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "callbacks": ["array-like"],
     }
 
@@ -205,100 +189,12 @@ class Parameters(BaseEstimator):
     input_noise: Float = 0.0
     weight_init: str | initializers.Initializer | Sequence[str | initializers.Initializer] | None = None
     output_activation: Activation | None = None
-    label_smoothing: Float = 0.0
-    class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None
     dtype: str = "auto"
     engine: str = "auto"
     n_threads: int | None = None
     prepare: str | None = None
     callbacks: Sequence[Callback] = ()
 
-    def _frozen_params(self) -> dict[str, Any]:
-        """Return the present parameters as they are now."""
-        return {name: frozen(getattr(self, name)) for name in self._parameter_constraints}
-
-    def _check_params(self):
-        """Refuse parameters that no data could make good."""
-        self._validate_params()
-        self._hidden_layers()
-        self._optimizer()
-        self._scorer()
-
-    def _hidden_layers(self) -> list[Dense]:
-        sizes: Any = self.hidden_layer_sizes
-        sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
-        if any(not isinstance(size, Integral) or size < 1 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {shown(sizes)}.")
-        names = [
-            activations.canonical(one) if isinstance(one, activations.Activation) else one
-            for one in self._per_layer("activation", len(sizes))
-        ]
-        for name in names:
-            if not isinstance(name, str) or name.partition("(")[0] not in _HIDDEN_ACTIVATIONS:
-                raise ValueError(
-                    f"activation={shown(name)} is not one for hidden layers; choose from "
-                    f"{', '.join(sorted(_HIDDEN_ACTIVATIONS))}."
-                )
-        others = {one: self._per_layer(one, len(sizes)) for one in ("dropout", "batch_norm", "layer_norm")}
-        return [
-            Dense(
-                int(size),
-                activations.canonical(names[i]),
-                dropout=others["dropout"][i],
-                batch_norm=bool(others["batch_norm"][i]),
-                layer_norm=bool(others["layer_norm"][i]),
-            )
-            for i, size in enumerate(sizes)
-        ]
-
-    def _initializers(self, hidden: list[Dense]) -> list[initializers.Initializer]:
-        """Return what draws the weights of each layer, the output's included."""
-        if self.weight_init is not None:
-            return initializers.one_per_layer("weight_init", self.weight_init, len(hidden) + 1)
-        # scikit-learn halves the spread of the initial weights for logistic hidden units.
-        logistic = any(layer.activation in ("logistic", "sigmoid") for layer in hidden)
-        return [initializers.GlorotUniform(2.0 if logistic else 6.0)] * (len(hidden) + 1)
-
-    def _per_layer(self, name: str, n_layers: int) -> list:
-        """Return a parameter's value for each hidden layer, of one for all of them or a list of as many."""
-        value = getattr(self, name)
-        values = [value] * n_layers if isinstance(value, str) or np.ndim(value) == 0 else list(value)
-        if len(values) != n_layers:
-            raise ValueError(
-                f"{name}={shown(value)} must be one value, or one for each of {n_layers} hidden layers."
-            )
-        return values
-
-    def _optimizer(self):
-        if not isinstance(self.solver, str):
-            optimizer = optimizers.chosen("solver", self.solver)
-        elif self.solver == "sgd":
-            optimizer = SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
-        elif self.solver in ("adam", "adamw"):
-            kind = optimizers.BY_NAME[self.solver]
-            optimizer = kind(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
-        elif self.solver == "lbfgs":
-            optimizer = LBFGS(self.max_fun, tol=self.tol)
-        else:
-            optimizer = optimizers.BY_NAME[self.solver](self.learning_rate_init)
-        if is_full_batch(optimizer):
-            if self.weight_decay:
-                raise ValueError(
-                    f"weight_decay={self.weight_decay!r} does not go with L-BFGS: decay is not part of the "
-                    "loss that it minimises; use l2 or alpha."
-                )
-            return optimizer
-        if self.weight_decay is not None:
-            optimizer = replace(optimizer, weight_decay=self.weight_decay)
-        return optimizer
-
-    def _scorer(self):
-        """Return the scorer that ``scoring`` stands for, or None; scikit-learn refuses what is none."""
-        return None if self.scoring is None else check_scoring(self, scoring=self.scoring)
-
-    def _schedule(self, optimizer):
-        if not isinstance(optimizer, SGD) and self.learning_rate in ("invscaling", "adaptive"):
-            return "constant"  # scikit-learn heeds these two for SGD only
-        if self.learning_rate == "invscaling":
-            return schedules.InverseScaling(self.power_t)
-        return self.learning_rate
+    def _settings(self) -> EstimatorSettings:
+        """Return the present parameters."""
+        return EstimatorSettings({name: getattr(self, name) for name in self._parameter_constraints})

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from fastmlp._support.checks import shown
 from fastmlp._support.dates import refuse_dates
 from fastmlp._support.values import NUMBERS, is_missing, kinds_of, plain, reads_as_number
 
@@ -97,17 +95,6 @@ def readable_numbers(argument: str, y: Any) -> Any:
                 "be numbers."
             ) from None
     return plain(values) if values.dtype.kind == "O" and kinds <= NUMBERS else y
-
-
-def class_weights(
-    class_weight: Any, targets: np.ndarray, classes: np.ndarray, multilabel: bool
-) -> np.ndarray:
-    """Return the weight that its classes give each sample; ``targets`` are codes or label indicators."""
-    if multilabel:
-        return compute_sample_weight(class_weight, targets)
-    if isinstance(class_weight, list):
-        raise ValueError(f"class_weight={shown(class_weight)} is for label indicators; give a dict.")
-    return compute_class_weight(class_weight, classes=classes, y=classes[targets])[targets]
 
 
 def _read(argument: str, y: Any) -> np.ndarray | None:

@@ -93,8 +93,8 @@ class Samples:
         return self._once("targets", measure)
 
     def training_data(
-        self, network: Network, outputs: Outputs, sample_weight: NDArray[Any] | None, held_out: HeldOut | None,
-        score: Callable[..., Any] | None,
+        self, network: Network, outputs: Outputs, sample_weight: NDArray[Any] | None,
+        held_out: HeldOut | None, score: Callable[..., Any] | None,
     ) -> TrainingData:  # fmt: skip
         """Return the data as a trainer takes them.
 
@@ -175,11 +175,11 @@ def read(
         refuse_columns(argument, inputs)
     is_single, is_sparse = _is_single(X), issparse(y)
     y, y_val = readable("y", y), readable("y_val", y_val)
-    X, y = _validate(reader, X, y, reset)
+    X, y = validated(reader, X, y, reset=reset)
     sample_weight = weights("sample_weight", sample_weight, X.shape[0])
     if X_val is not None:
         with naming("X_val", "y_val"):
-            X_val, y_val = _validate(reader, X_val, y_val, reset=False)
+            X_val, y_val = validated(reader, X_val, y_val, reset=False)
     targets, codes = learn(y, is_sparse)
     codes_val = None
     if X_val is not None:
@@ -191,7 +191,8 @@ def read(
     )  # fmt: skip
 
 
-def _validate(reader: Any, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
+def validated(reader: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray[Any]]:
+    """Return X and y as scikit-learn's checks leave them; ``reset`` has the reader note the columns of X."""
     X, y = validate_data(
         reader,
         X,

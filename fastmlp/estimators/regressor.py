@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils._param_validation import InvalidParameterError, Options
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import InvalidParameterError
 
-from fastmlp import activations, losses
+from fastmlp import losses
 from fastmlp._support.checks import shown
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.hyperparameters import Activations, Loss, Sizes, constructed, loss_choices
 from fastmlp.estimators.readable_targets import readable_numbers
 from fastmlp.estimators.resuming import of_batches
+from fastmlp.estimators.targets import learn_reals
 from fastmlp.losses import Quantile, SquaredError
-from fastmlp.network.preparation import Preparation
 
 
 @constructed(kw_only=False)
@@ -27,9 +27,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Minimises half the squared error, summed over the outputs, if ``loss`` does not name another. With
     ``prepare`` set the targets are standardised, too, but for counts, and predictions come back in their
-    units, in float64 whatever ``dtype`` is. Parameters and attributes are those of `MLPClassifier`, less the
-    classes and what belongs to them, ``label_smoothing`` and ``class_weight``, which stay 0 and None, and
-    with other losses. As in scikit-learn the loss is the first parameter, before ``hidden_layer_sizes`` and
+    units, in float64 whatever ``dtype`` is. Parameters and attributes are those of `MLPClassifier`, without
+    ``label_smoothing``, ``class_weight`` and ``classes_``, and with other losses. As in scikit-learn the loss is the first parameter, before ``hidden_layer_sizes`` and
     ``activation``.
 
     Parameters
@@ -61,13 +60,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(SquaredError, losses.AbsoluteError, losses.Huber, Quantile, losses.Poisson),
-        "label_smoothing": [Options(Real, {0.0})],
-        "class_weight": [None],
     }
-    _y_numeric = True
+    targets_are_numbers = True
     _readable = staticmethod(readable_numbers)
+    _learn = staticmethod(learn_reals)
 
-    def _validate_params(self):
+    def _validate_params(self) -> None:
         if isinstance(self.loss, Integral | Sequence | np.ndarray) and not isinstance(self.loss, str):
             raise InvalidParameterError(  # a ValueError and a TypeError
                 f"loss={shown(self.loss)} is not a loss, which MLPRegressor takes first, as scikit-learn's "
@@ -76,7 +74,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         super()._validate_params()
 
     @of_batches
-    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None
+    ) -> Self:
         """Train for one epoch on X and y, going on from the present parameters.
 
         What is set between calls applies from the next one on; what the network was made with is kept.
@@ -96,52 +96,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._partial_fit(X, y, sample_weight, X_val, y_val)
 
-    def _learn_targets(self, y):
-        self._n_targets = 1 if y.ndim == 1 else y.shape[1]
-        return y
-
-    def _learn_again(self, y):
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
-        if n_targets != self._n_targets:
-            raise ValueError(
-                f"warm_start=True needs as many targets as before: y has {n_targets}, not {self._n_targets}."
-            )
-        return y
-
-    def _choose_loss(self):
-        return SquaredError() if self.loss is None else losses.chosen("loss", self.loss)
-
-    def _set_outputs(self):
-        super()._set_outputs()
-        self.out_activation_ = activations.canonical(
-            self.output_activation or "identity", "output_activation"
-        )
-        self.n_outputs_ = self._n_targets * self._loss.outputs_per_target
-
-    def _targets_of(self, y):
-        return y
-
-    def _score_of_epoch(self):
-        return None
-
-    def _encode(self, y):
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
-        if n_targets != self._n_targets:
-            raise ValueError(f"y has {n_targets} targets for each sample; the model has {self._n_targets}.")
-        return y
-
-    def _decode(self, targets):
-        return targets
-
-    def _strata(self, targets, n_held_out, is_all):
-        return None
-
-    def _prepare_targets(self, targets):
-        preparation = Preparation.fit(targets.reshape(len(targets), -1), "table")
-        preparation.check_scales("y")
-        return preparation
-
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Any) -> NDArray[np.floating]:
         """Return the predictions for X.
 
         Parameters
@@ -155,24 +110,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             may be finer than float32 can tell apart.
             With several quantiles (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles).
         """
-        outputs, each = self._outputs(X), self._loss.outputs_per_target
-        if self.target_preparation_ is not None:
-            outputs = self.target_preparation_.repeated(each).invert(outputs)
-        outputs = self._loss.predictions(outputs)
-        if each > 1 and self._n_targets > 1:
-            return outputs.reshape(len(outputs), self._n_targets, each)
-        return outputs.ravel() if self.n_outputs_ == 1 else outputs
+        outputs = self._outputs(X)
+        return self.model_.predictions(outputs)
 
-    def _compiled_as(self):
-        each, restored = self._loss.outputs_per_target, None
-        if self.target_preparation_ is not None:
-            preparation = self.target_preparation_.repeated(each)
-            restored = preparation.center, preparation.scale
-        shape = (self._n_targets,) * (self._n_targets > 1) + (each,) * (each > 1)
-        finish = self._loss.predictions if isinstance(self._loss, losses.Poisson) else None
-        return {"shape": shape, "restored": restored, "finish": finish}
-
-    def predict_interval(self, X) -> np.ndarray:
+    def predict_interval(self, X: Any) -> NDArray[np.floating]:
         """Return the interval between the lowest and the highest quantile that the model predicts.
 
         Parameters
@@ -203,17 +144,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         >>> bool(0.8 < ((low <= y) & (y <= high)).mean() < 1)
         True
         """
-        check_is_fitted(self)
-        quantiles = getattr(self._loss, "quantiles", ())
+        loss = self._check_fitted().loss
+        quantiles = getattr(loss, "quantiles", ())
         if len(set(quantiles)) < 2:
             raise ValueError(
-                f"loss={shown(self._loss)} predicts no intervals; two quantiles or more do, such as "
+                f"loss={shown(loss)} predicts no intervals; two quantiles or more do, such as "
                 "loss=Quantile((0.05, 0.95))."
             )
         ends = self.predict(X)[..., [np.argmin(quantiles), np.argmax(quantiles)]]
         return np.sort(ends, axis=-1)
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the R^2 of the predictions for X, or for quantiles their mean D^2.
 
         D^2 is to the pinball loss what R^2 is to the squared error.
@@ -228,13 +169,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         float
         """
-        check_is_fitted(self)
+        loss = self._check_fitted().loss
         y = readable_numbers("y", y)
-        if isinstance(self._loss, Quantile):
-            return self._loss.score(y, self.predict(X), sample_weight)
+        if isinstance(loss, Quantile):
+            return float(loss.score(y, self.predict(X), sample_weight))
         return losses.r2(y, self.predict(X), sample_weight)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

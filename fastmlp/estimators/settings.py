@@ -23,7 +23,7 @@ _OF_SGD = ("invscaling", "adaptive")
 _DEFAULT_BATCH_SIZE = 200
 
 
-class Settings:
+class EstimatorSettings:
     """The parameters of an estimator as they are now, with the same names.
 
     What the user or a callback sets later does not change them. Parameters that only one of the two
@@ -63,7 +63,10 @@ class Settings:
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
         if any(not isinstance(size, Integral) or size < 1 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {shown(sizes)}.")
-        names = self._per_layer("activation", len(sizes))
+        names = [
+            activations.canonical(one) if isinstance(one, activations.Activation) else one
+            for one in self._per_layer("activation", len(sizes))
+        ]
         for name in names:
             if not isinstance(name, str) or name.partition("(")[0] not in HIDDEN_ACTIVATIONS:
                 raise ValueError(
@@ -94,7 +97,7 @@ class Settings:
         """Return the optimizer; refuse a weight decay that it does not have."""
         solver: Any = self.solver
         if not isinstance(solver, str):
-            optimizer = solver
+            optimizer = optimizers.chosen("solver", solver)
         elif solver == "sgd":
             optimizer = SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
         elif solver in ("adam", "adamw"):

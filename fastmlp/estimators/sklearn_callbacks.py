@@ -1,11 +1,15 @@
-"""scikit-learn's callbacks, since 1.9: what tells them of the epochs of a fit, each a task of it."""
+"""scikit-learn's callbacks, since 1.9: a fit is a task to them, and each of its epochs a task below it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy, deepcopy
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
+
+from fastmlp.callbacks import EpochEnd
+from fastmlp.estimators.building import Fitting
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -16,50 +20,54 @@ except ImportError:
 
 
 @contextmanager
-def telling_callbacks(estimator: Any, X, y, sample_weight) -> Iterator[_EpochTasks | None]:
-    """Yield the observer of a training that tells the estimator's callbacks; None where there are none.
+def observing(estimator: Any, fitting: Fitting, X: Any, y: Any, sample_weight: Any) -> Iterator[Any]:
+    """Yield what tells the estimator's callbacks of the epochs of a fit; None without callbacks.
 
     Parameters
     ----------
-    estimator : BaseMLP
-        With a trainer that is ready.
+    estimator : MLPClassifier or MLPRegressor
+    fitting : Fitting
     X, y, sample_weight
         As `fit` was given them.
     """
     if not getattr(estimator, "_skl_callbacks", ()):
         yield None
         return
-    tasks = _EpochTasks(estimator, X, y, sample_weight)
+    tasks = EpochTasks(estimator, fitting, X, y, sample_weight)
     yield tasks
     tasks.end()
 
 
-class _EpochTasks:
+class EpochTasks:
     """The task that a fit is, and one below it for each epoch."""
 
-    def __init__(self, estimator: Any, X, y, sample_weight):
+    def __init__(self, estimator: Any, fitting: Fitting, X: Any, y: Any, sample_weight: Any):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self._estimator = estimator
+        self._fitting = fitting
         self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self._fit = estimator._init_callback_context(max_subtasks=fitting.settings.max_iter)
         self._fit.call_on_fit_task_begin(**self._told)
         self._epoch: Any = None
 
     def _present(self) -> dict[str, Any]:
-        """Return the fitted attributes as they stand, for a copy that the training leaves alone."""
-        learnt = {name: copy(value) for name, value in self._estimator._learnt().items()}
-        return {**learnt, "network_": deepcopy(self._estimator.network_), "_trainer": None}
+        """Return what an estimator is fitted by, as it is now, in copies that training does not change."""
+        model = self._fitting.model()
+        model = replace(model, network=deepcopy(model.network), record=deepcopy(model.record))
+        present = {"model_": model, "_session": None, "n_features_in_": model.network.n_features}
+        if model.feature_names is not None:
+            present["feature_names_in_"] = model.feature_names
+        return present
 
     def begin_epoch(self) -> None:
-        """Tell of an epoch that begins, unless it has been told."""
+        """Tell of an epoch that begins, unless it was told."""
         if self._epoch is None:
             self._epoch = self._fit.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._told, reconstruction_attributes=self._present)
 
-    def end_epoch(self, event: Any) -> bool:
-        """Tell of an epoch's end, as a callback of the trainer; return whether to stop."""
+    def end_epoch(self, event: EpochEnd) -> bool:
+        """Tell of an epoch's end; return whether to stop."""
         epoch, self._epoch = self._epoch, None
-        return epoch.call_on_fit_task_end(**self._told, reconstruction_attributes=self._present)
+        return bool(epoch.call_on_fit_task_end(**self._told, reconstruction_attributes=self._present))
 
     def end(self) -> None:
         """Tell of the fit's end, and before that of an epoch's that was broken off."""
@@ -68,4 +76,4 @@ class _EpochTasks:
         self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes=self._present)
 
 
-__all__ = ["CallbackSupportMixin", "telling_callbacks"]
+__all__ = ["CallbackSupportMixin", "EpochTasks", "observing"]

@@ -15,8 +15,8 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from fastmlp import activations, losses
-from fastmlp._support.checks import as_printed, listed, named, shown
-from fastmlp.estimators.settings import Settings
+from fastmlp._support.checks import as_printed, listed, shown
+from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.formats.model import Outputs
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 
@@ -90,7 +90,7 @@ class Classes:
         possible = counts.min() > 1 and len(counts) <= min(n_held_out, len(codes) - n_held_out)
         return codes if possible else None
 
-    def outputs(self, settings: Settings) -> Outputs:
+    def outputs(self, settings: EstimatorSettings) -> Outputs:
         """Return the loss and the outputs that the parameters ask for; refuse a loss that does not suit."""
         smoothing, output = settings.label_smoothing, _wanted_activation(settings)
         softmax = self.is_several if output is None else output == "softmax"
@@ -166,7 +166,7 @@ class Indicators:
     def strata(self, codes: NDArray[Any], n_held_out: int, is_all: bool) -> None:
         """Return None: a split is not stratified."""
 
-    def outputs(self, settings: Settings) -> Outputs:
+    def outputs(self, settings: EstimatorSettings) -> Outputs:
         """Return the loss and the outputs that the parameters ask for; refuse a loss that does not suit."""
         smoothing, output = settings.label_smoothing, _wanted_activation(settings)
         loss = _loss_or_default(settings.loss, CrossEntropy if output == "softmax" else BinaryCrossEntropy)
@@ -214,9 +214,7 @@ class Reals:
         """
         n_targets = _n_columns(y)
         if n_targets != self.n_targets:
-            raise ValueError(
-                f"y has {n_targets} targets for each sample; the model has {self.n_targets}."
-            )
+            raise ValueError(f"y has {n_targets} targets for each sample; the model has {self.n_targets}.")
         return y
 
     def encode_again(self, y: Any) -> NDArray[Any]:
@@ -235,7 +233,7 @@ class Reals:
     def strata(self, codes: NDArray[Any], n_held_out: int, is_all: bool) -> None:
         """Return None: a split is not stratified."""
 
-    def outputs(self, settings: Settings) -> Outputs:
+    def outputs(self, settings: EstimatorSettings) -> Outputs:
         """Return the loss and the outputs that the parameters ask for."""
         loss = _loss_or_default(settings.loss, SquaredError)
         activation = activations.canonical(settings.output_activation or "identity", "output_activation")
@@ -252,7 +250,9 @@ class Reals:
 AnyTargets = Classes | Indicators | Reals
 
 
-def learn_labels(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False) -> Classes | Indicators:
+def learn_labels(
+    y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False
+) -> Classes | Indicators:
     """Return what y holds: classes, those that are given or its own, or label indicators."""
     check_classification_targets(y)
     if type_of_target(y) == "multilabel-indicator":
@@ -260,8 +260,8 @@ def learn_labels(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = 
     return Classes(unique_labels(y) if classes is None else classes)
 
 
-def learn_reals(y: NDArray[Any]) -> Reals:
-    """Return how many targets each sample has."""
+def learn_reals(y: NDArray[Any], is_sparse: bool = False) -> Reals:
+    """Return how many targets each sample has; sparse ones are refused before."""
     return Reals(_n_columns(y))
 
 
@@ -282,7 +282,7 @@ def _check_same_classes(known: NDArray[Any], is_multilabel: bool, y: Any) -> Non
         )
 
 
-def _wanted_activation(settings: Settings) -> str | None:
+def _wanted_activation(settings: EstimatorSettings) -> str | None:
     """Return the output activation that a classifier's parameters ask for, or None."""
     if settings.output_activation is not None:
         return activations.canonical(settings.output_activation, "output_activation")
@@ -291,7 +291,7 @@ def _wanted_activation(settings: Settings) -> str | None:
 
 
 def _loss_or_default(loss: Any, default: type[losses.Loss]) -> losses.Loss:
-    return default() if loss is None else named("loss", loss, losses.BY_NAME)
+    return default() if loss is None else losses.chosen("loss", loss)
 
 
 def _log_likelihood_needs_several(loss: losses.Loss) -> ValueError:

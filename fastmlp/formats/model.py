@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from fastmlp import losses
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation
+from fastmlp.training.data import Validation
+from fastmlp.training.evaluation import evaluate
 from fastmlp.training.history import History
 
 
@@ -46,6 +48,9 @@ class Targets(Protocol):
 
     def for_loss(self, codes: NDArray[Any], outputs: Any) -> NDArray[Any]:
         """Return encoded targets as the loss of `outputs` takes them."""
+
+    def score(self, outputs: Any) -> Any:
+        """Return what scores data, or None for the score of the loss."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,25 @@ class FittedModel:
     def loss_targets(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Return encoded targets as the loss takes them."""
         return self.targets.for_loss(codes, self.outputs)
+
+    def evaluate(
+        self, X: Any, y: Any, sample_weight: NDArray[np.float64] | None = None,
+        score: Callable[..., float] | None = None,
+    ) -> tuple[float, float]:  # fmt: skip
+        """Return loss and score of other data, as validation data have them after each epoch.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like
+            Class labels, label indicators or real targets.
+        sample_weight : ndarray of shape (n_samples,) or None
+        score : callable or None
+            In place of the score of these targets, see `fastmlp.training.data.Validation`.
+        """
+        codes = self.loss_targets(self.targets.encode(y))
+        data = Validation(X, codes, sample_weight, score or self.targets.score(self.outputs))
+        return evaluate(self.network, self.loss, self.target_preparation, data)
 
     def probabilities(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return the probability of each class, of a classifier's network outputs."""

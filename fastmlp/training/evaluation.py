@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.losses import Loss
 from fastmlp.network.network import Network
-from fastmlp.training.data import Validation
-from fastmlp.training.settings import Settings
+from fastmlp.network.preparation import Preparation
+from fastmlp.training.data import Score, Validation
 
 
-def evaluate(network: Network, settings: Settings, data: Validation) -> tuple[float, float]:
-    """Return the loss, in the units of the training loss, without penalties, and the score, in those of y."""
-    targets, loss, preparation = data.y, settings.loss, settings.target_preparation
+def evaluate(
+    network: Network, loss: Loss, preparation: Preparation | None, data: Validation, score: Score | None = None
+) -> tuple[float, float]:  # fmt: skip
+    """Return the loss, in the units of the training loss, without penalties, and the score, in those of y.
+
+    ``preparation`` is that of the targets. Without a score of the data's own, or ``score``, it is the loss's.
+    """
+    targets = data.y
     if preparation is not None:
         targets = np.asarray(data.y, dtype=np.float64).reshape(data.X.shape[0], -1)
         targets = (targets - preparation.center) * preparation.scale
@@ -21,5 +27,5 @@ def evaluate(network: Network, settings: Settings, data: Validation) -> tuple[fl
     else:
         predictions = preparation.repeated(loss.outputs_per_target).invert(outputs)
     weighted = {} if data.sample_weight is None else {"sample_weight": data.sample_weight}
-    score = data.score or settings.score or loss.score
-    return value, float(score(data.y, predictions, **weighted))
+    chosen = data.score or score or loss.score
+    return value, float(chosen(data.y, predictions, **weighted))

@@ -275,7 +275,10 @@ class Fit:
         state.update(self.good, state.n_epochs + 1)
         val_loss = val_score = None
         if self.data.validation is not None:
-            val_loss, val_score = evaluate(self.network, self.settings, self.data.validation)
+            settings = self.settings
+            val_loss, val_score = evaluate(
+                self.network, settings.loss, settings.target_preparation, self.data.validation, settings.score
+            )
         event = EpochEnd(
             state.n_epochs + 1, self.last_epoch, float(loss), val_loss, val_score, float(rate), seconds,
             n_samples / max(seconds, 1e-9), self.network,

@@ -369,7 +369,8 @@ class Trainer:
         score : float
             In the units of y.
         """
-        return evaluate(self.network, self.settings, Validation(X, y, sample_weight, score))
+        data = Validation(X, y, sample_weight, score)
+        return evaluate(self.network, self.loss, self.target_preparation, data, self.settings.score)
 
     def resume(self, history: History, samples_seen: int) -> None:
         """Continue the history of an earlier trainer of this network; the solver begins anew.
