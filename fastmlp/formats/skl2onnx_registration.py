@@ -1,10 +1,11 @@
 """The estimators in skl2onnx's table of classes, whichever of the two packages is imported first.
 
-skl2onnx asks the steps of a pipeline for `Exports.onnx_converter` and its like. Its converters of meta-
-estimators (`BaggingClassifier`, `GridSearchCV`, ...) look the class of each part up in a table instead, and
-none of our code runs between ``import skl2onnx`` and that look-up. skl2onnx has no entry points, and
-importing it here would make ``import fastmlp`` slower for everybody. What remains is a finder: it lets the
-other finders find skl2onnx, and adds to the table after the import.
+skl2onnx asks the steps of a pipeline for the methods `onnx_parser`, `onnx_shape_calculator` and
+`onnx_converter`, which our estimators have. Its converters of meta-estimators (`BaggingClassifier`,
+`GridSearchCV`, ...) look the class of each part up in a table instead, and none of our code runs between
+``import skl2onnx`` and that look-up. skl2onnx has no entry points, and importing it here would make
+``import fastmlp`` slower for everybody. What remains is a finder: it lets the other finders find skl2onnx,
+and adds to the table after the import.
 """
 
 from __future__ import annotations
