@@ -64,11 +64,12 @@ def restore(
         plain = parse(description, tensors, cls().get_params())
         outlined = outline(cls, plain)
         plain.check_arrays(outlined.outputs)  # before anything is allocated for them
-        return fill(outlined, plain)
+        estimator: MLPClassifier | MLPRegressor = fill(outlined, plain)
     except MISFITS as error:
         raise FormatError(
             f"{path}: its description and its tensors do not fit together ({error})."
         ) from error
+    return estimator
 
 
 def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
@@ -103,4 +104,5 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     True
     """
     plain = plain_model(model, {name: cls().get_params() for name, cls in ESTIMATORS.items()})
-    return fill(outline(ESTIMATORS[plain.estimator_name], plain), plain)
+    estimator: MLPClassifier | MLPRegressor = fill(outline(ESTIMATORS[plain.estimator_name], plain), plain)
+    return estimator

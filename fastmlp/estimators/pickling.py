@@ -33,8 +33,8 @@ _LEAVES = (augmentations, initializers, losses, optimizers, schedules)
 _CLASSES: dict[str, type] = {
     cls.__name__: cls
     for cls in (
-        Classes, Dense, FittedModel, History, Indicators, Network, Outputs, Preparation, Reals, Record, Session,
-        Trainer, Watch, *(cls for leaf in _LEAVES for cls in leaf.BY_NAME.values()),
+        Classes, Dense, FittedModel, History, Indicators, Network, Outputs, Preparation, Reals, Record,
+        Session, Trainer, Watch, *(cls for leaf in _LEAVES for cls in leaf.BY_NAME.values()),
     )
 }  # fmt: skip
 

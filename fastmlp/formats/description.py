@@ -71,7 +71,7 @@ def describe(
         **derived_attributes(len(network.layers), targets, model.outputs),
         **_describe_record(model.record),
     }
-    description = {
+    description: dict[str, Any] = {
         "estimator": model.estimator_name,
         "parameters": describe_parameters(parameters, model.parameters),
         "dtype": network.dtype.name,
@@ -189,9 +189,7 @@ def _describe_record(record: Record) -> dict[str, Any]:
     return described
 
 
-def _parameters(
-    estimator_name: str, described: Mapping[str, Any], known: Collection[str]
-) -> dict[str, Any]:
+def _parameters(estimator_name: str, described: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     parameters = {name: value_of(value) for name, value in dict(described).items()}
     for name, value in _FORMER.get(estimator_name, {}).items():
         if parameters.pop(name, value) != value:

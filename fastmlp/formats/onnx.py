@@ -77,7 +77,7 @@ def element_type(dtype: Any) -> int:
     from onnx import TensorProto
 
     kinds = {"float32": "FLOAT", "float64": "DOUBLE", "int64": "INT64", "uint8": "UINT8", "object": "STRING"}
-    return getattr(TensorProto, kinds[np.dtype(dtype).name])
+    return int(getattr(TensorProto, kinds[np.dtype(dtype).name]))
 
 
 def outputs_of(network: Network, graph: Graph) -> str:

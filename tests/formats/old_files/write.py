@@ -27,20 +27,31 @@ INDICATORS = np.eye(3, dtype=int)[CODES]
 PIXELS = RNG.randint(0, 256, (40, 9)).astype(np.uint8)
 COMMON = {"hidden_layer_sizes": (5, 4), "max_iter": 3, "random_state": 0, "engine": "tile", "batch_size": 10}
 TAKES_SPARSE_LABELS = hasattr(MLPClassifier, "_sparse_labels")  # since 0.2
-#: Each model's class and parameters, its data, and the type of X.
+#: The class and the parameters of each model, X and y.
 MODELS = {
-    "columns": (MLPClassifier, {"prepare": "table", "learning_rate": OneCycle(), "solver": AdamW(0.01)}, X, LABELS),
-    "indicators": (MLPClassifier, {"label_smoothing": 0.1}, X, csr_matrix(INDICATORS) if TAKES_SPARSE_LABELS else INDICATORS),
+    "columns": (
+        MLPClassifier, {"prepare": "table", "learning_rate": OneCycle(), "solver": AdamW(0.01)}, X, LABELS,
+    ),
+    "indicators": (
+        MLPClassifier, {"label_smoothing": 0.1}, X,
+        csr_matrix(INDICATORS) if TAKES_SPARSE_LABELS else INDICATORS,
+    ),
     "regressor": (MLPRegressor, {"prepare": "table"}, X, X[:, :2] * 50 + 300),
     "quantiles": (MLPRegressor, {"loss": Quantile((0.1, 0.5, 0.9)), "prepare": "table"}, X, X[:, 0]),
     "norms": (
         MLPClassifier,
-        {"activation": ["prelu", "gelu"], "batch_norm": [True, False], "layer_norm": [False, True], "dropout": 0.2},
-        X.astype(np.float32),
-        CODES,
+        {
+            "activation": ["prelu", "gelu"], "batch_norm": [True, False], "layer_norm": [False, True],
+            "dropout": 0.2,
+        },
+        X.astype(np.float32), CODES,
     ),
-    "stopped": (MLPClassifier, {"early_stopping": True, "scoring": "f1_macro", "max_iter": 8}, X, CODES == 1),
-    "images": (MLPClassifier, {"prepare": "image", "solver": "sgd", "class_weight": {0: 2.0}}, PIXELS, CODES),
+    "stopped": (
+        MLPClassifier, {"early_stopping": True, "scoring": "f1_macro", "max_iter": 8}, X, CODES == 1,
+    ),
+    "images": (
+        MLPClassifier, {"prepare": "image", "solver": "sgd", "class_weight": {0: 2.0}}, PIXELS, CODES,
+    ),
 }  # fmt: skip
 PICKLED = ("columns", "regressor")
 
