@@ -13,7 +13,7 @@ from fastmlp.estimators.composing import fill, outline
 from fastmlp.estimators.regressor import MLPRegressor
 from fastmlp.formats.description import MISFITS, parse
 from fastmlp.formats.safetensors_file import FormatError, read
-from fastmlp.formats.sklearn import plain_model
+from fastmlp.formats.sklearn import plain_model_of
 
 ESTIMATORS: dict[str, Any] = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
 
@@ -103,6 +103,6 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     >>> bool(abs(ours.predict_proba(X_test / 16) - theirs.predict_proba(X_test / 16)).max() < 1e-12)
     True
     """
-    plain = plain_model(model, {name: cls().get_params() for name, cls in ESTIMATORS.items()})
+    plain = plain_model_of(model, {name: cls().get_params() for name, cls in ESTIMATORS.items()})
     estimator: MLPClassifier | MLPRegressor = fill(outline(ESTIMATORS[plain.estimator_name], plain), plain)
     return estimator

@@ -35,8 +35,8 @@ def describe_value(name: str, value: Any) -> Any:
 
     Examples
     --------
-    >>> describe_value("learning_rate", schedules.Adaptive(0.5))
-    {'schedule': 'adaptive', 'factor': 0.5}
+    >>> describe_value("learning_rate", schedules.InverseScaling(0.3))
+    {'schedule': 'invscaling', 'power_t': 0.3}
     >>> describe_value("n_iter_no_change", np.inf)
     {'float': 'inf'}
     """

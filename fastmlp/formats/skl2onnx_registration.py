@@ -32,13 +32,23 @@ def _add(cls: type) -> None:
     try:
         from skl2onnx import update_registered_converter
 
-        from fastmlp.formats.skl2onnx import convert, set_types
-
         for kind, alias in _ALIASES.items():
             if issubclass(cls, kind):
-                update_registered_converter(cls, alias, set_types, convert)
+                update_registered_converter(cls, alias, _set_types, _convert)
     except Exception as error:
         warnings.warn(f"skl2onnx does not accept fastmlp's {cls.__name__}: {error!r}", stacklevel=2)
+
+
+def _set_types(operator: Any) -> None:
+    from fastmlp.formats.skl2onnx import set_types  # which imports skl2onnx, and may be what imports it
+
+    set_types(operator)
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    from fastmlp.formats.skl2onnx import convert
+
+    convert(scope, operator, container)
 
 
 class _Finder:

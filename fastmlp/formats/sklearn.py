@@ -27,7 +27,7 @@ _THEIR_SOLVERS = ("lbfgs", "sgd", "adam")
 _THEIR_SCHEDULES = ("constant", "invscaling", "adaptive")
 
 
-def plain_model(theirs: Any, known: Mapping[str, Collection[str]]) -> PlainModel:
+def plain_model_of(theirs: Any, known: Mapping[str, Collection[str]]) -> PlainModel:
     """Return a fitted scikit-learn perceptron in plain data, which shares nothing with it.
 
     Parameters
