@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastmlp._support.checks import named, number, shown
+from fastmlp._support.checks import known, number, shown
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The base of the augmentations."""
+    """The base of the augmentations. The engine knows the classes of this module only."""
 
     name: ClassVar[str]
 
@@ -47,7 +47,7 @@ class Shift(Augmentation):
 
     name: ClassVar[str] = "shift"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("pixels", self.pixels, at_least=1, whole=True)
 
 
@@ -57,7 +57,7 @@ class Flip(Augmentation):
 
     name: ClassVar[str] = "flip"
 
-    def options(self):
+    def options(self) -> dict[str, Any]:
         """Return that there is one."""
         return {"flip": True}
 
@@ -78,7 +78,7 @@ def listed(augmentation: Any) -> tuple[Augmentation, ...]:
         return ()
     if isinstance(augmentation, str) or not isinstance(augmentation, Sequence):
         augmentation = (augmentation,)
-    chosen = tuple(named("augmentation", one, BY_NAME) for one in augmentation)
+    chosen = tuple(known("augmentation", one, BY_NAME) for one in augmentation)
     if len({type(one) for one in chosen}) < len(chosen):
         raise ValueError(f"augmentation={shown(list(chosen))} has two of a kind; one of each is allowed.")
     return chosen

@@ -9,9 +9,12 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fastmlp._support.checks import number
+
+if TYPE_CHECKING:
+    from fastmlp.network.network import Network
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class EpochEnd:
     learning_rate: float
     seconds: float
     samples_per_second: float
-    network: Any
+    network: Network
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class StepEnd:
     epoch: int
     loss: float
     learning_rate: float
-    network: Any
+    network: Network
 
 
 Callback = Callable[[EpochEnd], bool | None]
@@ -112,10 +115,10 @@ class EveryNSteps:
     n: int
     function: Callable[[StepEnd], bool | None]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("n", self.n, at_least=1, whole=True)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
         return f"EveryNSteps({self.n}, {name})"
 

@@ -26,8 +26,9 @@ import sys
 import urllib.request
 import zlib
 from contextlib import AbstractContextManager, nullcontext
+from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,9 +58,21 @@ class Dataset(NamedTuple):
     X_test: np.ndarray
     y_test: np.ndarray
 
-    def __repr__(self):
-        n_features = self.X_train.shape[1]
-        return f"<Dataset of {len(self.X_train)} + {len(self.X_test)} samples of {n_features} features>"
+    def __repr__(self) -> str:
+        return (
+            f"<Dataset of {len(self.X_train):,} + {len(self.X_test):,} samples, {self.X_train.shape[1]} "
+            f"features ({self.X_train.dtype}), {len(np.unique(self.y_train))} classes>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the representation and a table of the arrays, for notebooks."""
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{' x '.join(f'{n:,}' for n in array.shape)}</td><td>{array.dtype}</td>"
+            f"<td>{escape(f'{array.min()} to {array.max()}') if array.size else ''}</td></tr>"
+            for name, array in zip(self._fields, self, strict=True)
+        )
+        head = "<tr><th>Array</th><th>Shape</th><th>Type</th><th>Values</th></tr>"
+        return f"<div>{escape(repr(self))}<table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
 
 
 class _IdxFile(NamedTuple):
@@ -316,7 +329,7 @@ def _fetch(file: _IdxFile, address: str) -> bytearray:
     return body
 
 
-def _progress(file: _IdxFile, response: http.client.HTTPResponse) -> AbstractContextManager:
+def _progress(file: _IdxFile, response: http.client.HTTPResponse) -> AbstractContextManager[Any]:
     """Return a context with the response to read from; on a terminal, rich draws a bar meanwhile."""
     if response.length is not None and sys.stderr is not None and sys.stderr.isatty():
         try:

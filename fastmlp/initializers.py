@@ -20,7 +20,7 @@ Drawn = tuple[np.ndarray, np.ndarray]
 class Initializer:
     """The base of the initializers."""
 
-    def draw(self, random_state, n_in: int, n_out: int) -> Drawn:
+    def draw(self, random_state: np.random.RandomState, n_in: int, n_out: int) -> Drawn:
         """Return weights (n_in, n_out) and biases (n_out,)."""
         raise NotImplementedError
 
@@ -40,10 +40,10 @@ class GlorotUniform(Initializer):
 
     factor: float = 6.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("factor", self.factor, above=0)
 
-    def draw(self, random_state, n_in: int, n_out: int) -> Drawn:
+    def draw(self, random_state: np.random.RandomState, n_in: int, n_out: int) -> Drawn:
         """Return weights (n_in, n_out) and biases (n_out,)."""
         bound = np.sqrt(self.factor / (n_in + n_out))
         return random_state.uniform(-bound, bound, (n_in, n_out)), random_state.uniform(-bound, bound, n_out)
@@ -61,7 +61,7 @@ class _Scaled(Initializer):
 class _Normal(_Scaled):
     """Normally distributed, not truncated."""
 
-    def draw(self, random_state, n_in: int, n_out: int) -> Drawn:
+    def draw(self, random_state: np.random.RandomState, n_in: int, n_out: int) -> Drawn:
         """Return weights (n_in, n_out) and biases (n_out,)."""
         deviation = np.sqrt(self.variance(n_in, n_out))
         return random_state.normal(0, deviation, (n_in, n_out)), np.zeros(n_out)
@@ -70,7 +70,7 @@ class _Normal(_Scaled):
 class _Uniform(_Scaled):
     """Uniform in +-sqrt(3 variance)."""
 
-    def draw(self, random_state, n_in: int, n_out: int) -> Drawn:
+    def draw(self, random_state: np.random.RandomState, n_in: int, n_out: int) -> Drawn:
         """Return weights (n_in, n_out) and biases (n_out,)."""
         bound = np.sqrt(3 * self.variance(n_in, n_out))
         return random_state.uniform(-bound, bound, (n_in, n_out)), np.zeros(n_out)
@@ -122,7 +122,7 @@ class LecunUniform(_Uniform):
 class TorchDefault(Initializer):
     """Uniform in +-1 / sqrt(n_in), weights and biases alike: how PyTorch's Linear begins."""
 
-    def draw(self, random_state, n_in: int, n_out: int) -> Drawn:
+    def draw(self, random_state: np.random.RandomState, n_in: int, n_out: int) -> Drawn:
         """Return weights (n_in, n_out) and biases (n_out,)."""
         bound = 1 / np.sqrt(n_in)
         return random_state.uniform(-bound, bound, (n_in, n_out)), random_state.uniform(-bound, bound, n_out)
@@ -143,10 +143,10 @@ class Normal(Initializer):
     scale: float = 0.01
     biases: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("scale", self.scale, at_least=0)
 
-    def draw(self, random_state, n_in: int, n_out: int) -> Drawn:
+    def draw(self, random_state: np.random.RandomState, n_in: int, n_out: int) -> Drawn:
         """Return weights (n_in, n_out) and biases (n_out,)."""
         weights = random_state.normal(0, self.scale, (n_in, n_out))
         return weights, random_state.normal(0, self.scale, n_out) if self.biases else np.zeros(n_out)
@@ -156,7 +156,7 @@ class Normal(Initializer):
 class Zeros(Initializer):
     """Zeros: for the last layer only, since in others all units would stay alike."""
 
-    def draw(self, random_state, n_in: int, n_out: int) -> Drawn:
+    def draw(self, random_state: np.random.RandomState, n_in: int, n_out: int) -> Drawn:
         """Return weights (n_in, n_out) and biases (n_out,)."""
         return np.zeros((n_in, n_out)), np.zeros(n_out)
 

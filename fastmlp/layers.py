@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 from fastmlp import activations
+from fastmlp._support import converting
 from fastmlp._support.checks import number, shown
+from fastmlp.activations import Activation
+from fastmlp.initializers import Initializer
 
 #: PyTorch's, for both normalisations and for the running statistics of a batch normalisation.
 NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.1
+
+
+def _name_of(activation: str | Activation) -> str:
+    return activation if isinstance(activation, str) else activations.canonical(activation)
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,11 +31,11 @@ class Dense:
     ----------
     units : int
         Number of outputs, at least 1.
-    activation : str, default="relu"
-        One of `fastmlp.activations.NAMES`; "leaky_relu(0.2)" and "elu(0.5)" with another slope or alpha than
-        the default. "prelu(0.1)" begins with another slope, and learns one for each unit, as PyTorch's
-        ``PReLU(units)``.
-    initializer : str, object or None, default=None
+    activation : str or Activation, default="relu"
+        One of `fastmlp.activations.NAMES`, or an object such as ``LeakyReLU(0.2)``, which is kept by its
+        name: "leaky_relu(0.2)" and "elu(0.5)" with another slope or alpha than the default. "prelu(0.1)"
+        begins with another slope, and learns one for each unit, as PyTorch's ``PReLU(units)``.
+    initializer : str, Initializer or None, default=None
         How the layer begins, see `fastmlp.initializers`; None for the network's way.
     dropout : float in [0, 1), default=0
         The share of outputs that each step of training sets to zero; the others are divided by 1 - dropout
@@ -49,14 +55,14 @@ class Dense:
     """
 
     units: int
-    activation: str = "relu"
-    initializer: Any = field(default=None, repr=False, compare=False)
+    activation: converting.Field[str | Activation, str] = converting.Field("relu", _name_of)  # noqa: RUF009
+    initializer: str | Initializer | None = field(default=None, repr=False, compare=False)
     dropout: float = 0.0
     batch_norm: bool = False
     layer_norm: bool = False
     trainable: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("units", self.units, at_least=1, whole=True)
         number("dropout", self.dropout, at_least=0, below=1)
         for name in ("batch_norm", "layer_norm", "trainable"):
@@ -75,7 +81,7 @@ class Dense:
         """What the layer has beside its weights, a number for each unit."""
         return learned_vectors(self.activation, self.norm) + running_statistics(self.norm)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         changed = [f"units={self.units}", f"activation={self.activation!r}"]
         changed += [
             f"{one.name}={getattr(self, one.name)!r}"

@@ -7,19 +7,26 @@ outputs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import d2_pinball_score, r2_score
 
-from fastmlp._support.checks import number, shown
+from fastmlp._support import converting
+from fastmlp._support.checks import known, number, shown
+
+#: A weight for each sample.
+Weights: TypeAlias = Sequence[float] | np.ndarray
+_Numbers: TypeAlias = float | Sequence[float] | np.ndarray
 
 # Squares of numbers up to this magnitude, and down to its inverse, are far from overflow and underflow.
 _LARGEST = 2.0**300
 
 
-def r2(targets: Any, predictions: np.ndarray, sample_weight: Any = None) -> float:
+def r2(targets: ArrayLike, predictions: np.ndarray, sample_weight: Weights | None = None) -> float:
     """Return scikit-learn's R^2, also of targets whose squares are too large or too small for float64.
 
     Those, and their predictions, are multiplied by a power of two first, which leaves R^2 as it is.
@@ -30,12 +37,16 @@ def r2(targets: Any, predictions: np.ndarray, sample_weight: Any = None) -> floa
         exponent = np.where((largest > _LARGEST) | (largest < 1 / _LARGEST), -np.frexp(largest)[1], 0)
         if exponent.any():
             targets, predictions = np.ldexp(values, exponent), np.ldexp(predictions, exponent)
-    return r2_score(targets, predictions, sample_weight=sample_weight)
+    return float(r2_score(targets, predictions, sample_weight=sample_weight))
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The base of the losses."""
+    """The base of the losses.
+
+    The engine knows the classes of this module only, and refuses subclasses of them. For another score than
+    a loss has, there is ``score=`` of `Trainer` and ``scoring=`` of the estimators.
+    """
 
     name: ClassVar[str]
     output_activations: ClassVar[tuple[str, ...] | None] = None
@@ -59,7 +70,9 @@ class Loss:
         """Return what the network's outputs predict: the outputs themselves, but for `Poisson`."""
         return outputs
 
-    def score(self, targets, predictions: np.ndarray, sample_weight=None) -> float:
+    def score(
+        self, targets: ArrayLike, predictions: np.ndarray, sample_weight: Weights | None = None
+    ) -> float:
         """Return the R^2 of predictions, or for classes the accuracy."""
         return r2(np.asarray(targets).reshape(predictions.shape), predictions, sample_weight)
 
@@ -85,15 +98,17 @@ class CrossEntropy(Loss):
     takes_labels: ClassVar[bool] = True
     target_range: ClassVar[tuple[float, float]] = (0, 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("label_smoothing", self.label_smoothing, at_least=0, below=1)
         object.__setattr__(self, "label_smoothing", float(self.label_smoothing))
 
-    def score(self, targets, predictions, sample_weight=None):
+    def score(
+        self, targets: ArrayLike, predictions: np.ndarray, sample_weight: Weights | None = None
+    ) -> float:
         """Return the accuracy; scikit-learn's accuracy_score would take as long as the network."""
         labels = np.asarray(targets)
         labels = labels.argmax(axis=1) if labels.ndim == 2 else labels
-        return np.average(labels == predictions.argmax(axis=1), weights=sample_weight)
+        return float(np.average(labels == predictions.argmax(axis=1), weights=sample_weight))
 
 
 @dataclass(frozen=True)
@@ -104,11 +119,13 @@ class _OfProbabilities(Loss):
     reason: ClassVar[str] = "it needs outputs that are probabilities, each for itself"
     target_range: ClassVar[tuple[float, float]] = (0, 1)
 
-    def score(self, targets, predictions, sample_weight=None):
+    def score(
+        self, targets: ArrayLike, predictions: np.ndarray, sample_weight: Weights | None = None
+    ) -> float:
         """Return the share of samples whose labels are all right."""
         targets = np.asarray(targets).reshape(predictions.shape)
         right = ((targets > 0.5) == (predictions > 0.5)).all(axis=1)
-        return np.average(right, weights=sample_weight)
+        return float(np.average(right, weights=sample_weight))
 
 
 @dataclass(frozen=True)
@@ -168,9 +185,21 @@ class Huber(Loss):
 
     name: ClassVar[str] = "huber"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("delta", self.delta, above=0)
         object.__setattr__(self, "delta", float(self.delta))
+
+
+def _shares(quantiles: _Numbers) -> tuple[float, ...]:
+    try:
+        given = np.ravel(quantiles).tolist()
+    except ValueError:  # lists of different lengths
+        given = []
+    if not given:
+        raise ValueError(f"quantiles={shown(quantiles)} must hold one or more numbers.")
+    for one in given:
+        number("quantiles", one, above=0, below=1)
+    return tuple(map(float, given))
 
 
 @dataclass(frozen=True)
@@ -190,36 +219,27 @@ class Quantile(Loss):
     Quantile(quantiles=(0.1, 0.9))
     """
 
-    quantiles: Any = (0.5,)  # kept as a tuple
+    quantiles: converting.Field[_Numbers, tuple[float, ...]] = converting.Field((0.5,), _shares)  # noqa: RUF009
 
     name: ClassVar[str] = "quantile"
     output_activations: ClassVar[tuple[str, ...]] = ("identity", "relu", "tanh", "logistic")
     reason: ClassVar[str] = "the outputs of softmax sum to 1, which quantiles do not"
-
-    def __post_init__(self):
-        try:
-            given = np.ravel(self.quantiles).tolist()
-        except ValueError:  # lists of different lengths
-            given = []
-        if not given:
-            raise ValueError(f"quantiles={shown(self.quantiles)} must hold one or more numbers.")
-        for one in given:
-            number("quantiles", one, above=0, below=1)
-        object.__setattr__(self, "quantiles", tuple(map(float, given)))
 
     @property
     def outputs_per_target(self) -> int:
         """The number of quantiles."""
         return len(self.quantiles)
 
-    def score(self, targets, predictions, sample_weight=None):
+    def score(
+        self, targets: ArrayLike, predictions: np.ndarray, sample_weight: Weights | None = None
+    ) -> float:
         """Return the mean D^2 of the quantiles: the share of the pinball loss of constants that is gone."""
         predictions = np.asarray(predictions).reshape(len(predictions), -1, len(self.quantiles))
         targets = np.asarray(targets).reshape(predictions.shape[:2])
-        return np.mean([
+        return float(np.mean([
             d2_pinball_score(targets, predictions[:, :, k], sample_weight=sample_weight, alpha=q)
             for k, q in enumerate(self.quantiles)
-        ])  # fmt: skip
+        ]))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -234,10 +254,10 @@ class Poisson(Loss):
     reason: ClassVar[str] = "its outputs are logarithms of means, which may be any number"
     target_range: ClassVar[tuple[float, float]] = (0, np.inf)
 
-    def predictions(self, outputs):
+    def predictions(self, outputs: np.ndarray) -> np.ndarray:
         """Return the means, e^x; infinite where that is too large for their type."""
         with np.errstate(over="ignore"):
-            return np.exp(outputs)
+            return np.asarray(np.exp(outputs))
 
 
 #: The losses by name, as strings choose them.
@@ -248,3 +268,15 @@ BY_NAME: dict[str, type[Loss]] = {
         SquaredError, AbsoluteError, Huber, Quantile, Poisson,
     )
 }  # fmt: skip
+
+
+def chosen(argument: str, value: Any) -> Loss:
+    """Return the loss that a name or an instance stands for.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or of a class that the engine does not know.
+    """
+    loss: Loss = known(argument, value, BY_NAME)
+    return loss

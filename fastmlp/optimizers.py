@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from fastmlp._support.checks import number
+from fastmlp._support.checks import known, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,8 @@ class _Decaying:
 
     def _check(self, **ranges: dict[str, Any]) -> None:
         """Check the fields that are common, and those that are named with their ranges."""
-        number("learning_rate", self.learning_rate, above=0)  # type: ignore[attr-defined]
-        number("weight_decay", self.weight_decay, at_least=0)
-        for name, limits in ranges.items():
+        common: dict[str, dict[str, Any]] = {"learning_rate": {"above": 0}, "weight_decay": {"at_least": 0}}
+        for name, limits in (common | ranges).items():
             number(name, getattr(self, name), **limits)
 
     def options(self) -> dict[str, Any]:
@@ -56,7 +55,7 @@ class SGD(_Decaying):
 
     solver: ClassVar[str] = "sgd"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(momentum={"at_least": 0, "at_most": 1})
 
     @property
@@ -94,7 +93,7 @@ class Adam(_Decaying):
     momentum: ClassVar[float] = 0.0  # a schedule of momentum does not concern Adam
     n_moments: ClassVar[int] = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(beta_1=_SHARE, beta_2=_SHARE, epsilon={"above": 0})
 
     def options(self) -> dict[str, Any]:
@@ -150,7 +149,7 @@ class RMSprop(_Decaying):
 
     solver: ClassVar[str] = "rmsprop"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(beta_2=_SHARE, epsilon={"above": 0}, momentum={"at_least": 0, "at_most": 1})
 
     @property
@@ -183,7 +182,7 @@ class AdaGrad(_Decaying):
     momentum: ClassVar[float] = 0.0
     n_moments: ClassVar[int] = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(epsilon={"above": 0})
 
     def options(self) -> dict[str, Any]:
@@ -215,7 +214,7 @@ class AdaDelta(_Decaying):
     momentum: ClassVar[float] = 0.0
     n_moments: ClassVar[int] = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check(beta_2=_SHARE, epsilon={"above": 0})
 
     def options(self) -> dict[str, Any]:
@@ -251,7 +250,7 @@ class LBFGS:
     momentum: ClassVar[float] = 0.0
     n_moments: ClassVar[int] = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("max_fun", self.max_fun, at_least=1, whole=True)
         number("history_size", self.history_size, at_least=1, whole=True)
         number("tol", self.tol, at_least=0)
@@ -275,3 +274,15 @@ BY_NAME = {
     "adadelta": AdaDelta,
     "lbfgs": LBFGS,
 }
+
+
+def chosen(argument: str, value: Any) -> Optimizer:
+    """Return the optimizer that a name or an instance stands for.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or of a class that the engine does not know.
+    """
+    optimizer: Optimizer = known(argument, value, BY_NAME)
+    return optimizer

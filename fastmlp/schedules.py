@@ -85,7 +85,7 @@ class InverseScaling(Schedule):
 
     power_t: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("power_t", self.power_t, at_least=0)
 
     def rates(self, learning_rate: float, clock: Clock) -> np.ndarray:
@@ -103,7 +103,7 @@ class Adaptive(Schedule):
     factor: float = 0.2
     lowest: float = 1e-6
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("factor", self.factor, above=0, below=1)
         number("lowest", self.lowest, at_least=0)
 
@@ -135,7 +135,7 @@ class OneCycle(Schedule):
 
     runs_to_the_end: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("warm_up", self.warm_up, above=0, below=1)
         number("start", self.start, at_least=0)
         number("end", self.end, at_least=0)
@@ -165,7 +165,7 @@ def _check_unit(per: str) -> None:
 def _done(clock: Clock, per: str) -> np.ndarray:
     """Return how many epochs, or steps, of the fit are done before each step of the coming epoch."""
     if per == "epoch":
-        return np.floor(clock.epochs)
+        return np.asarray(np.floor(clock.epochs))
     return clock.step + np.arange(clock.n_steps, dtype=np.float64)
 
 
@@ -185,7 +185,7 @@ class Step(Schedule):
     factor: float = 0.1
     per: str = "epoch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("every", self.every, at_least=1, whole=True)
         number("factor", self.factor, above=0, at_most=1)
         _check_unit(self.per)
@@ -209,7 +209,7 @@ class Exponential(Schedule):
     decay: float = 0.95
     per: str = "epoch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("decay", self.decay, above=0, at_most=1)
         _check_unit(self.per)
 
@@ -237,7 +237,7 @@ class Cosine(Schedule):
 
     runs_to_the_end: ClassVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("warm_up", self.warm_up, at_least=0, below=1)
         number("end", self.end, at_least=0, at_most=1)
 
@@ -273,7 +273,7 @@ class CosineRestarts(Schedule):
     warm_up: int = 0
     end: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("period", self.period, at_least=1, whole=True)
         number("growth", self.growth, at_least=1, whole=True)
         number("warm_up", self.warm_up, at_least=0, whole=True)
@@ -314,7 +314,7 @@ class OnPlateau(Schedule):
     threshold: float = 1e-4
     lowest: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("factor", self.factor, above=0, below=1)
         number("patience", self.patience, at_least=0, whole=True)
         number("threshold", self.threshold, at_least=0, below=1)
@@ -346,7 +346,7 @@ class HalveOnDrop(Schedule):
 
     factor: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("factor", self.factor, above=0, below=1)
 
     def after_epoch(self, learning_rate: float, history: Any) -> float:

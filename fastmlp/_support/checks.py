@@ -125,6 +125,27 @@ def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
     )
 
 
+def known(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
+    """Return an instance for ``value`` as `named` does, but of none other than the classes in ``choices``.
+
+    It is for what the compiled engine computes by name: whatever a subclass changes would be ignored.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them; the message names the argument, the value and what is allowed.
+    """
+    instance = named(argument, value, choices)
+    if type(instance) not in choices.values():
+        classes = ", ".join(sorted({cls.__name__ for cls in choices.values()}))
+        raise ValueError(
+            f"{argument}={shown(instance)} is an instance of {type(instance).__name__}, a class that the "
+            f"engine does not know: it would ignore what that class changes. Choose one of "
+            f"{', '.join(map(repr, choices))}, or an instance of {classes}."
+        )
+    return instance
+
+
 def are_equal(one: Any, other: Any) -> bool:
     """Return whether two values are equal; those that cannot be compared, as some with arrays, are not."""
     try:

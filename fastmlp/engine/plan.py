@@ -6,10 +6,12 @@ layer, and the moments of a solver, are slices of such vectors. A workspace is o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fastmlp import activations
 from fastmlp.layers import learned_vectors, running_statistics
@@ -136,7 +138,7 @@ def make_plan(
     n_features: int,
     units: tuple[int, ...],
     activations: tuple[str, ...],
-    dtype,
+    dtype: DTypeLike,
     operations: str,
     others: tuple[dict[str, Any], ...] = (),
 ) -> Plan:
@@ -265,10 +267,10 @@ def plan_workspace(
         for layer in plan.layers
     )
 
-    def per_layer(wanted, size) -> tuple[int, ...]:
+    def per_layer(wanted: Callable[[LayerPlan], object], size: Callable[[LayerPlan], int]) -> tuple[int, ...]:
         return tuple(block(size(layer)) if wanted(layer) else -1 for layer in plan.layers)
 
-    def matrix(layer):
+    def matrix(layer: LayerPlan) -> int:
         return layer.n_out * stride
 
     normed = per_layer(lambda layer: backward and layer.norm, matrix)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fastmlp._support.threads import count_threads
 from fastmlp.engine.core import BFLOAT16_IS_MISSING, has_bfloat16, instruction_set
@@ -58,6 +60,17 @@ def operations_of(engine: str, dtype: str) -> str:
 def needs_blas(engine: str) -> bool:
     """Return whether an engine multiplies by BLAS on this machine, ours or NumPy's."""
     return engine != "tile" and (engine != "auto" or choose_operations(instruction_set()) != "tile")
+
+
+def limited_blas(operations: str, n_threads: int | None) -> AbstractContextManager[Any]:
+    """Keep BLAS to so many threads for as long as this is open, where ``operations`` are "blas".
+
+    BLAS has one number of threads for the whole process; with None it stays as it is.
+    """
+    if n_threads is None or operations != "blas":
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(count_threads(n_threads), user_api="blas")
+    return limits
 
 
 def can_train_in(dtype: str) -> bool:

@@ -58,7 +58,7 @@ class SparseRows:
     def _matrix(self) -> csr_array:
         return csr_array((self.values, self.columns, self.starts), shape=self.shape)
 
-    def __getitem__(self, rows) -> csr_array:
+    def __getitem__(self, rows: Any) -> csr_array:
         """Return the chosen rows as SciPy's matrix."""
         return self._matrix[rows]
 
@@ -68,7 +68,7 @@ def is_sparse(X: Any) -> bool:
     return isinstance(X, SparseRows) or issparse(X)
 
 
-def check_places(starts, columns, n_values: int, shape: tuple[int, int]) -> None:
+def check_places(starts: np.ndarray, columns: np.ndarray, n_values: int, shape: tuple[int, int]) -> None:
     """Refuse a CSR matrix that points beyond its elements or columns: SciPy lets it, the engines follow.
 
     Raises

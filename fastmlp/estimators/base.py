@@ -15,7 +15,8 @@ from sklearn import config_context
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from fastmlp._support.checks import check_third_is_weights, check_together, naming, weights
+from fastmlp import schedules
+from fastmlp._support.checks import check_third_is_weights, check_together, named, naming, weights
 from fastmlp._support.dates import refuse_columns
 from fastmlp._support.progress import show_progress
 from fastmlp.callbacks import PrintEpoch
@@ -33,6 +34,7 @@ from fastmlp.network.inputs import INPUT_DTYPES, check_places, check_sparse
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation
 from fastmlp.optimizers import is_full_batch
+from fastmlp.training.data import TrainingData, Validation
 from fastmlp.training.trainer import Trainer
 
 
@@ -103,11 +105,11 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         with self._whole_if_refused():
             data = self._begin(X, y, sample_weight, X_val, y_val)
             with (
-                telling_callbacks(self, X, y, sample_weight),
+                telling_callbacks(self, X, y, sample_weight) as observer,
                 show_progress(progress, self.max_iter, data.X.shape[0]) as bar,
             ):
                 try:
-                    self._train(data, self.max_iter, bar)
+                    self._train(data, self.max_iter, bar, observer=observer)
                 except KeyboardInterrupt:
                     warnings.warn("Training interrupted by user.", stacklevel=4)
         self._check_trained()
@@ -151,7 +153,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         with naming("X_val", "y_val"):
             return Data(X, targets, single, X_val, self._encode(y_val), sample_weight)
 
-    def _train(self, data, epochs, bar):
+    def _train(self, data, epochs, bar, observer=None, keep_best_of_calls=False):
         """Train, and take over what the trainer knows, also if it is broken off; warn of nothing."""
         self._take_n_threads()
         trainer, dtype = self._trainer, self.network_.dtype
@@ -162,7 +164,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             rows, held_out = self._split(data.targets, sample_weight)
             X_val, targets_val = X[held_out], data.targets[held_out]
             sample_weight_val = None if sample_weight is None else sample_weight[held_out]
-        trainer.batch_size = min(200 if self.batch_size == "auto" else int(self.batch_size), len(rows))
+        validation = None
         try:
             with config_context(assume_finite=True):  # they were checked as they came in
                 key = f"{trainer.loss} {self.out_activation_} {self.label_smoothing}"
@@ -171,15 +173,19 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
                     lambda: self.network_.check_targets(X, self._targets_of(data.targets), trainer.loss),
                 )
                 if targets_val is not None:
-                    trainer.score = self._scorer_of(X_val, targets_val)
+                    score = self._scorer_of(X_val, targets_val)
                     targets_val = self._targets_of(targets_val)
                     with naming("X_val", "y_val"):
                         self.network_.check_targets(X_val, targets_val, trainer.loss)
+                    validation = Validation(X_val, targets_val, sample_weight_val, score)
                 trainer.train(
-                    X, targets, X_val, targets_val, epochs, rows, bar, sample_weight, sample_weight_val
+                    TrainingData(X, targets, rows, sample_weight, validation),
+                    epochs,
+                    reporter=bar,
+                    observer=observer,
+                    keep_best_of_calls=keep_best_of_calls,
                 )
         finally:
-            trainer.score = None  # it holds the validation data
             self.__dict__.update(self._learnt())
             if trainer.divergence and X_val is not None:  # as scikit-learn has it, where NaN goes on and on
                 self.validation_scores_ = [*trainer.history.val_score, np.nan]
@@ -295,11 +301,14 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
         optimizer = self._optimizer()
         # As in scikit-learn, L-BFGS takes all samples: only a user's own validation data stop it early.
         stops_early = self.early_stopping and not (is_full_batch(optimizer) and data.X_val is None)
+        schedule = named("schedule", self._schedule(optimizer), schedules.BY_NAME)
+        is_heeded = not (schedule.runs_to_the_end or is_full_batch(optimizer))
         self._trainer = Trainer(
             network,
             self._loss,
             optimizer=optimizer,
-            schedule=self._schedule(optimizer),
+            schedule=schedule,
+            batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
             alpha=self.alpha,
             l2=self.l2,
             l1=self.l1,
@@ -312,6 +321,7 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             input_noise=self.input_noise,
             shuffle=self.shuffle,
             random_state=random_state,
+            tol=self.tol if stops_early or is_heeded else None,
             n_iter_no_change=self.n_iter_no_change,
             watch="val_score" if stops_early else "loss",
             restore_best=stops_early,
@@ -319,7 +329,6 @@ class BaseMLP(CallbackSupportMixin, Continuing, Exports, Serving):
             target_preparation=self.target_preparation_,
             callbacks=(*([PrintEpoch()] if self.verbose else []), *self.callbacks),
         )
-        self._set_tol()
         self._trained_by = self._frozen_params()
 
     def _set_outputs(self) -> None:

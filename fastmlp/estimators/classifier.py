@@ -8,14 +8,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from fastmlp import activations, losses
-from fastmlp._support.checks import as_printed, listed, named, weights
+from fastmlp._support.checks import as_printed, listed, weights
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.held_out import strata_of_several
-from fastmlp.estimators.hyperparameters import Activations, Sizes, constructed, loss_choices
+from fastmlp.estimators.hyperparameters import (
+    ActivationOptions,
+    Activations,
+    Sizes,
+    constructed,
+    loss_choices,
+)
 from fastmlp.estimators.readable_targets import class_weights, readable_labels
 from fastmlp.estimators.resuming import of_batches
 from fastmlp.estimators.serving import shares
@@ -187,7 +192,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(CrossEntropy, BinaryCrossEntropy, LogLikelihood, SquaredError),
-        "output_activation": [StrOptions({"softmax", "logistic", "sigmoid"}), None],
+        "output_activation": [ActivationOptions({"softmax", "logistic", "sigmoid"}), None],
     }
     _y_numeric = False
     _readable = staticmethod(readable_labels)
@@ -263,7 +268,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         smoothing, output = self.label_smoothing, self._wanted_output()
         softmax = self._several if output is None else output == "softmax"
         default = CrossEntropy if softmax else BinaryCrossEntropy
-        loss = default() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
+        loss = default() if self.loss is None else losses.chosen("loss", self.loss)
         if self._multilabel and output == "softmax":
             raise ValueError("output_activation='softmax' is for one class each; y are label indicators.")
         if isinstance(loss, CrossEntropy) and self._multilabel:

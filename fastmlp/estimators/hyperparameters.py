@@ -30,7 +30,8 @@ Int = int | np.integer
 Float = float | np.floating | np.integer
 Several = Sequence[_T] | NDArray[Any]
 Sizes = Int | Several[int]
-Activations = str | Several[str]
+Activation = str | activations.Activation
+Activations = Activation | Several[Activation]
 Loss = str | losses.Loss | None
 
 # Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
@@ -93,11 +94,13 @@ def frozen(value: Any) -> Any:
     return value
 
 
-class _ActivationOptions(StrOptions):
-    """Names that may carry a parameter, "leaky_relu(0.2)"; `activations.canonical` checks that."""
+class ActivationOptions(StrOptions):
+    """Names that may carry a parameter, which `activations.canonical` checks, and objects of these names."""
 
-    def is_satisfied_by(self, val):
-        return isinstance(val, str) and val.partition("(")[0] in self.options
+    def is_satisfied_by(self, val: object) -> bool:
+        """Return whether a value is one of them."""
+        name = str(val) if type(val) in activations.BY_NAME.values() else val
+        return isinstance(name, str) and name.partition("(")[0] in self.options
 
 
 @constructed()
@@ -106,7 +109,7 @@ class Parameters(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [_ActivationOptions(_HIDDEN_ACTIVATIONS), "array-like"],
+        "activation": [ActivationOptions(_HIDDEN_ACTIVATIONS), "array-like"],
         "solver": [StrOptions(set(optimizers.BY_NAME)), *optimizers.BY_NAME.values()],
         "alpha": [Interval(Real, 0, np.inf, closed="left")],
         "l2": [Interval(Real, 0, np.inf, closed="left")],
@@ -153,7 +156,7 @@ class Parameters(BaseEstimator):
         "engine": [StrOptions(set(ENGINES))],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "prepare": [StrOptions({"auto", *preparations.KINDS}), None],
-        "output_activation": [_ActivationOptions(_OUTPUT_ACTIVATIONS), None],
+        "output_activation": [ActivationOptions(_OUTPUT_ACTIVATIONS), None],
         "loss": [StrOptions(set(losses.BY_NAME)), losses.Loss, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
@@ -201,7 +204,7 @@ class Parameters(BaseEstimator):
     input_dropout: Float = 0.0
     input_noise: Float = 0.0
     weight_init: str | initializers.Initializer | Sequence[str | initializers.Initializer] | None = None
-    output_activation: str | None = None
+    output_activation: Activation | None = None
     label_smoothing: Float = 0.0
     class_weight: str | Mapping[Any, float] | Sequence[Mapping[Any, float]] | None = None
     dtype: str = "auto"
@@ -226,7 +229,10 @@ class Parameters(BaseEstimator):
         sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
         if any(not isinstance(size, Integral) or size < 1 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {shown(sizes)}.")
-        names = self._per_layer("activation", len(sizes))
+        names = [
+            activations.canonical(one) if isinstance(one, activations.Activation) else one
+            for one in self._per_layer("activation", len(sizes))
+        ]
         for name in names:
             if not isinstance(name, str) or name.partition("(")[0] not in _HIDDEN_ACTIVATIONS:
                 raise ValueError(
@@ -265,7 +271,7 @@ class Parameters(BaseEstimator):
 
     def _optimizer(self):
         if not isinstance(self.solver, str):
-            optimizer = self.solver
+            optimizer = optimizers.chosen("solver", self.solver)
         elif self.solver == "sgd":
             optimizer = SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
         elif self.solver in ("adam", "adamw"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import augmentations, initializers, losses, optimizers, schedules
+from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp.estimators.building import Session
 from fastmlp.estimators.targets import Classes, Indicators, Reals
 from fastmlp.formats.model import FittedModel, Outputs, Record
@@ -28,7 +28,7 @@ _VERSION_ENTRY, _VERSION = "fastmlp pickle", 1
 #: The entry that has the attributes which are, or hold, objects of the classes below.
 _OBJECTS = "fastmlp objects"
 
-_LEAVES = (augmentations, initializers, losses, optimizers, schedules)
+_LEAVES = (activations, augmentations, initializers, losses, optimizers, schedules)
 #: Not callbacks: they are a user's own, and some write files.
 _CLASSES: dict[str, type] = {
     cls.__name__: cls

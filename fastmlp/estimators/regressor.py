@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import InvalidParameterError, Options
 from sklearn.utils.validation import check_is_fitted
 
 from fastmlp import activations, losses
-from fastmlp._support.checks import named, shown
+from fastmlp._support.checks import shown
 from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.hyperparameters import Activations, Loss, Sizes, constructed, loss_choices
 from fastmlp.estimators.readable_targets import readable_numbers
@@ -109,7 +109,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return y
 
     def _choose_loss(self):
-        return SquaredError() if self.loss is None else named("loss", self.loss, losses.BY_NAME)
+        return SquaredError() if self.loss is None else losses.chosen("loss", self.loss)
 
     def _set_outputs(self):
         super()._set_outputs()

@@ -198,12 +198,6 @@ class Continuing(Parameters):
         trainer = self.__dict__.get("_trainer")
         return trainer is not None and trainer.restore_best and trainer.history.converged
 
-    def _set_tol(self) -> None:
-        """Have the trainer heed ``tol``, where that is about what is watched; by L-BFGS it is not."""
-        trainer = self._trainer
-        is_heeded = not (trainer.schedule.runs_to_the_end or is_full_batch(trainer.optimizer))
-        trainer.watch.tol = self.tol if trainer.restore_best or is_heeded else None
-
     def _partial_fit(self, X, y, sample_weight, X_val, y_val, **learn):
         """Train for one epoch on these data, going on from where the estimator is."""
         if self.early_stopping and X_val is None:
@@ -213,9 +207,8 @@ class Continuing(Parameters):
             )
         with self._whole_if_refused():
             data = self._read_more(X, y, sample_weight, X_val, y_val, **learn)
-            self._trainer.best_of_calls = self._trainer.restore_best
             try:
-                self._train(data, 1, SILENT)
+                self._train(data, 1, SILENT, keep_best_of_calls=True)
             except KeyboardInterrupt:
                 warnings.warn("Training interrupted by user.", stacklevel=4)
         for warning in complaints(self, data, of_one_epoch=True):

@@ -16,8 +16,8 @@ except ImportError:
 
 
 @contextmanager
-def telling_callbacks(estimator: Any, X, y, sample_weight) -> Iterator[None]:
-    """Have the trainer tell the estimator's callbacks of its epochs; without any, this does nothing.
+def telling_callbacks(estimator: Any, X, y, sample_weight) -> Iterator[_EpochTasks | None]:
+    """Yield the observer of a training that tells the estimator's callbacks; None where there are none.
 
     Parameters
     ----------
@@ -27,16 +27,11 @@ def telling_callbacks(estimator: Any, X, y, sample_weight) -> Iterator[None]:
         As `fit` was given them.
     """
     if not getattr(estimator, "_skl_callbacks", ()):
-        yield
+        yield None
         return
-    trainer = estimator._trainer
-    tasks, callbacks = _EpochTasks(estimator, X, y, sample_weight), trainer.callbacks
-    trainer.begin_epoch, trainer.callbacks = tasks.begin_epoch, (*callbacks, tasks.end_epoch)
-    try:
-        yield
-        tasks.end()
-    finally:
-        trainer.begin_epoch, trainer.callbacks = None, callbacks
+    tasks = _EpochTasks(estimator, X, y, sample_weight)
+    yield tasks
+    tasks.end()
 
 
 class _EpochTasks:

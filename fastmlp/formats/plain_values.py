@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import augmentations, initializers, losses, optimizers, schedules
+from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp._support.checks import shown
 
 # What a parameter can be an instance of: its base, and the names of what a file can hold.
@@ -48,6 +48,8 @@ def describe_value(name: str, value: Any) -> Any:
                     f"{name}={shown(value)} cannot be saved: only one of fastmlp's own kinds of {kind} can."
                 )
             return {kind: names[type(value)], **asdict(value)}
+    if isinstance(value, activations.Activation):
+        return activations.canonical(value, name)
     if name == "scoring" and callable(value):
         return None
     if name == "random_state" and not isinstance(value, int | np.integer | None):

@@ -1,36 +1,47 @@
 """A network: dense layers over one flat vector of parameters.
 
-Only this floor reaches the engine: this module, network_predictions.py for what a network gives,
-network_checks.py for what it takes, network_parameters.py for the layout of the vector, and machine.py for
-what there is on this machine.
+Only this package reaches the engine, and engine/selection.py finds it: parameter_vector.py has the
+parameters, inputs.py and targets.py what a network takes, prediction.py what it predicts, summary.py its
+table. Here they are put together, and here is the way into training.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
-from fastmlp import activations
-from fastmlp._support.checks import number, shown, weights
+from fastmlp._support.checks import number, weights
 from fastmlp._support.threads import check_n_threads, count_threads
-from fastmlp.engine.plan import make_plan
-from fastmlp.engine.selection import dtype_name, operations_of
+from fastmlp.engine.plan import LayerPlan, Plan
+from fastmlp.engine.selection import ENGINES, dtype_name, limited_blas, operations_of
+from fastmlp.engine.sparse_rows import SparseRows
+from fastmlp.initializers import Initializer
 from fastmlp.layers import Dense
-from fastmlp.network.prediction import NetworkPredictions
+from fastmlp.losses import Loss
+from fastmlp.network.construction import checked, initializers_of, plan_of
+from fastmlp.network.gradients import Gradients
+from fastmlp.network.inputs import Inputs, Readable, Samples
+from fastmlp.network.parameter_vector import ParameterVector
+from fastmlp.network.prediction import Prediction
 from fastmlp.network.preparation import Preparation
+from fastmlp.network.state import State
+from fastmlp.network.summary import Summary
+from fastmlp.network.targets import check_loss, check_targets
+from fastmlp.network.training_lock import TrainingLock
 
-# What a copy makes anew.
-_NOT_COPIED = ("_training_lock", "_predictor")
+if TYPE_CHECKING:
+    from fastmlp.engine.native import Training
 
 
-class Network(NetworkPredictions):
+class Network:
     """A multilayer perceptron: its layers and its parameters.
 
     Parameters
@@ -47,7 +58,7 @@ class Network(NetworkPredictions):
         Who multiplies: kernels of our own ("tile") or SciPy's BLAS, on its threads; ``"auto"`` takes tiles
         on every processor with AVX2, AVX-512 or NEON. ``"reference"`` is NumPy: slow, and easy to read and
         to step through.
-    initializer : str, object or list, default="glorot_uniform"
+    initializer : str, Initializer or list of these, default="glorot_uniform"
         See `fastmlp.initializers`; one for all layers or one for each. A layer's own takes precedence.
     preparation : Preparation or None, default=None
         Standardisation of the inputs, applied as they are read.
@@ -59,6 +70,10 @@ class Network(NetworkPredictions):
 
     Attributes
     ----------
+    layers : tuple of Dense
+        The layers, their activations by the names that fastmlp uses.
+    n_threads : int or None
+        As above; it can be changed at any time.
     parameters : ndarray of shape (n,)
         All weights and biases, one layer after the other, weights in rows of (n_out, n_in), then what
         normalisations and PReLU have learned; between them a few zeros that align them. Changing it changes
@@ -80,56 +95,153 @@ class Network(NetworkPredictions):
         layers: Sequence[Dense],
         n_features: int,
         *,
-        dtype: str = "float32",
+        dtype: DTypeLike = "float32",
         engine: str = "auto",
-        initializer: Any = "glorot_uniform",
+        initializer: str | Initializer | Sequence[str | Initializer] = "glorot_uniform",
         preparation: Preparation | None = None,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         n_threads: int | None = None,
-    ):
-        if not (
-            isinstance(layers, Sequence) and layers and all(isinstance(layer, Dense) for layer in layers)
-        ):
-            raise ValueError(f"layers={shown(layers)} must be a list of one or more instances of Dense.")
+    ) -> None:
         number("n_features", n_features, at_least=1, whole=True)
         check_n_threads(n_threads)
         if preparation is not None:
             preparation.check_width("preparation", n_features)
         computed_in = dtype_name(dtype)
         operations = operations_of(engine, computed_in)
-        self.layers = tuple(
-            replace(layer, activation=activations.canonical(layer.activation)) for layer in layers
-        )
-        if self.layers[-1].dropout:
-            raise ValueError(
-                f"layers={shown(layers)}: the last layer has dropout={self.layers[-1].dropout}, but only "
-                "layers before it can drop some of their outputs."
-            )
-        self.engine = engine
-        self.preparation = preparation
-        self.n_threads = n_threads
-        units = tuple(layer.units for layer in self.layers)
-        mixed = computed_in == "bfloat16"
-        self._plan = make_plan(
-            n_features,
-            units,
-            tuple(layer.activation for layer in self.layers),
-            np.dtype("float32" if mixed else computed_in),
-            operations,
-            tuple(
-                {"norm": layer.norm, "dropout": float(layer.dropout), "trainable": layer.trainable}
-                for layer in self.layers
-            ),
-        )
-        self._training_plan = replace(self._plan, operations="bfloat16") if mixed else self._plan
-        self._parameters = self.new_vector()
-        self._training_lock = threading.Lock()
-        self._draw(layers, initializer, check_random_state(random_state))
+        self.layers, self.n_threads = checked(layers), n_threads
+        self._engine, self._computed_in = engine, computed_in
+        self._vector = ParameterVector(plan_of(self.layers, n_features, computed_in, operations))
+        self._inputs = Inputs(n_features, self.dtype, preparation)
+        self._prediction = Prediction(self._vector, self._inputs, engine)
+        self._lock = TrainingLock()
+        self._vector.draw(initializers_of(self.layers, initializer), check_random_state(random_state))
+
+    @property
+    def n_features(self) -> int:
+        """The number of inputs."""
+        return self._vector.plan.n_features
+
+    @property
+    def n_outputs(self) -> int:
+        """The number of outputs."""
+        return self._vector.plan.n_outputs
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the parameters and outputs."""
+        return self._vector.plan.dtype
 
     @property
     def is_mixed(self) -> bool:
         """Whether training multiplies in bfloat16."""
-        return self._training_plan.operations == "bfloat16"
+        return self._computed_in == "bfloat16"
+
+    @property
+    def engine(self) -> str:
+        """The engine as it was given."""
+        return self._engine
+
+    @property
+    def engine_in_use(self) -> str:
+        """What ``engine="auto"`` came to: "tile" or "blas"; otherwise the engine as it was given."""
+        return self._prediction.operations
+
+    @property
+    def plan(self) -> Plan:
+        """Sizes, types and the layout of the parameters."""
+        return self._vector.plan
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """The standardisation of the inputs, or None."""
+        return self._inputs.preparation
+
+    @preparation.setter
+    def preparation(self, preparation: Preparation | None) -> None:
+        self._inputs = Inputs(self.n_features, self.dtype, preparation)
+        self._prediction = Prediction(self._vector, self._inputs, self._engine)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(n) for n in (self.n_features, *(layer.units for layer in self.layers)))
+        return f"<Network {sizes}, {self._computed_in}>"
+
+    def _repr_html_(self) -> str:
+        return Summary(self.plan, self._computed_in, self.engine_in_use, self._inputs).html()
+
+    def summary(self) -> str:
+        """Return a table of the layers: activations, outputs and parameters, and what else they do.
+
+        Parameters that are not trainable are those of frozen layers, and the running means and variances of
+        batch normalisation. The bytes are those of the parameters in the network's type.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> from fastmlp import Network
+        >>> from fastmlp.layers import Dense
+        >>> layers = [Dense(32, batch_norm=True), Dense(16, "tanh", dropout=0.1), Dense(10, "softmax")]
+        >>> print(Network(layers, n_features=64, engine="blas").summary())
+        Network 64-32-16-10, float32, blas engine
+        Inputs: 64 features
+        Layer  Activation  Outputs  Parameters  Also
+        --------------------------------------------------
+            0  relu             32       2,208  batch norm
+            1  tanh             16         528  dropout 0.1
+            2  softmax          10         170
+        Parameters: 2,906 (11,624 bytes)
+        Trainable: 2,842
+        Not trainable: 64
+        """
+        return Summary(self.plan, self._computed_in, self.engine_in_use, self._inputs).text()
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """All weights and biases; assigning copies into it."""
+        return self._vector.values
+
+    @parameters.setter
+    def parameters(self, values: np.ndarray) -> None:
+        self._vector.assign(values)
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights of each layer, (n_in, n_out) as scikit-learn has them: views of `parameters`."""
+        return self._vector.split()[0]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of each layer, (n_out,): views of `parameters`."""
+        return self._vector.split()[1]
+
+    def parts(self, vector: np.ndarray | None = None) -> list[dict[str, np.ndarray]]:
+        """Return each layer's parts of `parameters`, or of a vector like it, by their names: views of it.
+
+        ``"weight"`` (n_out, n_in), and of (n_out,) each ``"bias"``, the ``"scale"`` of a normalisation, the
+        ``"slope"`` of prelu, and the running ``"mean"`` and ``"variance"`` of a batch normalisation.
+
+        Examples
+        --------
+        >>> from fastmlp import Network
+        >>> network = Network([Dense(8, "prelu", batch_norm=True), Dense(1, "identity")], n_features=2)
+        >>> [list(parts) for parts in network.parts()]
+        [['weight', 'bias', 'scale', 'slope', 'mean', 'variance'], ['weight', 'bias']]
+        """
+        return self._vector.parts(vector)
+
+    def split_layer(self, layer: LayerPlan, vector: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return one layer's `parts`."""
+        return self._vector.layer_parts(layer, vector)
+
+    def split(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return a vector like `parameters` as weights (n_in, n_out) and biases (n_out,): views of it."""
+        return self._vector.split(vector)
+
+    def new_vector(self) -> np.ndarray:
+        """Return zeros like `parameters`, aligned as the engine wants them."""
+        return self._vector.new_vector()
 
     def freeze(self, layers: Sequence[int]) -> None:
         """Have training leave these layers as they are; the others learn, also those that did not before.
@@ -159,11 +271,128 @@ class Network(NetworkPredictions):
             number("layers", layer, at_least=-n, at_most=n - 1, whole=True)
             frozen.add(layer % n)
         self.layers = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self.layers))
-        plans = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self._plan.layers))
-        self._plan = replace(self._plan, layers=plans)
-        self._training_plan = replace(self._training_plan, layers=plans)
+        plans = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self.plan.layers))
+        self._vector = ParameterVector(replace(self.plan, layers=plans), self._vector.values)
+        self._prediction = Prediction(self._vector, self._inputs, self._engine)
 
-    def gradients(self, X, y, loss, sample_weight=None) -> tuple[float, np.ndarray, np.ndarray]:
+    def check_inputs(self, X: Samples) -> Readable:
+        """Return X as the engine reads it, without a copy where it can be; refuse what is not fit to be read.
+
+        Raises
+        ------
+        ValueError
+            If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
+        """
+        return self._readable(self._inputs.check(X, self.n_threads))
+
+    def _readable(self, X: Readable) -> Readable:
+        """Return an array as float64 if the preparation cannot be applied in the network's type."""
+        if self._inputs.needs_float64 and isinstance(X, np.ndarray):
+            return np.asarray(X, dtype=np.float64)
+        return X
+
+    def read_sparse(self, X: Readable) -> np.ndarray | SparseRows:
+        """Return a sparse X as the engine reads it, for many passes over it; an array as it is."""
+        return X if isinstance(X, np.ndarray) else SparseRows.of(X, self.dtype)
+
+    def check_loss(self, loss: str | Loss) -> Loss:
+        """Return the loss that a name stands for; refuse one that does not go with the last layer.
+
+        Raises
+        ------
+        ValueError
+            If it is not known, also because it is of a class of your own, or needs other outputs.
+        """
+        return check_loss(loss, self.layers[-1].activation, self.n_outputs)
+
+    def check_targets(self, X: Readable, y: ArrayLike, loss: Loss) -> np.ndarray:
+        """Return y as the engine reads it: int32 labels, or a (n_samples, n_targets) matrix.
+
+        Raises
+        ------
+        ValueError
+            If y has the wrong length or shape, holds NaN or infinity, or labels or targets out of range.
+        """
+        return check_targets(y, loss, X.shape[0], self.n_outputs)
+
+    def predict(self, X: Samples) -> np.ndarray:
+        """Return the outputs for X.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            uint8, float32 and float64 are read as they are, in any strides; other types are converted.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs), of the network's dtype
+
+        Raises
+        ------
+        ValueError
+            If X is not fit to be read, see `check_inputs`, or so large that outputs would be NaN.
+        """
+        outputs = self._prediction.of_array(X, self.n_threads)
+        if outputs is not None:
+            return outputs
+        # No plain array, or one that is not fit to be read: this finds out.
+        outputs = self._prediction.of_last_layer(self.check_inputs(X), self.n_threads)
+        if np.isnan(outputs).any():
+            raise ValueError(f"X has values that are too large for {self.dtype}: some outputs are NaN.")
+        return outputs
+
+    def predict_array(self, X: Any) -> np.ndarray | None:
+        """Return what `predict` returns for a plain array of finite numbers; None for all else."""
+        return self._prediction.of_array(X, self.n_threads)
+
+    def compile(self, shape: tuple[int, ...] | None = None, **made_of_outputs: Any) -> Callable[..., Any]:
+        """Return `predict` as a function for serving, of one row or a batch.
+
+        Parameters
+        ----------
+        shape : tuple of int, optional
+            Of what it returns for one row; by default (n_outputs,).
+        **made_of_outputs
+            What it makes of the outputs: see `fastmlp.engine.compiled.Compiled`.
+
+        Returns
+        -------
+        callable
+            ``function(X, out=None)``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network
+        >>> from fastmlp.layers import Dense
+        >>> network = Network([Dense(8, "tanh"), Dense(3, "softmax")], n_features=4, random_state=0)
+        >>> function = network.compile()
+        >>> function(np.ones(4)).shape, function(np.ones((2, 4))).shape
+        ((3,), (2, 3))
+        """
+        shape = (self.n_outputs,) if shape is None else shape
+        return self._prediction.compile(shape, self.n_threads, **made_of_outputs)
+
+    def forward(self, X: Samples) -> list[np.ndarray]:
+        """Return the activations of every layer, each (n_samples, units); the last are the outputs."""
+        return self._prediction.of_all_layers(self.check_inputs(X), self.n_threads)
+
+    def evaluate(
+        self, X: Samples, y: ArrayLike, loss: str | Loss, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Return the mean loss against the targets y, weighted or not, and the outputs, in one pass."""
+        X, loss = self.check_inputs(X), self.check_loss(loss)
+        return self._prediction.with_loss(
+            X,
+            self.check_targets(X, y, loss),
+            loss,
+            sample_weight=weights("sample_weight", sample_weight, X.shape[0]),
+            n_threads=self.n_threads,
+        )
+
+    def gradients(
+        self, X: Samples, y: ArrayLike, loss: str | Loss, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, np.ndarray, np.ndarray]:
         """Return the mean loss over X and its gradients.
 
         Parameters
@@ -196,30 +425,19 @@ class Network(NetworkPredictions):
         True
         """
         X, loss = self.check_inputs(X), self.check_loss(loss)
-        targets = self.check_targets(X, y, loss)
-        d_parameters = self.new_vector()
-        d_inputs = np.empty((X.shape[0], self.n_features), dtype=self.dtype)
-        value = self._engine().gradients(
-            self._plan,
-            self.parameters,
+        return Gradients(self._vector, self._inputs, self._engine).of(
             X,
-            self._prepared(),
-            d_parameters,
-            d_inputs,
-            loss=loss.name,
-            loss_options=loss.options(),
-            targets=targets,
+            self.check_targets(X, y, loss),
+            loss,
             sample_weight=weights("sample_weight", sample_weight, X.shape[0]),
-            n_threads=count_threads(self.n_threads),
+            n_threads=self.n_threads,
         )
-        if self.preparation is not None:
-            if self._prepares_float64_only:
-                d_inputs = d_inputs.astype(np.float64)  # the network's type may not have such scales
-            d_inputs *= self.preparation.scale.astype(d_inputs.dtype)
-        return value, d_parameters, d_inputs
 
     @contextmanager
-    def training(self, X, targets, loss, *, parameters=None, **options):
+    def training(
+        self, X: Readable, targets: np.ndarray, loss: Loss, *, parameters: np.ndarray | None = None,
+        **options: Any,
+    ) -> Iterator[Training]:  # fmt: skip
         """Hold the network for one fit, and yield the engine's `Training` for it.
 
         It trains the network's own parameters, or those that are given.
@@ -229,12 +447,12 @@ class Network(NetworkPredictions):
         RuntimeError
             If another fit is already training this network.
         """
-        with self._held():
-            yield self._engine().Training(
-                self._training_plan,
+        with self._lock.held(), limited_blas(self.engine_in_use, self.n_threads):
+            yield import_module(ENGINES[self._engine]).Training(
+                replace(self.plan, operations="bfloat16") if self.is_mixed else self.plan,
                 self.parameters if parameters is None else parameters,
                 self._readable(X),
-                self._prepared(),
+                self._inputs.prepared,
                 loss=loss.name,
                 loss_options=loss.options(),
                 targets=targets,
@@ -243,18 +461,20 @@ class Network(NetworkPredictions):
             )
 
     @contextmanager
-    def full_batch(self, X, targets, loss, **options):
+    def full_batch(
+        self, X: Readable, targets: np.ndarray, loss: Loss, **options: Any
+    ) -> Iterator[Callable[[np.ndarray], float]]:
         """Hold the network for one fit, and yield a function: the mean loss, which writes its gradient.
 
         It takes a vector like `parameters`, for the gradient. Raises RuntimeError as `training` does.
         """
-        with self._held():
+        with self._lock.held(), limited_blas(self.engine_in_use, self.n_threads):
             yield partial(
-                self._engine().gradients,
-                self._plan,
+                import_module(ENGINES[self._engine]).gradients,
+                self.plan,
                 self.parameters,
                 self.read_sparse(self._readable(X)),
-                self._prepared(),
+                self._inputs.prepared,
                 d_inputs=None,
                 loss=loss.name,
                 loss_options=loss.options(),
@@ -263,29 +483,20 @@ class Network(NetworkPredictions):
                 **options,
             )
 
-    @contextmanager
-    def _held(self):
-        """Let nobody else train the network for as long as this is open."""
-        if not self._training_lock.acquire(blocking=False):
-            raise RuntimeError(
-                "this network is being trained by another fit; wait for it, or train a copy (copy.deepcopy)."
-            )
-        try:
-            with self._limited_blas():
-                yield
-        finally:
-            self._training_lock.release()
+    def __getstate__(self) -> dict[str, Any]:
+        return State(
+            self.layers, self.n_features, self._computed_in, self._engine, self.n_threads, self.preparation,
+            self._vector.by_name(),
+        ).to_dict()  # fmt: skip
 
-    def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
-
-    def __setstate__(self, state):
-        self.__dict__.update(state)
-        self._training_lock = threading.Lock()
-        # Unpickled memory may lie anywhere; the engine wants it aligned.
-        self._parameters = self.new_vector()
-        self._parameters[:] = state["_parameters"]
-
-    def __repr__(self):
-        sizes = "-".join(str(n) for n in (self.n_features, *(layer.units for layer in self.layers)))
-        return f"<Network {sizes}, {'bfloat16' if self.is_mixed else self.dtype.name}>"
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        read = State.from_dict(state)
+        self.layers, self.n_threads = read.layers, read.n_threads
+        self._engine, self._computed_in = read.engine, read.dtype
+        # Where the processor cannot train in bfloat16 the network predicts all the same, in float32.
+        operations = operations_of(read.engine, "float32" if self.is_mixed else read.dtype)
+        self._vector = ParameterVector(plan_of(read.layers, read.n_features, read.dtype, operations))
+        self._inputs = Inputs(read.n_features, self.dtype, read.preparation)
+        self._prediction = Prediction(self._vector, self._inputs, read.engine)
+        self._lock = TrainingLock()
+        self._vector.assign_by_name(read.parameters)

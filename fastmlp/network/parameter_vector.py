@@ -1,108 +1,91 @@
-"""The parameters of a network, one flat vector, and what of it belongs to which layer."""
+"""The parameters of a network: one flat vector, and its views that belong to the layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastmlp import activations, initializers
-from fastmlp._support.checks import named
+from fastmlp import activations
 from fastmlp.engine.plan import LayerPlan, Plan, aligned_zeros
-from fastmlp.layers import Dense
+from fastmlp.initializers import Initializer
 
 
-class NetworkParameters:
-    """Base of `Network`, whose constructor makes the plan and the vector."""
+class ParameterVector:
+    """All parameters of a network in one aligned vector, laid out by a plan.
 
-    _plan: Plan
-    _parameters: np.ndarray
+    Parameters
+    ----------
+    plan : Plan
+    values : ndarray, optional
+        The vector of another plan with the same layout, to share; by default a new one of zeros.
 
-    @property
-    def plan(self) -> Plan:
-        """Sizes, types and the layout of the parameters."""
-        return self._plan
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+        The vector itself.
+    """
 
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the parameters and outputs."""
-        return self._plan.dtype
+    def __init__(self, plan: Plan, values: np.ndarray | None = None) -> None:
+        self.plan = plan
+        self.values = self.new_vector() if values is None else values
 
-    @property
-    def n_features(self) -> int:
-        """The number of inputs."""
-        return self._plan.n_features
+    def new_vector(self) -> np.ndarray:
+        """Return zeros like `values`, aligned as the engine wants them."""
+        return aligned_zeros(self.plan.n_parameters, self.plan.dtype)
 
-    @property
-    def n_outputs(self) -> int:
-        """The number of outputs."""
-        return self._plan.n_outputs
+    def assign(self, values: np.ndarray) -> None:
+        """Copy a vector of the same type and shape into this one.
 
-    @property
-    def parameters(self) -> np.ndarray:
-        """All weights and biases; assigning copies into it."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, values: np.ndarray) -> None:
+        Raises
+        ------
+        ValueError
+            If it has another type or shape.
+        """
         values = np.asarray(values)
-        if values.shape != self._parameters.shape or values.dtype != self.dtype:
+        if values.shape != self.values.shape or values.dtype != self.values.dtype:
             raise ValueError(
-                f"parameters must be {self.dtype} of shape {self._parameters.shape}, "
+                f"parameters must be {self.values.dtype} of shape {self.values.shape}, "
                 f"not {values.dtype} of shape {values.shape}."
             )
-        self._parameters[:] = values
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """The weights of each layer, (n_in, n_out) as scikit-learn has them: views of `parameters`."""
-        return [layer.weight_of(self.parameters).T for layer in self._plan.layers]
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """The biases of each layer, (n_out,): views of `parameters`."""
-        return [layer.bias_of(self.parameters) for layer in self._plan.layers]
+        self.values[:] = values
 
     def parts(self, vector: np.ndarray | None = None) -> list[dict[str, np.ndarray]]:
-        """Return each layer's parts of `parameters`, or of a vector like it, by their names: views of it.
+        """Return each layer's parts, see `Network.parts`."""
+        return [self.layer_parts(layer, vector) for layer in self.plan.layers]
 
-        ``"weight"`` (n_out, n_in), and of (n_out,) each ``"bias"``, the ``"scale"`` of a normalisation, the
-        ``"slope"`` of prelu, and the running ``"mean"`` and ``"variance"`` of a batch normalisation.
-
-        Examples
-        --------
-        >>> from fastmlp import Network
-        >>> network = Network([Dense(8, "prelu", batch_norm=True), Dense(1, "identity")], n_features=2)
-        >>> [list(parts) for parts in network.parts()]
-        [['weight', 'bias', 'scale', 'slope', 'mean', 'variance'], ['weight', 'bias']]
-        """
-        return [self.split_layer(layer, vector) for layer in self._plan.layers]
-
-    def split_layer(self, layer: LayerPlan, vector: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Return one layer's `parts`."""
-        vector = self._parameters if vector is None else vector
+    def layer_parts(self, layer: LayerPlan, vector: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return the parts of one layer by their names: views of this vector, or of one like it."""
+        vector = self.values if vector is None else vector
         return {"weight": layer.weight_of(vector)} | {
             name: layer.vector_of(name, vector) for name in layer.vectors
         }
 
-    def split(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return a vector like `parameters` as weights (n_in, n_out) and biases (n_out,): views of it."""
-        layers = self._plan.layers
+    def split(self, vector: np.ndarray | None = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return the weights, (n_in, n_out), and the biases, (n_out,), of each layer: views."""
+        vector = self.values if vector is None else vector
+        layers = self.plan.layers
         return [layer.weight_of(vector).T for layer in layers], [layer.bias_of(vector) for layer in layers]
 
-    def new_vector(self) -> np.ndarray:
-        """Return zeros like `parameters`, aligned as the engine wants them."""
-        return aligned_zeros(self._plan.n_parameters, self.dtype)
+    def by_name(self) -> dict[str, np.ndarray]:
+        """Return the parts of all layers under the names that files give them, such as "layers.0.weight"."""
+        return {
+            f"layers.{i}.{name}": np.ascontiguousarray(part)
+            for i, parts in enumerate(self.parts())
+            for name, part in parts.items()
+        }
 
-    def _draw(self, layers: Sequence[Dense], initializer: Any, random_state: np.random.RandomState) -> None:
-        """Give all parameters their first values."""
-        ways = initializers.one_per_layer("initializer", initializer, len(layers))
-        for layer, dense, way in zip(self._plan.layers, layers, ways, strict=True):
-            if dense.initializer is not None:
-                way = named("initializer", dense.initializer, initializers.BY_NAME)
-            weight, bias = way.draw(random_state, layer.n_in, layer.n_out)
-            parts = self.split_layer(layer)
+    def assign_by_name(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Copy the arrays that `by_name` gave into this vector."""
+        for i, parts in enumerate(self.parts()):
+            for name, part in parts.items():
+                part[:] = arrays[f"layers.{i}.{name}"]
+
+    def draw(self, initializers: Sequence[Initializer], random_state: np.random.RandomState) -> None:
+        """Give all parameters their first values, by an initializer for each layer."""
+        for layer, initializer in zip(self.plan.layers, initializers, strict=True):
+            weight, bias = initializer.draw(random_state, layer.n_in, layer.n_out)
+            parts = self.layer_parts(layer)
             parts["weight"][:], parts["bias"][:] = weight.T, bias
             for name in parts.keys() & {"scale", "variance"}:
                 parts[name][:] = 1

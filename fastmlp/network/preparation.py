@@ -125,7 +125,7 @@ class Preparation:
         apart = float(np.finfo(dtype).eps) * np.abs(self.center) * self.scale
         return self.can_prepare_in(dtype) and bool((apart <= TOLERANCE).all())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Preparation of {np.size(self.center)} columns>"
 
     def check_width(self, argument: str, n_columns: int) -> None:
@@ -142,7 +142,7 @@ class Preparation:
 
     def invert(self, x: np.ndarray) -> np.ndarray:
         """Return what was prepared, in float64 whatever the type of x: x / scale + center."""
-        return x / self.scale + self.center
+        return np.asarray(x / self.scale + self.center)
 
 
 def _scale_limits(dtype: Any) -> tuple[float, float]:
@@ -175,7 +175,7 @@ def _measure_again(X: np.ndarray, kind: str, columns: np.ndarray) -> tuple[np.nd
     than rounding does is not magnified: its scale is at most 1.
     """
 
-    def chunks():
+    def chunks() -> Iterator[np.ndarray]:
         for chunk in _chunks(X):
             yield chunk[:, columns] if kind == "table" else chunk.reshape(-1, 1)
 
@@ -192,6 +192,6 @@ def _measure_again(X: np.ndarray, kind: str, columns: np.ndarray) -> tuple[np.nd
     return center, np.where(highest > lowest, scale, 1)
 
 
-def kind_for(X) -> str:
+def kind_for(X: object) -> str:
     """Return the kind that suits X: an array of bytes is taken for images, all else for a table."""
     return "image" if getattr(X, "dtype", None) == np.uint8 else "table"

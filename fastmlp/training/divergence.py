@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.network.network import Network
 
 #: Parameters above this are tried out after an epoch. Useful networks stay far below.
 HUGE = 1e4
@@ -14,22 +18,22 @@ class DivergenceWarning(RuntimeWarning):
     """Training diverged; it stopped, and the network has the last good epoch's parameters."""
 
 
-def is_sound(parameters: np.ndarray, session: Any) -> bool:
+def is_sound(parameters: NDArray[np.floating[Any]], predicts_finite: Callable[[], bool]) -> bool:
     """Return whether an epoch left parameters that can be computed with.
 
     The last update comes after the last loss, and finite parameters can still overflow: huge ones are
-    tried on a batch.
+    tried on a batch, by ``predicts_finite``.
     """
     largest = max(parameters.max(), -parameters.min())
-    return largest < HUGE or bool(np.isfinite(largest) and session.predicts_finite())
+    return largest < HUGE or bool(np.isfinite(largest) and predicts_finite())
 
 
-def find_broken(plan: Any, parameters: np.ndarray) -> str:
+def find_broken(network: Network, parameters: NDArray[np.floating[Any]]) -> str:
     """Return the words for the layer that broke."""
-    for i, layer in enumerate(plan.layers):
+    for i, layer in enumerate(network.plan.layers):
         if not np.isfinite(parameters[layer.parameters]).all():
             return f"the parameters of layer {i}"
-    return f"the outputs of layer {len(plan.layers) - 1}"
+    return f"the outputs of layer {len(network.layers) - 1}"
 
 
 def describe(where: str, last_epoch: int, advice: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from fastmlp._support.checks import number, shown
+from fastmlp.losses import Loss
 from fastmlp.network.network import Network
+from fastmlp.training.data import Matrix
 
 #: The loss that goes with the last activation, where the caller names none.
 _LOSSES = {"softmax": "cross_entropy", "logistic": "binary_cross_entropy"}
@@ -60,13 +62,14 @@ class GradientCheck:
     @property
     def largest_differences(self) -> tuple[float, ...]:
         """The largest magnitude of a difference, for each epsilon."""
-        return tuple(np.abs([row.differences for row in self.rows]).max(axis=0).tolist())
+        differences = np.abs([row.differences for row in self.rows])
+        return tuple(float(largest) for largest in differences.max(axis=0))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         largest = f", largest difference {min(self.largest_differences):.2g}" if self.rows else ""
         return f"<GradientCheck of {len(self.rows)} parameters{largest}>"
 
-    def __str__(self):
+    def __str__(self) -> str:
         heads = ["layer", "parameter", "analytic", f"numerical, {self.epsilons[-1]:g}"]
         heads += [f"difference, {epsilon:g}" for epsilon in self.epsilons]
         table = [heads]
@@ -91,14 +94,14 @@ class GradientCheck:
 
 def gradient_check(
     network: Network,
-    X,
-    y,
-    loss: Any = None,
+    X: Matrix,
+    y: ArrayLike,
+    loss: str | Loss | None = None,
     *,
     epsilons: Sequence[float] = (1e-2, 1e-3, 1e-4),
     n_per_layer: int = 3,
     parameters: Sequence[tuple[int, str]] | None = None,
-    random_state: Any = 0,
+    random_state: int | np.random.RandomState | None = 0,
 ) -> GradientCheck:
     """Compare backpropagation with (L(w + epsilon) - L(w - epsilon)) / (2 epsilon) for a few parameters.
 
@@ -144,11 +147,15 @@ def gradient_check(
     for epsilon in epsilons:
         number("epsilons", epsilon, above=0)
     number("n_per_layer", n_per_layer, at_least=1, whole=True)
-    random_state = check_random_state(random_state)
+    generator = check_random_state(random_state)
     double = _in_double(network)
-    loss = double.check_loss(loss or _LOSSES.get(network.layers[-1].activation, "squared_error"))
+    checked_loss = double.check_loss(loss or _LOSSES.get(network.layers[-1].activation, "squared_error"))
     X = double.read_sparse(double.check_inputs(X))  # once for all evaluations
-    _, d_parameters, _ = double.gradients(X, y, loss)
+
+    def evaluate() -> float:
+        return double.gradients(X, y, checked_loss)[0]
+
+    _, d_parameters, _ = double.gradients(X, y, checked_loss)
     wanted = None if parameters is None else _checked(parameters)
     rows = {}
     for i, layer in enumerate(double.plan.layers):
@@ -157,13 +164,13 @@ def gradient_check(
             letter = {"weight": "W", "bias": "b"}.get(part, part)
             values, gradient = parts[part].T, gradients[part].T  # W as in coefs_
             if wanted is None:
-                drawn = np.sort(random_state.permutation(values.size)[:n_per_layer])
+                drawn = np.sort(generator.permutation(values.size)[:n_per_layer])
                 indices = [tuple(map(int, np.unravel_index(flat, values.shape))) for flat in drawn]
             else:
                 named = (_index(name, letter, values.shape) for at, name in wanted if at == i)
                 indices = [index for index in named if index is not None]
             for index in indices:
-                numerical = tuple(_difference(double, values, index, e, X, y, loss) for e in epsilons)
+                numerical = tuple(_difference(evaluate, values, index, epsilon) for epsilon in epsilons)
                 name = f"{letter}[{', '.join(map(str, index))}]"
                 rows[i, name] = CheckedGradient(i, name, float(gradient[index]), numerical)
     for one in wanted or ():
@@ -175,7 +182,7 @@ def gradient_check(
 
 
 def _checked(parameters: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return pairs of layer and name; refuse what is none."""
+    """Return the pairs of layer and name; refuse all else."""
     for one in parameters:
         is_pair = isinstance(one, tuple | list) and len(one) == 2
         if not is_pair or not isinstance(one[0], Integral) or not isinstance(one[1], str):
@@ -188,7 +195,7 @@ def _checked(parameters: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
 
 
 def _index(name: str, letter: str, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return where a parameter is, if it is one of an array with this letter and shape."""
+    """Return the index that a name has, such as "W[2, 3]", or None if it is not of this letter and shape."""
     head, _, rest = name.removesuffix("]").partition("[")
     try:
         index = tuple(int(part) for part in rest.split(","))
@@ -198,13 +205,15 @@ def _index(name: str, letter: str, shape: tuple[int, ...]) -> tuple[int, ...] | 
     return index if head == letter and within else None
 
 
-def _difference(network, values, index, epsilon, X, y, loss) -> float:
+def _difference(
+    loss: Callable[[], float], values: NDArray[np.float64], index: tuple[int, ...], epsilon: float
+) -> float:
     """Return the central difference of the loss when one parameter is moved."""
     here = values[index]
     values[index] = here + epsilon
-    above = network.gradients(X, y, loss)[0]
+    above = loss()
     values[index] = here - epsilon
-    below = network.gradients(X, y, loss)[0]
+    below = loss()
     values[index] = here
     return (above - below) / (2 * epsilon)
 

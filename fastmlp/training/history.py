@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastmlp.callbacks import EpochEnd
 
-# What History has a list of.
+# The names of History's lists.
 _CURVES = ("loss", "val_loss", "val_score", "learning_rate", "seconds", "samples_per_second")
 _VALIDATION = ("val_loss", "val_score")
+# The epochs that the table in a notebook shows.
+_N_SHOWN = 5
 
 
 @dataclass(repr=False)
@@ -45,8 +48,6 @@ class History:
     best_epoch: int | None = None
     kept_epoch: int | None = None
     val_epochs: list[int] = field(default_factory=list)
-    #: The epoch of the parameters that a trainer keeps as its best, from call to call.
-    _epoch_of_best: int | None = field(default=None, repr=False)
     diverged: bool = False
 
     @property
@@ -59,15 +60,28 @@ class History:
         values = getattr(self, curve)
         if not values:
             return None
-        known = dict(zip(self._epochs_of(curve), values, strict=True))
-        return math.nan if self.kept_epoch is None else known.get(self.kept_epoch, math.nan)
+        return math.nan if self.kept_epoch is None else self._by_epoch(curve).get(self.kept_epoch, math.nan)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = [f"{name} {curve[-1]:.4g}" for name in _CURVES[:3] if (curve := getattr(self, name))]
         if self.best_epoch is not None:
             parts.append(f"best epoch {self.best_epoch}")
         parts += [name for name in ("converged", "diverged") if getattr(self, name)]
         return f"<History of {', '.join([f'{len(self.loss)} epochs', *parts])}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>\n{self.to_html()}"
+
+    def to_html(self) -> str:
+        """Return the last epochs as a table for a web page."""
+        curves = {name: self._by_epoch(name) for name in _CURVES if getattr(self, name)}
+        n_epochs = len(self.loss)
+        lines = ["".join(f"<th>{name}</th>" for name in ("epoch", *curves))]
+        for epoch in range(max(n_epochs - _N_SHOWN, 0) + 1, n_epochs + 1):
+            values = [curve.get(epoch) for curve in curves.values()]
+            cells = [str(epoch), *("" if value is None else f"{value:.4g}" for value in values)]
+            lines.append("".join(f"<td>{cell}</td>" for cell in cells))
+        return "\n".join(["<table>", *(f"<tr>{line}</tr>" for line in lines), "</table>"])
 
     def to_frame(self) -> Any:
         """Return a pandas data frame with a row for each epoch; pandas must be installed.
@@ -88,6 +102,10 @@ class History:
             return self.val_epochs
         # What another process trained has no times, and a file does not say which epochs were validated.
         return list(range(n_epochs - n_values + 1, n_epochs + 1))
+
+    def _by_epoch(self, curve: str) -> dict[int, float]:
+        """Return the entries of a list by their epochs."""
+        return dict(zip(self._epochs_of(curve), getattr(self, curve), strict=True))
 
     def append(self, event: EpochEnd) -> None:
         """Add an epoch."""

@@ -7,17 +7,22 @@ network's parameters follow, and go back to the last iterate when all is over.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from fastmlp._support.checks import shown
+from fastmlp.network.network import Network
 from fastmlp.optimizers import LBFGS
 from fastmlp.schedules import Constant
 
-# What L-BFGS cannot heed, and why: it needs a smooth loss that is the same at every call, and its gradient.
-# Whatever else makes the loss random or the gradient another one belongs here.
+#: Called with a loss; True ends the minimisation.
+Ending: TypeAlias = Callable[[float], bool]
+
+# What does not go with L-BFGS, and why: it needs a smooth loss that is the same at every call, and its
+# gradient. Whatever else makes the loss random or the gradient another one belongs here.
 _REASONS = {
     "schedule": "a line search finds the length of its steps",
     "l1": "the penalty is not smooth where a weight is 0; use l2 or alpha",
@@ -34,8 +39,8 @@ _REASONS = {
 }
 
 
-def check_goes_with(network: Any, **settings: Any) -> None:
-    """Refuse a setting of the training that L-BFGS cannot heed.
+def check_goes_with(network: Network, **settings: Any) -> None:
+    """Refuse a setting of the training that does not go with L-BFGS.
 
     Raises
     ------
@@ -63,12 +68,12 @@ class FullBatchLoss:
         Half of it times |W|^2 is added to the loss; biases carry no penalty.
     """
 
-    def __init__(self, network: Any, gradient: Callable[[np.ndarray], float], decay: float):
+    def __init__(self, network: Network, gradient: Callable[[NDArray[Any]], float], decay: float):
         self.network, self.decay = network, decay
         self.n_calls, self.has_converged = 0, False
         self._gradient, self._d_parameters = gradient, network.new_vector()
 
-    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient at the parameters x, in float64; the network has them then.
 
         Raises
@@ -78,7 +83,7 @@ class FullBatchLoss:
         """
         self.n_calls += 1
         np.copyto(self.network.parameters, x)
-        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at
+        with np.errstate(over="ignore", invalid="ignore"):  # the result is looked at below
             loss = self._gradient(self._d_parameters)
             d = self._d_parameters.astype(np.float64)
             for layer in self.network.plan.layers:
@@ -104,8 +109,8 @@ def minimise(
     loss: FullBatchLoss,
     optimizer: LBFGS,
     max_iter: int,
-    end_iteration: Callable[[float], bool],
-    end_evaluation: Callable[[float], bool],
+    end_iteration: Ending,
+    end_evaluation: Ending,
 ) -> str:
     """Minimise a loss from the network's present parameters on; it ends with those of the last iterate.
 
@@ -126,13 +131,13 @@ def minimise(
     parameters = loss.network.parameters
     last, is_told_to_stop = parameters.copy(), False
 
-    def evaluate(x):
+    def evaluate(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value, d = loss(x)
         if end_evaluation(value):
             raise _OutOfTime
         return value, d
 
-    def take(intermediate_result):  # SciPy looks at the argument's name
+    def take(intermediate_result: Any) -> None:  # SciPy looks at the argument's name
         nonlocal is_told_to_stop
         np.copyto(parameters, intermediate_result.x)
         np.copyto(last, parameters)

@@ -1,30 +1,35 @@
-"""Training: what it is told, and the data that it takes; fit.py goes through the epochs."""
+"""`Trainer`: it trains a network, in one call or many."""
 
 from __future__ import annotations
 
-import time
+import html
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from fastmlp import augmentations, optimizers, schedules
-from fastmlp._support.checks import check_together, named, naming, number, shown, some_weight, weights
-from fastmlp._support.progress import show_progress
-from fastmlp.callbacks import Callback, EveryNSteps
-from fastmlp.network.inputs import check_sparse
+from fastmlp import optimizers, schedules
+from fastmlp._support.checks import are_equal, named, number
+from fastmlp._support.progress import SILENT, show_progress
+from fastmlp.augmentations import Augmentation
+from fastmlp.callbacks import Callback
+from fastmlp.losses import Loss
 from fastmlp.network.network import Network
-from fastmlp.optimizers import is_full_batch
-from fastmlp.training import lbfgs
+from fastmlp.network.preparation import Preparation
+from fastmlp.training.data import Matrix, Observer, Reporter, Score, TrainingData, Validation
 from fastmlp.training.divergence import DivergenceWarning
-from fastmlp.training.fit import Epochs, Fit
+from fastmlp.training.evaluation import evaluate
+from fastmlp.training.fit import Fit
 from fastmlp.training.history import History
+from fastmlp.training.settings import Settings
+from fastmlp.training.state import PICKLE_VERSION, State, check_version
 from fastmlp.training.watch import Watch
 
 
-class Trainer(Epochs):
+class Trainer:
     """Trains a network; a second `fit` goes on where the first one stopped.
 
     Parameters
@@ -113,10 +118,10 @@ class Trainer(Epochs):
     def __init__(
         self,
         network: Network,
-        loss: Any,
+        loss: str | Loss,
         *,
-        optimizer: Any = "adam",
-        schedule: Any = "constant",
+        optimizer: str | optimizers.Optimizer = "adam",
+        schedule: str | schedules.Schedule = "constant",
         batch_size: int = 128,
         alpha: float = 0.0,
         l2: float = 0.0,
@@ -124,91 +129,138 @@ class Trainer(Epochs):
         clip_value: float | None = None,
         clip_norm: float | None = None,
         ema_decay: float | None = None,
-        augmentation: Any = None,
+        augmentation: str | Augmentation | Sequence[str | Augmentation] | None = None,
         image_shape: Sequence[int] | None = None,
         input_dropout: float = 0.0,
         input_noise: float = 0.0,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: int | np.random.RandomState | None = None,
         tol: float | None = None,
-        n_iter_no_change: int | float = 10,
+        n_iter_no_change: float = 10,
         watch: str = "loss",
         restore_best: bool = False,
         max_seconds: float | None = None,
-        target_preparation: Any = None,
-        score: Callable | None = None,
+        target_preparation: Preparation | None = None,
+        score: Score | None = None,
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
     ):
-        number("batch_size", batch_size, at_least=1, whole=True)
-        for name, penalty in (("alpha", alpha), ("l2", l2), ("l1", l1)):
-            number(name, penalty, at_least=0)
-        for name, limit in (
-            ("max_seconds", max_seconds), ("clip_value", clip_value), ("clip_norm", clip_norm),
-        ):  # fmt: skip
-            if limit is not None:
-                number(name, limit, above=0)
-        if ema_decay is not None:
-            number("ema_decay", ema_decay, at_least=0, below=1)
-        self._augmentation = augmentations.engine_options(augmentation, image_shape, network.n_features)
-        number("input_dropout", input_dropout, at_least=0, below=1)
-        number("input_noise", input_noise, at_least=0)
-        for callback in callbacks:
-            if not callable(callback):
-                raise TypeError(f"callbacks has {shown(callback)}, which cannot be called.")
         self.network = network
-        self.loss = network.check_loss(loss)
-        if target_preparation is not None:
-            if np.isfinite(self.loss.target_range).any():
-                raise ValueError(
-                    f"target_preparation does not go with loss={self.loss.name!r}: targets that are "
-                    "standardised may be any number."
-                )
-            n_targets = network.n_outputs // self.loss.outputs_per_target
-            target_preparation.check_width("target_preparation", n_targets)
-        self.optimizer = named("optimizer", optimizer, optimizers.BY_NAME)
-        self.schedule = named("schedule", schedule, schedules.BY_NAME)
-        self.batch_size, self.shuffle = int(batch_size), shuffle
-        self.alpha, self.l2, self.l1 = float(alpha), float(l2), float(l1)
-        self.clip_value, self.clip_norm, self.ema_decay = clip_value, clip_norm, ema_decay
-        self.input_dropout, self.input_noise = float(input_dropout), float(input_noise)
-        self.watch = Watch(watch, tol, n_iter_no_change)
-        self.restore_best, self.max_seconds = restore_best, max_seconds
-        self.target_preparation, self.score = target_preparation, score
-        self.callbacks, self.progress = tuple(callbacks), progress
-        self.history, self.n_epochs, self.samples_seen = History(), 0, 0
-        self.divergence = self.limit = ""
-        self._seed = int(check_random_state(random_state).randint(2**31))
-        self.begin_epoch: Callable[[], None] | None = None
-        self.best_of_calls, self._best_of_calls = False, None
-        self._moments = [network.new_vector() for _ in range(self.optimizer.n_moments)]
-        self._n_steps = 0
-        self._raw = None
-        self.has_begun = False
-        if is_full_batch(self.optimizer):
-            lbfgs.check_goes_with(
-                network,
-                schedule=self.schedule,
-                l1=l1,
-                clip_value=clip_value,
-                clip_norm=clip_norm,
-                ema_decay=ema_decay,
-                input_dropout=input_dropout,
-                input_noise=input_noise,
-                callbacks=[callback for callback in self.callbacks if isinstance(callback, EveryNSteps)],
-                augmentation=augmentation,
-            )
-        self._base_rate = self.optimizer.learning_rate
+        self.settings = Settings(
+            loss=network.check_loss(loss),
+            optimizer=optimizers.chosen("optimizer", optimizer),
+            schedule=named("schedule", schedule, schedules.BY_NAME),
+            batch_size=batch_size, alpha=alpha, l2=l2, l1=l1, clip_value=clip_value, clip_norm=clip_norm,
+            ema_decay=ema_decay, augmentation=augmentation, image_shape=image_shape,
+            input_dropout=input_dropout, input_noise=input_noise, shuffle=shuffle, restore_best=restore_best,
+            max_seconds=max_seconds, target_preparation=target_preparation, score=score,
+            callbacks=tuple(callbacks), progress=progress,
+        )  # fmt: skip
+        self.settings.check_goes_with(network)
+        self.state = State(
+            network, Watch(watch, tol, n_iter_no_change),
+            seed=int(check_random_state(random_state).randint(2**31)),
+            base_rate=self.optimizer.learning_rate,
+            moments=[network.new_vector() for _ in range(self.optimizer.n_moments)],
+        )  # fmt: skip
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"<Trainer of {self.network!r} by {self.optimizer.solver}, {self.loss.name}, "
             f"{self.n_epochs} epochs so far>"
         )
 
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>\n{self.history.to_html()}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "version": PICKLE_VERSION,
+            "network": self.network,
+            "settings": dict(vars(self.settings)),
+            "state": self.state.parts(),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        check_version(state.get("version"))
+        self.network = state["network"]
+        self.settings = Settings(**state["settings"])
+        self.state = State.of_parts(self.network, state["state"])
+
+    @property
+    def loss(self) -> Loss:
+        """What training minimises."""
+        return self.settings.loss
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        """The solver."""
+        return self.settings.optimizer
+
+    @property
+    def schedule(self) -> schedules.Schedule:
+        """What changes the learning rate."""
+        return self.settings.schedule
+
+    @property
+    def batch_size(self) -> int:
+        """Samples of a batch; a call with fewer takes them all at once."""
+        return self.settings.batch_size
+
+    @property
+    def restore_best(self) -> bool:
+        """Whether a fit ends with the parameters of its best epoch."""
+        return self.settings.restore_best
+
+    @property
+    def target_preparation(self) -> Preparation | None:
+        """The standardisation of the targets."""
+        return self.settings.target_preparation
+
+    @property
+    def callbacks(self) -> tuple[Callback, ...]:
+        """What is called after each epoch, or every so many steps."""
+        return self.settings.callbacks
+
+    @property
+    def history(self) -> History:
+        """What happened in each epoch."""
+        return self.state.history
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs trained so far."""
+        return self.state.n_epochs
+
+    @property
+    def samples_seen(self) -> int:
+        """Samples trained on so far."""
+        return self.state.samples_seen
+
+    @property
+    def divergence(self) -> str:
+        """How the last fit diverged; empty if it did not."""
+        return self.state.divergence
+
+    @property
+    def limit(self) -> str:
+        """What ended the last fit by L-BFGS before it had converged; empty for nothing."""
+        return self.state.limit
+
+    @property
+    def watch(self) -> Watch:
+        """What decides on a plateau and on the best epoch."""
+        return self.state.watch
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any training has begun: what fails before that has changed nothing."""
+        return self.state.has_begun
+
     def fit(
-        self, X, y, X_val=None, y_val=None, *, epochs: int = 10, rows=None, sample_weight=None,
-        sample_weight_val=None,
+        self, X: Matrix, y: ArrayLike, X_val: Matrix = None, y_val: ArrayLike | None = None, *,
+        epochs: int = 10, rows: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> History:  # fmt: skip
         """Train for a number of epochs.
 
@@ -238,140 +290,111 @@ class Trainer(Epochs):
             Also kept as `history`. A fit that diverges warns with `DivergenceWarning`.
         """
         number("epochs", epochs, at_least=1, whole=True)
-        check_together(X_val, y_val)
-        X = self.network.check_inputs(X)
-        targets = self.network.check_targets(X, y, self.loss)
-        sample_weight = weights("sample_weight", sample_weight, X.shape[0])
-        if X_val is not None:
-            with naming("X_val", "y_val"):
-                X_val = self.network.check_inputs(X_val)
-                self.network.check_targets(X_val, y_val, self.loss)
-            sample_weight_val = weights("sample_weight_val", sample_weight_val, X_val.shape[0])
-        elif sample_weight_val is not None:
-            raise ValueError("sample_weight_val needs X_val and y_val.")
-        rows = np.arange(X.shape[0]) if rows is None else _check_rows(rows, X.shape[0])
+        data = TrainingData.checked(
+            self.network, self.loss, X, y, X_val, y_val, rows=rows, sample_weight=sample_weight,
+            sample_weight_val=sample_weight_val,
+        )  # fmt: skip
         if self.watch.is_flat():  # the fit before ended by it
             self.watch.begin_anew()
-        with show_progress(self.progress, epochs, len(rows)) as bar:
-            self.train(X, targets, X_val, y_val, epochs, rows, bar, sample_weight, sample_weight_val)
+        with show_progress(self.settings.progress, epochs, data.n_samples) as bar:
+            self.train(data, epochs, reporter=bar)
         if self.divergence:
             warnings.warn(self.divergence, DivergenceWarning, stacklevel=2)
         return self.history
 
     def train(
-        self, X, targets, X_val, y_val, epochs: int, rows, bar, sample_weight=None, sample_weight_val=None
-    ) -> None:
-        """Train as `fit` does, on data that are checked, without a word: it leaves `divergence` to be told.
+        self, data: TrainingData, epochs: int, *, reporter: Reporter = SILENT,
+        observer: Observer | None = None, keep_best_of_calls: bool = False,
+    ) -> None:  # fmt: skip
+        """Train as `fit` does, on data that are checked already; a divergence is noted, without a warning.
 
         Parameters
         ----------
-        X, targets, X_val, y_val, epochs, rows
-            As `fit` has them once it has checked them.
-        bar : object
-            See `fastmlp.progress`. Its ``update`` is called every 50 ms and after each epoch; what it raises
-            ends the fit.
-        sample_weight, sample_weight_val
-            As `fit` has them once it has checked them.
+        data : TrainingData
+        epochs : int
+        reporter : object, optional
+            Its ``update(epoch, n_samples, loss, val_score=None)`` is called every 50 ms and after each epoch;
+            an exception of it ends the training.
+        observer : object, optional
+            Its ``begin_epoch()`` is called as an epoch begins, by L-BFGS before each evaluation of the loss;
+            its ``end_epoch(event)`` after the callbacks, with the same `fastmlp.callbacks.EpochEnd`. It stops
+            the training if it returns True.
+        keep_best_of_calls : bool, default=False
+            With ``restore_best``: go back to the best epoch of all such calls, and only when one of them ends
+            on a plateau, instead of each call to its own best epoch.
+
+        Raises
+        ------
+        ValueError
+            If the data do not go with the settings, or every layer of the network is frozen.
+        RuntimeError
+            If another fit is training the network.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastmlp import Network, Trainer
+        >>> from fastmlp.layers import Dense
+        >>> from fastmlp.training.data import TrainingData
+        >>> X, y = np.eye(4), np.arange(4, dtype=np.int32)
+        >>> trainer = Trainer(Network([Dense(4, "softmax")], 4, random_state=0), "cross_entropy")
+        >>> trainer.train(TrainingData(X, y, rows=np.arange(3)), epochs=2)
+        >>> trainer.n_epochs, trainer.samples_seen
+        (2, 6)
         """
-        check_sparse(
-            X,
-            preparation=self.network.preparation,
-            dtype="bfloat16" if self.network.is_mixed else None,
-            augmentation=self._augmentation,
-            input_dropout=self.input_dropout,
-            input_noise=self.input_noise,
-        )
-        X = self.network.read_sparse(X)
-        if X_val is not None:
-            X_val = self.network.read_sparse(X_val)
-        if sample_weight is not None:
-            some_weight("sample_weight of the rows to train on", sample_weight[rows])
-        if sample_weight_val is not None:
-            some_weight("sample_weight of the validation data", sample_weight_val)
-        self._own_vectors()
-        if self.ema_decay is not None and self._raw is None:
-            self._raw = self.network.new_vector()
-            np.copyto(self._raw, self.network.parameters)
-        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        fit = Fit(
-            validation,
-            bar,
-            epochs,
-            self.n_epochs + epochs,
-            len(rows),
-            float(len(rows) if sample_weight is None else sample_weight[rows].sum()),
-            stop_at=time.perf_counter() + (self.max_seconds or np.inf),
-            good=self._snapshot(),
-            best=self._best_so_far() if self.restore_best else None,
-        )
-        run = self._run_lbfgs if is_full_batch(self.optimizer) else self._run_epochs
-        with self._session(X, targets, rows, sample_weight) as session:
-            self.history.converged = self.history.diverged = False
-            self.divergence = self.limit = ""
-            self.has_begun = True
-            try:
-                run(session, fit)
-            finally:
-                if fit.best is not None:
-                    self._end_at_best(fit.best)
+        Fit(
+            self.network, self.settings, self.state, data, epochs, reporter=reporter, observer=observer,
+            keep_best_of_calls=keep_best_of_calls,
+        ).run()  # fmt: skip
 
-    def _session(self, X, targets, rows, sample_weight):
-        """Open the engine's training for these data, with the moments so far, or for L-BFGS its gradients."""
-        trained = [layer for layer in self.network.layers if layer.trainable]
-        if not trained:
-            raise ValueError(
-                "every layer of the network is frozen (trainable=False): there is nothing to train."
-            )
-        if min(self.batch_size, len(rows)) < 2 and any(layer.batch_norm for layer in trained):
-            raise ValueError(
-                f"batch_norm=True needs batches of at least 2 samples; batch_size={self.batch_size} and "
-                f"{len(rows)} rows make batches of 1."
-            )
-        prepared = self.target_preparation and (self.target_preparation.center, self.target_preparation.scale)
-        if prepared and not self.target_preparation.can_prepare_in(self.network.dtype):
-            targets = np.asarray(targets, dtype=np.float64)  # the engine prepares it before it rounds
-        if is_full_batch(self.optimizer):
-            return self.network.full_batch(
-                X, targets, self.loss, rows=rows, targets_preparation=prepared, sample_weight=sample_weight
-            )
-        averaging = {}
-        if self.ema_decay is not None:
-            averaging = {
-                "parameters": self._raw, "average": self.network.parameters, "ema_decay": self.ema_decay,
-            }  # fmt: skip
-        return self.network.training(
-            X,
-            targets,
-            self.loss,
-            batch_size=min(self.batch_size, len(rows)),
-            targets_preparation=prepared,
-            sample_weight=sample_weight,
-            rows=rows,
-            optimizer=self.optimizer.options(),
-            moments=self._moments,
-            alpha=self.alpha,
-            l2=self.l2,
-            l1=self.l1,
-            clip_value=self.clip_value or 0.0,
-            clip_norm=self.clip_norm or 0.0,
-            input_dropout=self.input_dropout,
-            input_noise=self.input_noise,
-            shuffle=self.shuffle,
-            seed=self._seed,
-            n_steps=self._n_steps,
-            augmentation=self._augmentation,
-            **averaging,
-        )
+    def evaluate(
+        self, X: Matrix, y: ArrayLike, sample_weight: NDArray[np.float64] | None = None,
+        score: Score | None = None,
+    ) -> tuple[float, float]:  # fmt: skip
+        """Return loss and score of other data, as validation data have them after each epoch.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like
+            Targets as for `Trainer.fit`.
+        sample_weight : array-like of shape (n_samples,), optional
+        score : callable, optional
+            In place of the trainer's own.
 
-def _check_rows(rows, n_samples: int) -> np.ndarray:
-    rows = np.array(rows)  # a copy: the engine reads where they point, and nobody else may change them
-    if (
-        rows.ndim != 1
-        or len(rows) == 0
-        or rows.dtype.kind not in "iu"
-        or rows.min() < 0
-        or rows.max() >= n_samples
-    ):
-        raise ValueError(f"rows must be one or more row numbers from 0 to {n_samples - 1}.")
-    return np.ascontiguousarray(rows, dtype=np.int64)
+        Returns
+        -------
+        loss : float
+            In the units of the training loss, without penalties.
+        score : float
+            In the units of y.
+        """
+        return evaluate(self.network, self.settings, Validation(X, y, sample_weight, score))
+
+    def resume(self, history: History, samples_seen: int) -> None:
+        """Continue the history of an earlier trainer of this network; the solver begins anew.
+
+        Parameters
+        ----------
+        history : History
+        samples_seen : int
+        """
+        self.state.resume(history, samples_seen, None)
+
+    def take_over(self, earlier: Trainer, keeps_solver: bool, is_comparable: bool) -> None:
+        """Continue from where an earlier trainer of this network is, by the settings of this one.
+
+        Parameters
+        ----------
+        earlier : Trainer
+        keeps_solver : bool
+            Whether the state of its solver, which is of the same kind, is taken over, with the order of the
+            samples. A rate that its schedule has lowered stays if neither rate nor schedule is another.
+        is_comparable : bool
+            Whether the best value that it saw is one for this trainer, too.
+        """
+        now, before = ((one.optimizer.learning_rate, one.schedule) for one in (self, earlier))
+        self.state.take_over(
+            earlier.state, averages=self.settings.ema_decay is not None, keeps_solver=keeps_solver,
+            keeps_rate=are_equal(now, before), is_comparable=is_comparable,
+        )  # fmt: skip

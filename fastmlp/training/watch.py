@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastmlp._support.checks import number
+from fastmlp.callbacks import EpochEnd
+from fastmlp.training.history import History
 
 #: What can be watched, by the names of History; a score rises, a loss falls.
 WATCHED = ("loss", "val_loss", "val_score")
@@ -36,20 +36,21 @@ class Watch:
         if tol is not None:
             number("tol", tol, at_least=0)
         self.watched, self.tol, self.n_iter_no_change = watched, tol, n_iter_no_change
-        self._best, self.n_flat = np.inf, 0
+        self._best: float = np.inf
+        self.n_flat = 0
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Watch({self.watched!r}, tol={self.tol!r}, n_iter_no_change={self.n_iter_no_change!r})"
 
-    def see(self, event: Any) -> bool:
-        """Take in an epoch; return whether it is the best one so far, which one of NaN never is.
+    def see(self, event: EpochEnd) -> bool:
+        """Take in an epoch; return whether it is the best so far; one whose value is NaN never is.
 
         Raises
         ------
         ValueError
             If a validation value is watched and there are no validation data.
         """
-        value = getattr(event, self.watched)
+        value: float | None = getattr(event, self.watched)
         if value is None:
             raise ValueError(f"watch={self.watched!r} needs validation data: give X_val and y_val to fit.")
         if self.watched == "val_score":
@@ -58,7 +59,7 @@ class Watch:
             value = np.inf
         if self.tol is not None:
             self.n_flat = self.n_flat + 1 if value > self._best - self.tol else 0
-        is_best = value < self._best
+        is_best = bool(value < self._best)
         self._best = min(value, self._best)
         return is_best
 
@@ -71,11 +72,11 @@ class Watch:
         self.n_flat = 0
 
     def forget(self) -> None:
-        """Know of no best value from now on."""
+        """Forget the best value and the count."""
         self._best, self.n_flat = np.inf, 0
 
-    def go_on(self, history: Any, earlier: Watch | None) -> None:
-        """Go on from the best value of a history, and from the count of the one who watched it, if any."""
+    def go_on(self, history: History, earlier: Watch | None) -> None:
+        """Continue from the best value of a history, and from the count of the one who watched it, if any."""
         if earlier is not None and earlier.watched == self.watched:
             self._best, self.n_flat = earlier._best, earlier.n_flat
         elif earlier is None:

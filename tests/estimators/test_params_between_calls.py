@@ -92,10 +92,10 @@ def train(model, way, **data):
 
 def state(model):
     """Return what a model has but its parameters, and cannot be told by a reference."""
-    trainer = model._trainer
+    state = model._trainer.state
     return [
-        model.network_.parameters.copy(), *(moment.copy() for moment in trainer._moments), *model.loss_curve_,
-        trainer._n_steps, trainer._base_rate, trainer._seed, model.t_, model.predict(X),
+        model.network_.parameters.copy(), *(moment.copy() for moment in state.moments), *model.loss_curve_,
+        state.n_steps, state.base_rate, state.seed, model.t_, model.predict(X),
     ]  # fmt: skip
 
 
@@ -142,11 +142,11 @@ def take_tol(way, capsys):
     model = make(**settings)
     for _ in range(3):
         train(model, way)
-    rate = model._trainer._base_rate
+    rate = model._trainer.state.base_rate
     for _ in range(2):
         train(model.set_params(tol=9.0), way)
     # A warm start has a fresh rate, which it lowers as it ends.
-    assert (rate, model._trainer._base_rate) == (0.01, 0.002)
+    assert (rate, model._trainer.state.base_rate) == (0.01, 0.002)
 
 
 def take_n_iter_no_change(way, capsys):
@@ -154,9 +154,9 @@ def take_n_iter_no_change(way, capsys):
     model = make(**settings)
     for _ in range(4):
         train(model, way)
-    rate = model._trainer._base_rate
+    rate = model._trainer.state.base_rate
     train(model.set_params(n_iter_no_change=1), way)
-    assert (rate, model._trainer._base_rate) == (0.01, 0.002)
+    assert (rate, model._trainer.state.base_rate) == (0.01, 0.002)
 
 
 def take_early_stopping(way, capsys):
@@ -211,11 +211,11 @@ def test_the_next_call_computes_with_the_present_value(name, way):
     # Made with the value, and brought to where the other one is.
     twin = train(make(**others, **{name: value}), way)
     twin.network_.parameters = model.network_.parameters
-    for mine, theirs in zip(twin._trainer._moments, model._trainer._moments, strict=True):
+    for mine, theirs in zip(twin._trainer.state.moments, model._trainer.state.moments, strict=True):
         mine[:] = theirs
-    if twin._trainer._raw is not None:
-        twin._trainer._raw[:] = model.network_.parameters
-    twin._trainer._n_steps = model._trainer._n_steps
+    if twin._trainer.state.raw is not None:
+        twin._trainer.state.raw[:] = model.network_.parameters
+    twin._trainer.state.n_steps = model._trainer.state.n_steps
     for one in (model.set_params(**{name: value}), unset, twin):
         train(one, way)
     assert not np.array_equal(model.network_.parameters, unset.network_.parameters)
@@ -376,13 +376,13 @@ def test_values_of_other_types_are_refused(value):
 )
 def test_a_solver_of_the_same_kind_keeps_its_moments(first, then):
     model = train(make(solver=first), "partial_fit")
-    kept = [moment.copy() for moment in model._trainer._moments]
-    n_steps = model._trainer._n_steps
+    kept = [moment.copy() for moment in model._trainer.state.moments]
+    n_steps = model._trainer.state.n_steps
     # A step so small that it leaves the weights alone: the moments move by what the gradient adds.
     train(model.set_params(solver=then), "partial_fit")
-    assert model._trainer._n_steps == 2 * n_steps
-    assert len(model._trainer._moments) == then.n_moments
-    for before, after in zip(kept, model._trainer._moments, strict=False):
+    assert model._trainer.state.n_steps == 2 * n_steps
+    assert len(model._trainer.state.moments) == then.n_moments
+    for before, after in zip(kept, model._trainer.state.moments, strict=False):
         assert np.corrcoef(before, after)[0, 1] > 0.1
 
 
@@ -390,15 +390,15 @@ def test_a_rate_that_a_schedule_has_lowered_stays_until_it_is_set():
     model = make(solver="sgd", learning_rate="adaptive", tol=9.0, n_iter_no_change=1)
     for _ in range(3):
         train(model, "partial_fit")
-    assert model._trainer._base_rate == 0.002
+    assert model._trainer.state.base_rate == 0.002
     train(model.set_params(alpha=0.1, momentum=0.5), "partial_fit")
-    assert model._trainer._base_rate == 0.002
+    assert model._trainer.state.base_rate == 0.002
     train(model.set_params(learning_rate_init=0.5, n_iter_no_change=9), "partial_fit")
-    assert model._trainer._base_rate == 0.5
+    assert model._trainer.state.base_rate == 0.5
     train(train(model.set_params(n_iter_no_change=1), "partial_fit"), "partial_fit")
-    assert model._trainer._base_rate < 0.5
+    assert model._trainer.state.base_rate < 0.5
     train(model.set_params(learning_rate="constant"), "partial_fit")
-    assert model._trainer._base_rate == 0.5
+    assert model._trainer.state.base_rate == 0.5
 
 
 @both_ways
@@ -426,7 +426,7 @@ def test_averages_come_and_go_with_early_stopping(first, then):
         weights.append(model.network_.parameters.copy())
         train(model, "partial_fit", **data)
     assert len(model.validation_scores_) == 4
-    assert (model._trainer._raw is None) == (then is None)
+    assert (model._trainer.state.raw is None) == (then is None)
 
 
 def test_a_model_by_lbfgs_may_go_on_by_batches_and_back():

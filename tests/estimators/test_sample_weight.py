@@ -133,15 +133,16 @@ def test_held_out_samples_keep_their_weights(task, monkeypatch):
     seen = []
     train = Trainer.train
 
-    def spy(trainer, X, targets, X_val, y_val, epochs, rows, bar, *weights):
-        seen.append((X, X_val, *weights))
-        train(trainer, X, targets, X_val, y_val, epochs, rows, bar, *weights)
+    def spy(trainer, data, *args, **options):
+        seen.append(data)
+        train(trainer, data, *args, **options)
 
     monkeypatch.setattr(Trainer, "train", spy)
     PAIRS[task][0](early_stopping=True, **PARAMS).fit(X, y, np.exp(X[:, 0]))
-    ((X, X_val, weights, weights_val),) = seen
-    assert_array_equal(weights, np.exp(X[:, 0]))
-    assert_array_equal(weights_val, np.exp(X_val[:, 0]))
+    (trained,) = seen
+    assert_array_equal(trained.sample_weight, np.exp(trained.X[:, 0]))
+    held_out = trained.validation
+    assert_array_equal(held_out.sample_weight, np.exp(held_out.X[:, 0]))
 
 
 def test_class_weights_are_those_of_pytorchs_cross_entropy():

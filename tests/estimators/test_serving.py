@@ -11,10 +11,10 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 from fastmlp import MLPClassifier, MLPRegressor, Network
+from fastmlp.engine import selection
 from fastmlp.engine.compiled import Compiled
 from fastmlp.layers import Dense
 from fastmlp.losses import Quantile
-from fastmlp.network import prediction as network_predictions
 from helpers.estimators import N_FEATURES, data, quietly
 
 MODELS = {
@@ -166,9 +166,9 @@ def test_many_threads_may_call_it():
 
 def test_blas_keeps_to_the_threads_that_it_is_given(monkeypatch):
     limits = []
-    limit = network_predictions.threadpool_limits
+    limit = selection.threadpool_limits
     monkeypatch.setattr(
-        network_predictions, "threadpool_limits", lambda n, **kwargs: limits.append(n) or limit(n, **kwargs)
+        selection, "threadpool_limits", lambda n, **kwargs: limits.append(n) or limit(n, **kwargs)
     )
     model, predict, X = fitted("binary", engine="blas", n_threads=1)
     function, expected = model.compile(), predict(X)

@@ -61,7 +61,7 @@ def test_fifty_steps_are_those_of_pytorch(kind, activation):
 
     def factors(i, shape, rate):
         stream = reference.STREAMS["dropout"] + reference.STREAMS_PER_LAYER * i
-        words = reference.unit_words(shape[1], shape[0], trainer._seed, step, stream)
+        words = reference.unit_words(shape[1], shape[0], trainer.state.seed, step, stream)
         return reference.kept(words, rate, np.float64).T.copy()
 
     model = modules(torch, network, factors)

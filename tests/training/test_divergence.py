@@ -127,7 +127,11 @@ def test_training_goes_on_soundly_after_a_divergence(solver):
     with pytest.warns(DivergenceWarning, match="epoch 3"):
         trainer.fit(X, y, epochs=6)
     before = trainer.network.parameters.copy()
-    trainer.schedule, trainer.batch_size = Schedule(), N
+    diverged, trainer = (
+        trainer,
+        make_trainer("squared_error", trainer.network, optimizer=solver, batch_size=N),
+    )
+    trainer.take_over(diverged, keeps_solver=True, is_comparable=True)
     trainer.fit(X, y, epochs=1)
     if isinstance(solver, Adam):  # no step of Adam's is much larger than its rate
         assert np.abs(trainer.network.parameters - before).max() < 1.5 * solver.learning_rate

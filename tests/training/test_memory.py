@@ -168,7 +168,7 @@ COUNTED = """
     from fastmlp.layers import Dense
 
     # An epoch in one slice: between slices, on a slow machine many, Python runs a few lines.
-    fastmlp.epochs.SLICE_SECONDS = 3600.0
+    fastmlp.training.fit.SLICE_SECONDS = 3600.0
     loss, optimizer = sys.argv[1:]
     library = ctypes.CDLL(None)
     library.allocations.restype = ctypes.c_long

@@ -40,9 +40,11 @@ def test_the_network_is_left_as_it_was_after_its_best_epoch(watch):
 @pytest.mark.parametrize("tol", [None, 0.0])
 def test_a_score_that_is_no_number_is_never_the_best_nor_forgets_it(tol):
     scores = iter([np.nan, 0.2, 0.6, np.nan, 0.3, 0.4])
-    trainer = make_trainer(watch="val_score", restore_best=True, tol=tol, score=lambda *_: next(scores))
     parameters = []
-    trainer.callbacks = (lambda e: parameters.append(e.network.parameters.copy()),)
+    trainer = make_trainer(
+        watch="val_score", restore_best=True, tol=tol, score=lambda *_: next(scores),
+        callbacks=[lambda e: parameters.append(e.network.parameters.copy())],
+    )  # fmt: skip
     assert trainer.fit(X, Y, X_VAL, Y_VAL, epochs=6).best_epoch == 3
     np.testing.assert_array_equal(trainer.network.parameters, parameters[2])
     assert tol is None or trainer.watch.n_flat == 3
@@ -83,7 +85,7 @@ def test_a_fit_that_is_broken_off_or_diverges_leaves_the_best_epoch():
     trainer = make_trainer(watch="val_loss", restore_best=True)
     trainer.fit(X, Y, X_VAL, Y_VAL, epochs=10)
     best = min(trainer.history.val_loss)
-    trainer._base_rate = 1e30
+    trainer.state.base_rate = 1e30
     with pytest.warns(RuntimeWarning, match="diverged"):
         trainer.fit(X, Y, X_VAL, Y_VAL, epochs=10)
     assert trainer.network.evaluate(X_VAL, Y_VAL, "cross_entropy")[0] == pytest.approx(best)

@@ -1,0 +1,61 @@
+"""The state of a network in pickles and copies: a version, plain dictionaries and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from fastmlp.layers import Dense
+from fastmlp.network.preparation import Preparation
+
+#: Of the form that `State.to_dict` returns; the states of fastmlp 0.2 and earlier have no version.
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that makes a network; ``parameters`` are under the names that files give them."""
+
+    layers: tuple[Dense, ...]
+    n_features: int
+    dtype: str
+    engine: str
+    n_threads: int | None
+    preparation: Preparation | None
+    parameters: Mapping[str, np.ndarray]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state with a version, and a dictionary in place of each layer."""
+        layers = [_attributes(layer) for layer in self.layers]
+        return {"version": VERSION, **_attributes(self), "layers": layers}
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> State:
+        """Return the state that `to_dict` made a dictionary of.
+
+        Raises
+        ------
+        ValueError
+            If another version of fastmlp made it, in another form.
+        """
+        if "_plan" in state:
+            raise ValueError(
+                "this network was pickled by fastmlp 0.2 or earlier, and this version does not read such "
+                "pickles. Load it with the version that wrote it, save the model with model.save(path), and "
+                "load that file here with fastmlp.load(path)."
+            )
+        if state.get("version") != VERSION:
+            raise ValueError(
+                f"this network was pickled by another version of fastmlp, in form {state.get('version')!r} "
+                f"instead of {VERSION}. Load it with that version, save the model with model.save(path), and "
+                "load that file here with fastmlp.load(path)."
+            )
+        values = {one.name: state[one.name] for one in fields(cls)}
+        return cls(**values | {"layers": tuple(Dense(**layer) for layer in state["layers"])})
+
+
+def _attributes(one: Any) -> dict[str, Any]:
+    return {field.name: getattr(one, field.name) for field in fields(one)}
