@@ -146,6 +146,11 @@ class FittedModel:
         return self.targets.classes is not None
 
     @property
+    def estimator_name(self) -> str:
+        """The estimator that has such models."""
+        return "MLPClassifier" if self.is_classifier else "MLPRegressor"
+
+    @property
     def is_binary(self) -> bool:
         """Whether a single output is the probability of the second of two classes."""
         return self.is_classifier and self.outputs.n_outputs == 1 and not self.targets.is_multilabel

@@ -1,6 +1,6 @@
-"""A fitted estimator as an ONNX graph: from the rows of X to labels and probabilities, or predictions.
+"""A fitted model as an ONNX graph: from the rows of X to labels and probabilities, or predictions.
 
-The graph is plain data, which becomes a model of its own here, and part of one in skl2onnx_converter.py.
+The graph is plain data, which becomes a model of its own here, and part of one in skl2onnx.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import numpy as np
 from fastmlp import activations
 from fastmlp._support.checks import shown
 from fastmlp.environment import __version__
-from fastmlp.layers import NORM_EPSILON
+from fastmlp.formats.folding import with_batch_norm
+from fastmlp.formats.model import FittedModel
+from fastmlp.layers import NORM_EPSILON, Dense
+from fastmlp.losses import Poisson
+from fastmlp.network.network import Network
 
 #: The operators' version, and the file format's that goes with it: the first with PRelu of float64.
 OPSET, IR_VERSION = 16, 8
@@ -73,12 +77,11 @@ def element_type(dtype: Any) -> int:
     from onnx import TensorProto
 
     kinds = {"float32": "FLOAT", "float64": "DOUBLE", "int64": "INT64", "uint8": "UINT8", "object": "STRING"}
-    return getattr(TensorProto, kinds[np.dtype(dtype).name])
+    return int(getattr(TensorProto, kinds[np.dtype(dtype).name]))
 
 
-def outputs_of(estimator: Any, graph: Graph) -> str:
+def outputs_of(network: Network, graph: Graph) -> str:
     """Add the network with the preparation before it; return the name of its outputs."""
-    network = estimator.network_
     dtype, preparation = network.dtype, network.preparation
     # As the estimators read: float64, and what becomes float64 first, is prepared before it is converted.
     wide = dtype
@@ -96,19 +99,10 @@ def outputs_of(estimator: Any, graph: Graph) -> str:
     return x
 
 
-def folded(layer: Any, parts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return a layer's weights (n_out, n_in) and biases in float64, batch normalisation included."""
-    weight, bias = parts["weight"].astype(np.float64), parts["bias"].astype(np.float64)
-    if not layer.batch_norm:
-        return weight, bias
-    factor = parts["scale"] / np.sqrt(parts["variance"].astype(np.float64) + NORM_EPSILON)
-    return weight * factor[:, None], bias - factor * parts["mean"]
-
-
-def _linear(graph: Graph, x: str, layer: Any, parts: dict[str, np.ndarray], dtype: Any) -> str:
+def _linear(graph: Graph, x: str, layer: Dense, parts: dict[str, np.ndarray], dtype: Any) -> str:
     """Add a layer up to its activation."""
     if not layer.layer_norm:
-        weight, bias = folded(layer, parts)
+        weight, bias = with_batch_norm(layer, parts)
         bias_name = graph.constant("bias", bias, dtype)
         return graph.node("Gemm", x, graph.constant("weight", weight, dtype), bias_name, transB=1)
     # The mean over the units is taken from the weights. (LayerNormalization keeps its epsilon in float32.)
@@ -200,15 +194,15 @@ def _normal_distribution(graph: Graph, z: str, dtype: Any) -> str:
     return graph.node("Add", graph.node("Squeeze", wave, axis), half)
 
 
-def classes_of(estimator: Any, as_numbers: bool = False) -> np.ndarray:
-    """Return a classifier's classes as ONNX has them, int64 or strings; their numbers on demand.
+def classes_of(model: FittedModel) -> np.ndarray:
+    """Return a classifier's classes as ONNX has them, int64 or strings.
 
     Raises
     ------
     ValueError
         If they are neither integers, bools nor strings.
     """
-    classes = np.arange(len(estimator.classes_)) if as_numbers else estimator.classes_
+    classes = np.asarray(model.targets.classes)
     if classes.dtype.kind in "OU" and all(isinstance(label, str) for label in classes):
         return classes.astype(object)
     as_integers = classes.astype(np.int64) if classes.dtype.kind in "biuf" else None
@@ -220,88 +214,90 @@ def classes_of(estimator: Any, as_numbers: bool = False) -> np.ndarray:
     return as_integers
 
 
-def add_classifier(estimator: Any, graph: Graph, classes: np.ndarray, label: str, probabilities: str) -> None:
+def add_classifier(model: FittedModel, graph: Graph, label: str, probabilities: str) -> None:
     """Add the network and what `predict` and `predict_proba` make of its outputs, under these names."""
-    p, dtype = outputs_of(estimator, graph), estimator.network_.dtype
-    if estimator.n_outputs_ == 1 or estimator._multilabel:
+    p, dtype, classes = outputs_of(model.network, graph), model.network.dtype, classes_of(model)
+    is_multilabel, n_outputs = model.targets.is_multilabel, model.outputs.n_outputs
+    if n_outputs == 1 or is_multilabel:
         chosen = graph.node("Greater", p, graph.constant("half", 0.5, dtype))
     else:
         chosen = graph.node("ArgMax", p, axis=1, keepdims=0)
-    if estimator._multilabel:
+    if is_multilabel:
         graph.cast(chosen, np.int64, label)
         graph.cast(p, graph.output_dtype, probabilities)
         return
-    if estimator.n_outputs_ == 1:
+    if n_outputs == 1:
         other = graph.node("Sub", graph.constant("one", 1.0, dtype), p)
         p = graph.node("Concat", other, p, axis=1)
         chosen = graph.node("Squeeze", graph.cast(chosen, np.int64), graph.constant("axis", [1], np.int64))
-    if estimator._is_divided:
+    if model.is_divided:
         total = graph.node("ReduceSum", p, graph.constant("columns", [1], np.int64), keepdims=1)
         p = graph.node("Div", p, total)
     graph.cast(p, graph.output_dtype, probabilities)
     # A single class has an output for each of two.
-    of_outputs = classes[np.minimum(np.arange(max(2, estimator.n_outputs_)), len(classes) - 1)]
+    of_outputs = classes[np.minimum(np.arange(max(2, n_outputs)), len(classes) - 1)]
     graph.node("Gather", graph.constant("classes", of_outputs), chosen, output=label, axis=0)
 
 
-def add_regressor(estimator: Any, graph: Graph, variable: str) -> None:
+def add_regressor(model: FittedModel, graph: Graph, variable: str) -> None:
     """Add the network and what `predict` makes of its outputs, (n_samples, n_targets), under this name."""
-    x, dtype = outputs_of(estimator, graph), estimator.network_.dtype
-    each, preparation = estimator._loss.outputs_per_target, estimator.target_preparation_
+    x, dtype = outputs_of(model.network, graph), model.network.dtype
+    each, n_targets = model.loss.outputs_per_target, model.targets.n_targets
+    preparation = model.target_preparation
     if preparation is not None:
         preparation = preparation.repeated(each)
         x = x if dtype == np.float64 else graph.cast(x, np.float64)
         x = graph.node("Div", x, graph.constant("target_scale", preparation.scale, np.float64))
         x = graph.node("Add", x, graph.constant("target_center", preparation.center, np.float64))
-    if estimator._loss_name == "poisson":
+    if isinstance(model.loss, Poisson):
         x = graph.node("Exp", x)
-    if each > 1 and estimator._n_targets > 1:
-        shape = graph.constant("shape", [-1, estimator._n_targets, each], np.int64)
+    if each > 1 and n_targets > 1:
+        shape = graph.constant("shape", [-1, n_targets, each], np.int64)
         x = graph.node("Reshape", x, shape)
     graph.cast(x, graph.output_dtype, variable)
 
 
-def loses_units(estimator: Any, dtype: Any) -> bool:
+def loses_units(model: FittedModel, dtype: Any) -> bool:
     """Return whether predictions in this type would lose the units of a regressor's targets.
 
     See `Preparation.can_restore_in`: float32 loses them where the targets lie more than 8,192 standard
     deviations from 0.
     """
-    preparation = estimator.target_preparation_
+    preparation = model.target_preparation
     return preparation is not None and not preparation.can_restore_in(dtype)
 
 
-def output_shapes(estimator: Any) -> dict[str, list[Any]]:
+def output_shapes(model: FittedModel) -> dict[str, list[int]]:
     """Return the shapes of the outputs after the number of samples, by their names."""
-    if hasattr(estimator, "classes_"):
-        n = estimator.n_outputs_ if estimator._multilabel else max(2, estimator.n_outputs_)
-        return {"label": [n] if estimator._multilabel else [], "probabilities": [n]}
-    n, each = estimator._n_targets, estimator._loss.outputs_per_target
+    if model.is_classifier:
+        is_multilabel = model.targets.is_multilabel
+        n = model.outputs.n_outputs if is_multilabel else max(2, model.outputs.n_outputs)
+        return {"label": [n] if is_multilabel else [], "probabilities": [n]}
+    n, each = model.targets.n_targets, model.loss.outputs_per_target
     return {"variable": [n, each] if n > 1 and each > 1 else [n * each]}
 
 
-def _default_input_dtype(network: Any) -> np.dtype:
+def _default_input_dtype(network: Network) -> np.dtype:
     """Return the network's type, or float64 if that cannot hold the inputs in their units."""
     holds = network.preparation is None or network.preparation.can_restore_in(network.dtype)
     return network.dtype if holds else np.dtype(np.float64)
 
 
-def onnx_model(estimator: Any, input_dtype: str | None) -> Any:
-    """Return a fitted estimator as an ``onnx.ModelProto``."""
+def onnx_model(model: FittedModel, input_dtype: str | None) -> Any:
+    """Return a fitted model as an ``onnx.ModelProto``; what `MLPClassifier.to_onnx` does."""
     from onnx import helper, numpy_helper
 
-    network = estimator.network_
-    restores = estimator.target_preparation_ is not None
+    network = model.network
+    restores = model.target_preparation is not None
     output_dtype = np.dtype(np.float64) if restores else network.dtype
     graph = Graph("X", input_dtype or _default_input_dtype(network), output_dtype)
-    shapes = output_shapes(estimator)
+    shapes = output_shapes(model)
     types = dict.fromkeys(shapes, output_dtype)
-    if hasattr(estimator, "classes_"):
-        classes = classes_of(estimator)
-        types["label"] = np.dtype(np.int64) if estimator._multilabel else classes.dtype
-        add_classifier(estimator, graph, classes, *shapes)
+    if model.is_classifier:
+        types["label"] = classes_of(model).dtype
+        add_classifier(model, graph, *shapes)
     else:
-        add_regressor(estimator, graph, *shapes)
+        add_regressor(model, graph, *shapes)
     infos = [("X", graph.input_dtype, [network.n_features])]
     infos += [(name, types[name], shape) for name, shape in shapes.items()]
     inputs_and_outputs = [
@@ -314,7 +310,7 @@ def onnx_model(estimator: Any, input_dtype: str | None) -> Any:
                 helper.make_node(operator, inputs, [output], name=f"{operator}_{i}", **attributes)
                 for i, (operator, inputs, output, attributes) in enumerate(graph.nodes)
             ],
-            type(estimator).__name__,
+            model.estimator_name,
             inputs_and_outputs[:1],
             inputs_and_outputs[1:],
             [numpy_helper.from_array(values, name) for name, values in graph.constants.items()],

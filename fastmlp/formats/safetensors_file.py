@@ -21,7 +21,7 @@ class FormatError(ValueError):
     """A file is not what it says it is, or not what fastmlp can read."""
 
 
-def write(path: str | os.PathLike, description: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+def write(path: str | os.PathLike[str], description: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
     """Write a model file: whole or not at all."""
     header = {"format": FORMAT, "format_version": FORMAT_VERSION, **description}
     metadata = {
@@ -32,7 +32,7 @@ def write(path: str | os.PathLike, description: dict[str, Any], tensors: dict[st
         file.write(data)
 
 
-def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the description and the tensors of a model file.
 
     Raises

@@ -1,10 +1,11 @@
 """The estimators in skl2onnx's table of classes, whichever of the two packages is imported first.
 
-skl2onnx asks the steps of a pipeline for `Exports.onnx_converter` and its like. Its converters of meta-
-estimators (`BaggingClassifier`, `GridSearchCV`, ...) look the class of each part up in a table instead, and
-none of our code runs between ``import skl2onnx`` and that look-up. skl2onnx has no entry points, and
-importing it here would make ``import fastmlp`` slower for everybody. What remains is a finder: it lets the
-other finders find skl2onnx, and adds to the table after the import.
+skl2onnx asks the steps of a pipeline for the methods `onnx_parser`, `onnx_shape_calculator` and
+`onnx_converter`, which our estimators have. Its converters of meta-estimators (`BaggingClassifier`,
+`GridSearchCV`, ...) look the class of each part up in a table instead, and none of our code runs between
+``import skl2onnx`` and that look-up. skl2onnx has no entry points, and importing it here would make
+``import fastmlp`` slower for everybody. What remains is a finder: it lets the other finders find skl2onnx,
+and adds to the table after the import.
 """
 
 from __future__ import annotations
@@ -31,13 +32,23 @@ def _add(cls: type) -> None:
     try:
         from skl2onnx import update_registered_converter
 
-        from fastmlp.formats.skl2onnx import convert, set_types
-
         for kind, alias in _ALIASES.items():
             if issubclass(cls, kind):
-                update_registered_converter(cls, alias, set_types, convert)
+                update_registered_converter(cls, alias, _set_types, _convert)
     except Exception as error:
         warnings.warn(f"skl2onnx does not accept fastmlp's {cls.__name__}: {error!r}", stacklevel=2)
+
+
+def _set_types(operator: Any) -> None:
+    from fastmlp.formats.skl2onnx import set_types  # which imports skl2onnx, and may be what imports it
+
+    set_types(operator)
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    from fastmlp.formats.skl2onnx import convert
+
+    convert(scope, operator, container)
 
 
 class _Finder:
@@ -61,4 +72,4 @@ class _Finder:
         return spec
 
 
-sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
+sys.meta_path.insert(0, _Finder())

@@ -1,23 +1,23 @@
-"""A fitted estimator's parameters by the names that a ``torch.nn.Sequential`` has for them."""
+"""A fitted model's parameters by the names that a ``torch.nn.Sequential`` has for them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
-from fastmlp.estimators.exports import linear_parts
+from fastmlp.formats.folding import with_preparations
+from fastmlp.formats.model import FittedModel
 
 # What PyTorch calls the vectors of a normalisation, by our names.
 _OF_NORM = {"scale": "weight", "bias": "bias", "mean": "running_mean", "variance": "running_var"}
 
 
-def state_arrays(estimator: Any) -> dict[str, np.ndarray]:
-    """Return copies of the parameters, in the type that the model computes in; without PyTorch."""
-    network = estimator.network_
-    arrays: dict[str, np.ndarray] = {}
+def state_arrays(model: FittedModel) -> dict[str, NDArray[np.floating]]:
+    """Return copies of the parameters, in the type that the model computes in; PyTorch is not needed."""
+    network = model.network
+    arrays: dict[str, NDArray[np.floating]] = {}
     place = 0
-    layers = zip(network.layers, network.parts(), linear_parts(estimator, network.dtype), strict=True)
+    layers = zip(network.layers, network.parts(), with_preparations(model, network.dtype), strict=True)
     for layer, parts, (weight, bias) in layers:
         arrays |= {f"{place}.weight": weight, f"{place}.bias": bias}
         place += 1

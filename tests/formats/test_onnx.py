@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, activations
 from fastmlp.losses import Quantile
+from helpers.bfloat16 import needs_bfloat16
 from helpers.estimators import data, quietly
 
 HIDDEN = [name for name in activations.NAMES if name != "softmax"]
@@ -159,9 +160,8 @@ def test_float64_is_prepared_before_it_is_rounded():
     assert_same_classes(model, X, model.to_onnx(input_dtype="float64"))
 
 
+@needs_bfloat16
 def test_bfloat16_predicts_in_float32():
-    if not fastmlp.engine.selection.can_train_in("bfloat16"):
-        pytest.skip("this processor has no bfloat16")
     X, y = data("multiclass", "float32")
     assert_same_classes(fitted(MLPClassifier, X, y, dtype="bfloat16"), X)
 

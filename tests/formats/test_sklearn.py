@@ -154,7 +154,7 @@ def test_a_model_of_theirs_can_be_saved_and_refitted_here(tmp_path):
 def test_other_models_are_refused():
     with pytest.raises(TypeError, match=r"sklearn\.neural_network, not sklearn\.ensemble"):
         from_sklearn(RandomForestClassifier())
-    with pytest.raises(TypeError, match=r"not fastmlp\.classifier\.MLPClassifier"):
+    with pytest.raises(TypeError, match=r"not fastmlp\.estimators\.classifier\.MLPClassifier"):
         from_sklearn(MLPClassifier())
     with pytest.raises(NotFittedError):
         from_sklearn(TheirClassifier())

@@ -247,7 +247,9 @@ def parameters_of(path):
 def test_parameters_that_a_file_is_too_old_for_have_their_defaults(kind, request):
     file = request.getfixturevalue(kind)
     added = parameters_of(file).keys() - set(FIRST)
-    assert {"early_stopping", "max_fun", "l2", "ema_decay", "dropout", "image_shape", "class_weight"} <= added
+    assert {"early_stopping", "max_fun", "l2", "ema_decay", "dropout", "image_shape"} <= added
+    of_classes = {"class_weight", "label_smoothing"}
+    assert added & of_classes == (of_classes if kind == "path" else set())
     whole = fastmlp.load(file)
     for names in (*([name] for name in sorted(added)), added):  # each for itself, and all of them
         rewritten(file, model=without(names))
@@ -277,6 +279,20 @@ def test_parameters_that_every_file_has_may_not_be_missing(path, name):
 def test_descriptions_of_regressors_that_do_not_fit_are_refused(regressor_path, change):
     rewritten(regressor_path, model=change)
     refused(regressor_path)
+
+
+@pytest.mark.parametrize(("name", "only", "others"), [
+    ("label_smoothing", 0.0, [0.1, 1, None, "x", []]),
+    ("class_weight", None, ["balanced", {"pairs": []}, 0, []]),
+])  # fmt: skip
+def test_a_parameter_that_regressors_no_longer_have_may_be_there_without_effect(
+    name, only, others, regressor_path
+):
+    rewritten(regressor_path, model=put("parameters", name, value=only))
+    assert name not in fastmlp.load(regressor_path).get_params()
+    for value in others:
+        rewritten(regressor_path, model=put("parameters", name, value=value))
+        refused(regressor_path, f"MLPRegressor has no parameter {name}")
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "3", '"model"', "[" * 100_000, '{"a":' * 50_000])

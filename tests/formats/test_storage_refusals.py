@@ -1,5 +1,6 @@
 """Tests of what `save` writes of a model that was changed since its fit, and of what it refuses to write."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, initializers, losses, optimizers, schedules
+from fastmlp.estimators.targets import Classes
 from helpers.estimators import ignore_convergence
 
 pytestmark = ignore_convergence
@@ -45,16 +47,18 @@ def written_into(model, part, value):
     return model
 
 
-def with_classes(labels):
+def with_changes(**changes):
     model = fitted()
-    model.classes_ = np.array(labels)
+    model.adopt(replace(model.model_, **changes))
     return model
+
+
+def with_classes(labels):
+    return with_changes(targets=Classes(np.array(labels)))
 
 
 def with_names(names):
-    model = fitted()
-    model.feature_names_in_ = np.array(names, dtype=object)
-    return model
+    return with_changes(feature_names=np.array(names, dtype=object))
 
 
 # What `save` refuses: the model, the error and a part of its message.
@@ -71,9 +75,6 @@ REFUSED = {
     "max_iter": (lambda: fitted().set_params(max_iter=-1), ValueError, "'max_iter' parameter"),
     "no such solver": (lambda: fitted().set_params(solver="rprop"), ValueError, "'solver' parameter"),
     "no such score": (lambda: fitted().set_params(scoring="no such score"), ValueError, "no such score"),
-    "class weights of a regressor": (
-        lambda: fitted(MLPRegressor, X[:, 0]).set_params(class_weight={}), ValueError, "'class_weight'",
-    ),
     "a schedule of one's own": (
         lambda: fitted(learning_rate=type("Mine", (schedules.Schedule,), {})()), ValueError, "learning_rate=",
     ),
@@ -143,7 +144,7 @@ def test_a_file_has_the_loss_that_was_trained_last(way, tmp_path):
     getattr(model, way)(X, CODES)
     model.set_params(loss="log_likelihood").save(tmp_path / "model.safetensors")
     loaded = fastmlp.load(tmp_path / "model.safetensors")
-    assert loaded.loss == loaded._loss_name == "squared_error"
+    assert loaded.loss == loaded.model_.loss.name == "squared_error"
     loaded.set_params(loss="cross_entropy").save(
         tmp_path / "again.safetensors"
     )  # nor does a loaded model forget

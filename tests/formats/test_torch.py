@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fastmlp import MLPClassifier, MLPRegressor, activations
-from fastmlp.estimators.exports import Exports
 from fastmlp.formats.torch import state_arrays
 from fastmlp.losses import Quantile
 from helpers.estimators import data, quietly
@@ -95,7 +94,7 @@ def test_targets_in_their_units_in_pytorch(task, loss):
 
 def test_the_example_of_the_docstring_runs_in_pytorch():
     torch = pytest.importorskip("torch")
-    code = textwrap.dedent(inspect.getdoc(Exports.to_torch_state_dict).split("takes it::\n")[1])
+    code = textwrap.dedent(inspect.getdoc(MLPClassifier.to_torch_state_dict).split("takes it::\n")[1])
     found = {}
     exec(code, found)
     assert isinstance(found["module"], torch.nn.Sequential)
@@ -105,7 +104,7 @@ def test_the_example_of_the_docstring_runs_in_pytorch():
 
 def test_names_and_shapes():
     _, model = fitted("multiclass", activation=["prelu", "tanh"], batch_norm=[True, False])
-    shapes = {name: values.shape for name, values in state_arrays(model).items()}
+    shapes = {name: values.shape for name, values in state_arrays(model.model_).items()}
     assert shapes == {
         "0.weight": (9, 7), "0.bias": (9,), "1.weight": (9,), "1.bias": (9,), "1.running_mean": (9,),
         "1.running_var": (9,), "2.weight": (9,), "3.weight": (6, 9), "3.bias": (6,), "5.weight": (3, 6),
@@ -116,7 +115,7 @@ def test_names_and_shapes():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_arrays_are_copies_that_numpy_can_predict_by(dtype):
     X, model = fitted("regression", dtype, activation="tanh", prepare="table")
-    arrays = state_arrays(model)
+    arrays = state_arrays(model.model_)
     z = X
     for place in (0, 2, 4):
         z = z @ arrays[f"{place}.weight"].T + arrays[f"{place}.bias"]
