@@ -7,7 +7,7 @@ from typing import Any
 
 from fastmlp.engine.selection import can_train_in
 from fastmlp.estimators.building import known_history
-from fastmlp.estimators.settings import Settings
+from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.estimators.targets import AnyTargets, Classes, Indicators, Reals
 from fastmlp.formats.model import FittedModel, Outputs, Record
 from fastmlp.formats.plain_model import PlainModel
@@ -21,13 +21,13 @@ class Outline:
     ----------
     estimator : MLPClassifier or MLPRegressor
         With the parameters of the plain model.
-    settings : Settings
+    settings : EstimatorSettings
     targets : Classes, Indicators or Reals
     outputs : Outputs
     """
 
     estimator: Any
-    settings: Settings
+    settings: EstimatorSettings
     targets: AnyTargets
     outputs: Outputs
 
@@ -41,7 +41,7 @@ def outline(cls: type, plain: PlainModel) -> Outline:
         If the parameters, the layers and the targets do not fit together.
     """
     estimator = cls(**plain.parameters)
-    settings = estimator.settings()
+    settings = estimator._settings()
     targets = _targets(plain, settings)
     outputs = targets.outputs(settings)
     plain.check_outputs(targets, outputs)
@@ -62,11 +62,11 @@ def fill(outlined: Outline, plain: PlainModel) -> Any:
         settings.frozen(),
         _record(plain, settings),
     )
-    outlined.estimator.adopt(model)
+    outlined.estimator._adopt(model)
     return outlined.estimator
 
 
-def _targets(plain: PlainModel, settings: Settings) -> AnyTargets:
+def _targets(plain: PlainModel, settings: EstimatorSettings) -> AnyTargets:
     """Return what the outputs stand for."""
     if plain.labels is None:
         n_outputs_of_one = Reals(1).outputs(settings).n_outputs
@@ -74,7 +74,7 @@ def _targets(plain: PlainModel, settings: Settings) -> AnyTargets:
     return Indicators(plain.labels, plain.is_sparse) if plain.is_multilabel else Classes(plain.labels)
 
 
-def _record(plain: PlainModel, settings: Settings) -> Record:
+def _record(plain: PlainModel, settings: EstimatorSettings) -> Record:
     """Return what happened in the training."""
     known = plain.record
     score = known.get("validation_score_")

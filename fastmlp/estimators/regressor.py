@@ -28,8 +28,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     Minimises half the squared error, summed over the outputs, if ``loss`` does not name another. With
     ``prepare`` set the targets are standardised, too, but for counts, and predictions come back in their
     units, in float64 whatever ``dtype`` is. Parameters and attributes are those of `MLPClassifier`, without
-    ``label_smoothing``, ``class_weight`` and ``classes_``, and with other losses. As in scikit-learn the loss is the first parameter, before ``hidden_layer_sizes`` and
-    ``activation``.
+    ``label_smoothing``, ``class_weight`` and ``classes_``, and with other losses. As in scikit-learn the loss
+    is the first parameter, before ``hidden_layer_sizes`` and ``activation``.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def save(estimator: Any, path: str | os.PathLike[str], **notes: Any) -> None:
         description, tensors = describe(model, parameters)
         plain = parse(json.loads(json.dumps(description, allow_nan=False)), tensors, parameters)
         outlined = outline(cls, plain)
-        outlined.estimator.check_parameters()
+        outlined.estimator._check_params()
         plain.check_arrays(outlined.outputs)
     except MISFITS as error:
         raise ValueError(f"this model cannot be saved: {error}") from error

@@ -11,7 +11,8 @@ from fastmlp.training.data import Score, Validation
 
 
 def evaluate(
-    network: Network, loss: Loss, preparation: Preparation | None, data: Validation, score: Score | None = None
+    network: Network, loss: Loss, preparation: Preparation | None, data: Validation,
+    score: Score | None = None,
 ) -> tuple[float, float]:  # fmt: skip
     """Return the loss, in the units of the training loss, without penalties, and the score, in those of y.
 
