@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastmlp._support.checks import number
 from fastmlp._support.dates import refuse_columns
 from fastmlp._support.files import replacing
+from fastmlp._support.optional import needed
 from fastmlp.formats.plain_state import from_plain, to_plain
 from fastmlp.formats.skl2onnx_registration import register
 from fastmlp.network.inputs import INPUT_DTYPES
@@ -304,17 +304,3 @@ def _check_holds(preparation: Any, name: str, part: tuple[np.ndarray, ...]) -> N
         f"the standardisation of {name} cannot be part of weights and biases in {dtype}: a column lies too "
         f"far from 0 for its spread, or its spread is too large or too small a number; {remedy}."
     )
-
-
-def needed(module: str, caller: str, command: str) -> Any:
-    """Import a module that only a part of fastmlp needs; say how to install it where it is not.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(f"{caller} needs {module}, which is not installed: {command}.") from error
