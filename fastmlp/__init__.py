@@ -2,38 +2,70 @@
 
 ``fastmlp.fit(X, y)`` trains a model in one line; `MLPClassifier` and `MLPRegressor` are its scikit-learn
 face, `Network` and `Trainer` spell out layers and training.
+
+Everything public is an attribute of this package and imported when it is first asked for: ``import fastmlp``
+alone is quick, and loads neither NumPy nor scikit-learn.
 """
 
-from importlib.util import find_spec as _find_spec
+from __future__ import annotations
 
-if _find_spec("fastmlp.engine.core") is None:
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if find_spec("fastmlp.engine.core") is None:
     raise ImportError(
         "fastmlp's compiled engine is missing here, because Python imported the source checkout itself: "
         "run `pip install -e .` in it, or start Python in another folder to use an installed fastmlp."
     )
 
-from fastmlp import augmentations, callbacks, datasets, layers, losses, optimizers, plots, schedules
-from fastmlp.environment import __version__, show_config
-from fastmlp.estimators.loading import MLPClassifier, MLPRegressor, load
-from fastmlp.estimators.many import fit_many
-from fastmlp.estimators.recipe import fit
-from fastmlp.formats.safetensors_file import FormatError
-from fastmlp.formats.sklearn import from_sklearn
-from fastmlp.network.network import Network
-from fastmlp.training.divergence import DivergenceWarning
-from fastmlp.training.gradient_check import gradient_check
-from fastmlp.training.history import History
-from fastmlp.training.trainer import Trainer
+from fastmlp._support.former_modules import FormerModules
+
+if TYPE_CHECKING:  # for editors and type checkers; `_HOMES` says the same to Python
+    from fastmlp import (
+        activations,
+        augmentations,
+        callbacks,
+        datasets,
+        initializers,
+        layers,
+        losses,
+        optimizers,
+        plots,
+        schedules,
+        studies,
+    )
+    from fastmlp._version import __version__
+    from fastmlp.environment import show_config
+    from fastmlp.estimators.classifier import MLPClassifier
+    from fastmlp.estimators.fitted_models import FittedModels
+    from fastmlp.estimators.loading import load
+    from fastmlp.estimators.many import fit_many
+    from fastmlp.estimators.recipe import fit
+    from fastmlp.estimators.regressor import MLPRegressor
+    from fastmlp.formats.safetensors_file import FormatError
+    from fastmlp.formats.sklearn import from_sklearn
+    from fastmlp.network.network import Network
+    from fastmlp.network.preparation import Preparation
+    from fastmlp.training.divergence import DivergenceWarning
+    from fastmlp.training.gradient_check import GradientCheck, gradient_check
+    from fastmlp.training.history import History
+    from fastmlp.training.trainer import Trainer
 
 __all__ = [
     "DivergenceWarning",
+    "FittedModels",
     "FormatError",
+    "GradientCheck",
     "History",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "Preparation",
     "Trainer",
     "__version__",
+    "activations",
     "augmentations",
     "callbacks",
     "datasets",
@@ -41,6 +73,7 @@ __all__ = [
     "fit_many",
     "from_sklearn",
     "gradient_check",
+    "initializers",
     "layers",
     "load",
     "losses",
@@ -48,4 +81,47 @@ __all__ = [
     "plots",
     "schedules",
     "show_config",
+    "studies",
 ]
+
+#: The module of each public class and function, relative to this package; the other names are modules.
+_HOMES = {
+    "DivergenceWarning": "training.divergence",
+    "FittedModels": "estimators.fitted_models",
+    "FormatError": "formats.safetensors_file",
+    "GradientCheck": "training.gradient_check",
+    "History": "training.history",
+    "MLPClassifier": "estimators.classifier",
+    "MLPRegressor": "estimators.regressor",
+    "Network": "network.network",
+    "Preparation": "network.preparation",
+    "Trainer": "training.trainer",
+    "__version__": "_version",
+    "fit": "estimators.recipe",
+    "fit_many": "estimators.many",
+    "from_sklearn": "formats.sklearn",
+    "gradient_check": "training.gradient_check",
+    "load": "estimators.loading",
+    "show_config": "environment",
+}
+
+if not any(isinstance(finder, FormerModules) for finder in sys.meta_path):
+    sys.meta_path.append(FormerModules(__all__))
+
+if not TYPE_CHECKING:  # a type checker would take it that any name can be imported
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name, or a module of this package, when it is first asked for (PEP 562)."""
+        if name in _HOMES:
+            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        elif not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+            value = import_module(f"{__name__}.{name}")
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
 
+from fastmlp._version import __version__
 from fastmlp.engine.selection import engine_info
-
-__version__ = version("fastmlp")
 
 
 def config() -> dict[str, str]:

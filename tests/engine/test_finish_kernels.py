@@ -41,7 +41,7 @@ def test_batch_norm(is_fixed, shape, isa, dtype):
         pad(z), mean, variance, scale, bias, shape[1], NORM_EPSILON, 0.1, isa, is_fixed
     )
     twin_y, twin_normed, twin_inverse = reference.batch_norm_forward(
-        z, twin_mean, twin_variance, scale, bias, NORM_EPSILON, 0.1, is_fixed
+        z, twin_mean, twin_variance, scale, bias, NORM_EPSILON, 0.1, is_fixed=is_fixed
     )
     for ours, twin in ((mean, twin_mean), (variance, twin_variance), (inverse, twin_inverse)):
         assert_close(ours, twin, dtype)
@@ -52,7 +52,7 @@ def test_batch_norm(is_fixed, shape, isa, dtype):
     gradients = kernels.batch_norm_backward(
         padded_gradient(d), pad(twin_normed), twin_inverse, scale, shape[1], isa, is_fixed
     )
-    twins = reference.batch_norm_backward(d, twin_normed, twin_inverse, scale, is_fixed)
+    twins = reference.batch_norm_backward(d, twin_normed, twin_inverse, scale, is_fixed=is_fixed)
     assert_close(gradients[0][:, : shape[1]], twins[0], dtype, 8)
     assert_nothing_beyond(gradients[0], shape[1])
     for ours, twin in zip(gradients[1:], twins[1:], strict=True):

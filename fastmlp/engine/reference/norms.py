@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def batch_norm_forward(z, mean, variance, scale, bias, epsilon, momentum, is_fixed=False):
+def batch_norm_forward(z, mean, variance, scale, bias, epsilon, momentum, *, is_fixed=False):
     """Normalise each unit over the samples; the running mean and variance move towards those of the batch.
 
     Return the outputs, the normed and 1 / deviation of each unit; if ``is_fixed``, by the running ones.
@@ -22,7 +22,7 @@ def batch_norm_forward(z, mean, variance, scale, bias, epsilon, momentum, is_fix
     return scale[:, None] * normed + bias[:, None], normed, inverse
 
 
-def batch_norm_backward(d, normed, inverse, scale, is_fixed=False):
+def batch_norm_backward(d, normed, inverse, scale, *, is_fixed=False):
     """Return the gradient before it, and those of the scale and the bias."""
     d_scale, d_bias = (d * normed).sum(axis=1), d.sum(axis=1)
     if not is_fixed:

@@ -118,7 +118,7 @@ class Walk:
         elif self.learns:
             statistics = vectors["mean"], vectors["variance"]
             z, *self.normed[i] = batch_norm_forward(
-                z, *statistics, scale, bias, NORM_EPSILON, self.norm_momentum, not layer.trainable
+                z, *statistics, scale, bias, NORM_EPSILON, self.norm_momentum, is_fixed=not layer.trainable
             )
         else:
             scale, bias = fold_norm(scale, bias, vectors["mean"], vectors["variance"], NORM_EPSILON)
@@ -148,7 +148,7 @@ class Walk:
             if layer.norm == "layer":
                 d, *gradients = layer_norm_backward(d, *self.normed[i], scale)
             else:
-                d, *gradients = batch_norm_backward(d, *self.normed[i], scale, not layer.trainable)
+                d, *gradients = batch_norm_backward(d, *self.normed[i], scale, is_fixed=not layer.trainable)
             d_vectors["scale"], d_vectors["bias"] = gradients
         else:
             d_vectors["bias"] = d.sum(axis=1)
