@@ -18,8 +18,8 @@ from fastmlp._support.files import replacing
 from fastmlp.callbacks import EpochEnd
 from fastmlp.cli import options
 from fastmlp.cli.console import console, errors, plain_messages, write_output
-from fastmlp.cli.scores import scored
-from fastmlp.cli.studies import study_app
+from fastmlp.cli.last_score import scored
+from fastmlp.cli.study_commands import study_app
 from fastmlp.engine.selection import DTYPES, ENGINES
 from fastmlp.environment import config
 from fastmlp.formats import description as saving

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastmlp.studies.file.measures import Term, read_check, shown
-from fastmlp.studies.file.spec import Group
+from fastmlp.studies.file.study import Group
 from fastmlp.studies.page.claims import judge
 from fastmlp.studies.running.records import Record, best_of
 from fastmlp.studies.running.results import Results

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from fastmlp.datasets import FASHION_MNIST_CLASSES
 from fastmlp.studies import StudyError, load_study, run_study
-from fastmlp.studies.file.spec import Figure
+from fastmlp.studies.file.study import Figure
 from fastmlp.studies.page import drawing
 from fastmlp.studies.page.figures import alternative, draw_figures, drawn
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmlp._support.files import replacing
-from fastmlp.plots.style import figure_for, say, style
+from fastmlp.plots.canvas import figure_for
+from fastmlp.plots.style import say, style
 from fastmlp.studies.file.measures import MEASURES
-from fastmlp.studies.file.spec import Figure
+from fastmlp.studies.file.study import Figure
 from fastmlp.studies.page import drawing
 from fastmlp.studies.running.results import Results
 

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from fastmlp._support.files import replacing
-from fastmlp.estimators.exports import needed
+from fastmlp._support.optional import needed
 from fastmlp.studies.file.measures import Check, shown
-from fastmlp.studies.file.reading import published
-from fastmlp.studies.file.spec import Figure, Table
+from fastmlp.studies.file.study import Figure, Table
+from fastmlp.studies.file.study_file import published
 from fastmlp.studies.page.claims import VERDICTS, Verdict, judge
 from fastmlp.studies.page.figures import DPI, alternative, draw_figures
-from fastmlp.studies.page.tables import Gap, gaps, readable, rows_of, table_frame
+from fastmlp.studies.page.study_tables import Gap, gaps, readable, rows_of, table_frame
 from fastmlp.studies.running.results import Results
 from fastmlp.training.gradient_check import GradientCheck
 

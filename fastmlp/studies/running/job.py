@@ -23,8 +23,8 @@ from fastmlp._support.files import replacing
 from fastmlp._support.progress import SILENT
 from fastmlp.environment import __version__
 from fastmlp.estimators.loading import ESTIMATORS
-from fastmlp.studies.file.building import built_parameters
-from fastmlp.studies.file.spec import Data, Run
+from fastmlp.studies.file.parameters import built_parameters
+from fastmlp.studies.file.study import Data, Run
 from fastmlp.studies.running.records import MODELS, Record
 from fastmlp.tabular import reading as tables
 from fastmlp.tabular.text_files import TextFormat

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.studies.file.measures import CURVES
-from fastmlp.studies.file.spec import Data, Run, joined
+from fastmlp.studies.file.study import Data, Run, joined
 
 #: A line for each run that is done.
 RUNS = "runs.jsonl"

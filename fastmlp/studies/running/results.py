@@ -11,8 +11,8 @@ import numpy as np
 
 import fastmlp
 from fastmlp.estimators.loading import MLPClassifier
-from fastmlp.studies.file.building import built_parameters
-from fastmlp.studies.file.spec import Study, split
+from fastmlp.studies.file.parameters import built_parameters
+from fastmlp.studies.file.study import Study, split
 from fastmlp.studies.running.job import estimator_of, load_data, load_weights, weights_file
 from fastmlp.studies.running.records import Record, best_of
 from fastmlp.tabular.reading import Split

@@ -13,9 +13,9 @@ from typing import Any
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
 from fastmlp._support.progress import ModelsBar, say, show_models_progress
-from fastmlp.studies.file.building import built_parameters
-from fastmlp.studies.file.keys import nearest
-from fastmlp.studies.file.spec import Group, Run, Study, split
+from fastmlp.studies.file.parameters import built_parameters
+from fastmlp.studies.file.schema import nearest
+from fastmlp.studies.file.study import Group, Run, Study, split
 from fastmlp.studies.running.halving import search_by_halving
 from fastmlp.studies.running.job import (
     Job,

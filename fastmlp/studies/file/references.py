@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastmlp.estimators.loading import ESTIMATORS
-from fastmlp.studies.file.building import built_parameters
 from fastmlp.studies.file.distributions import sampled_from
-from fastmlp.studies.file.keys import RUNS, SEARCH, Checker, nearest
-from fastmlp.studies.file.spec import Group, Search, split
+from fastmlp.studies.file.parameters import built_parameters
+from fastmlp.studies.file.schema import RUNS, SEARCH, Checker, nearest
+from fastmlp.studies.file.study import Group, Search, split
 
 #: The parameters that a study sets by itself.
 _OWN = ("random_state", "callbacks", "warm_start", "verbose")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.estimators.loading import ESTIMATORS
-from fastmlp.studies.file.groups import GroupsReader
-from fastmlp.studies.file.keys import (
+from fastmlp.studies.file.measures import GRADIENT_ORDER, MEASURES, Check, read_check
+from fastmlp.studies.file.references import GroupsReader
+from fastmlp.studies.file.schema import (
     CLAIM,
     DATA,
     DIFFERENCE,
@@ -20,8 +21,7 @@ from fastmlp.studies.file.keys import (
     StudyError,
     nearest,
 )  # fmt: skip
-from fastmlp.studies.file.measures import GRADIENT_ORDER, MEASURES, Check, read_check
-from fastmlp.studies.file.spec import (
+from fastmlp.studies.file.study import (
     Claim,
     Data,
     Difference,
