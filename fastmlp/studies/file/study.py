@@ -1,16 +1,59 @@
-"""What a study is: data, groups of runs, and what to tabulate, draw and check of them."""
+"""What a study is, and what its file may hold: data, groups of runs, tables, figures and claims.
+
+The fields of these classes are the keys of the file, see `fastmlp.studies.file.schema`.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
+from fastmlp.estimators.loading import ESTIMATORS
+from fastmlp.studies.file.claim_language import Check, read_check
 from fastmlp.studies.file.distributions import sampled_from
-from fastmlp.studies.file.measures import Check
+from fastmlp.studies.file.figure_kinds import FIGURE_KINDS
+from fastmlp.studies.file.measures import MEASURES
+from fastmlp.studies.file.schema import (
+    NOT_IN_FILE,
+    OR_ONE,
+    Called,
+    OneOf,
+    Parsed,
+    Place,
+    check_known,
+    checked,
+    filled,
+    finite,
+    keys_of,
+    read,
+    seed,
+    within,
+)
+
+#: No study has more seeds or points; what does is a slip.
+_MANY = 10_000
+#: Groups, or points of them; a single one needs no list.
+_Runs = Annotated[tuple[str, ...], OR_ONE]
+_Checks = tuple[Annotated[Check, Parsed(read_check)], ...]
+#: Values of a parameter. Within `Group`, ``list`` is a field.
+_Values = list[Any]
+_Finite = Annotated[float, finite()]
+_Positive = Annotated[float, finite(above=0)]
+
+
+def _share(value: Any) -> str:
+    """Refuse what is neither a share of the rows nor a number of them."""
+    is_one = 0 < value < 1 or (isinstance(value, int) and value >= 1)
+    return "" if is_one else f"must be a share below 1 or a number of rows, not {value}."
+
+
+def _some_values(value: Any) -> str:
+    """Refuse a list of no values."""
+    return "" if value else f"must be a list of values, not {value!r}."
 
 
 @dataclass(frozen=True)
@@ -27,17 +70,17 @@ class Data:
 
     name: str
     target: str | None = None
-    estimator: str | None = None
-    validation: float = 0.1
-    test: float = 0.2
-    seed: int = 0
+    estimator: Annotated[str | None, OneOf(ESTIMATORS)] = None
+    validation: Annotated[int | float, _share] = 0.1
+    test: Annotated[int | float, _share] = 0.2
+    seed: Annotated[int, seed] = 0
     shuffle: bool = False
-    center: float = 0
-    scale: float = 1
+    center: _Finite = 0
+    scale: _Positive = 1
     sep: str | None = None
     decimal: str | None = None
     encoding: str | None = None
-    digest: str = ""
+    digest: str = field(default="", metadata=NOT_IN_FILE)
 
 
 @dataclass(frozen=True)
@@ -102,13 +145,13 @@ class Search:
         Of the resource.
     """
 
-    kind: str
-    over: dict[str, Any]
-    n: int = 10
-    seed: int = 0
-    resource: str = "max_iter"
-    factor: int = 3
-    smallest: int = 1
+    kind: Annotated[str, OneOf(("random", "halving"))]
+    over: Annotated[dict[str, Any], filled]
+    n: Annotated[int, within(1, _MANY)] = 10
+    seed: Annotated[int, seed] = 0
+    resource: Annotated[str, OneOf(("max_iter", "n_samples"))] = "max_iter"
+    factor: Annotated[int, within(2)] = 3
+    smallest: Annotated[int, within(1)] = 1
     largest: int | None = None
 
     def distributions(self) -> dict[str, Any]:
@@ -125,17 +168,16 @@ class Group:
     its best point.
     """
 
-    name: str
+    name: str = field(metadata=NOT_IN_FILE)
     about: str = ""
-    base: dict[str, Any] = field(default_factory=dict)
     set: dict[str, Any] = field(default_factory=dict)
-    list: dict[str, dict[str, Any]] = field(default_factory=dict)
-    grid: dict[str, Any] = field(default_factory=dict)
+    list: Annotated[dict[str, dict[str, Any]], filled] = field(default_factory=dict)
+    grid: Annotated[dict[str, Annotated[_Values, _some_values]], filled] = field(default_factory=dict)
     search: Search | None = None
-    seeds: int = 1
-    train: int | None = None
-    continues: str | None = None
-    best_of: str | None = None
+    seeds: Annotated[int, within(1, _MANY)] = 1
+    train: Annotated[int | None, within(1)] = None
+    continues: Annotated[str | None, filled] = None
+    best_of: Annotated[str | None, filled] = None
 
     @property
     def is_open(self) -> bool:
@@ -180,7 +222,7 @@ class Table:
     runs : tuple of str
         Groups, or points of them.
     show : tuple of str
-        See `fastmlp.studies.measures.MEASURES`.
+        See `fastmlp.studies.file.measures.MEASURES`.
     published : dict
         By measure, by row.
     is_evidence : bool
@@ -190,10 +232,10 @@ class Table:
     """
 
     title: str
-    runs: tuple[str, ...]
-    show: tuple[str, ...] = ("validation", "test")
-    published: dict[str, dict[str, float]] = field(default_factory=dict)
-    scale: dict[str, float] = field(default_factory=dict)
+    runs: Annotated[_Runs, filled]
+    show: Annotated[tuple[Annotated[str, OneOf(MEASURES)], ...], filled] = ("validation", "test")
+    published: dict[str, dict[str, _Finite]] = field(default_factory=dict)
+    scale: dict[str, _Positive] = field(default_factory=dict)
     note: str = ""
     is_evidence: bool = False
 
@@ -207,14 +249,35 @@ class Figure:
     runs : tuple of str
         Groups, or points of them; pictures of one model take the first.
     options : dict
-        What else the kind takes, see `fastmlp.studies.figures.KINDS`.
+        What else the kind takes, see `fastmlp.studies.file.figure_kinds`.
     """
 
-    kind: str
+    kind: Annotated[str, OneOf(FIGURE_KINDS)]
     title: str
     caption: str = ""
-    runs: tuple[str, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
+    runs: _Runs = ()
+    options: dict[str, Any] = field(default_factory=dict, metadata=NOT_IN_FILE)
+
+    @classmethod
+    def from_table(cls, content: Any, place: Place) -> Figure:
+        """Return the figure of a table, in which the options stand beside the other keys."""
+        options: dict[str, Any] = {}
+        if isinstance(content, dict) and isinstance(kind := content.get("kind"), str):
+            known = FIGURE_KINDS[kind].options if kind in FIGURE_KINDS else {}
+            check_known(content, [*keys_of(cls), *known], place)
+            options = {name: value for name, value in content.items() if name in known}
+            for name, value in options.items():
+                checked(value, known[name], place.at(name))
+            content = {name: value for name, value in content.items() if name not in known}
+        figure = read(cls, content, place, options=options)
+        if FIGURE_KINDS[figure.kind].needs_runs and not figure.runs:
+            raise place.at("runs").wrong("is missing.")
+        return figure
+
+
+def _some_checks(value: Any) -> str:
+    """Refuse a claim of no checks."""
+    return "" if value else "must hold at least one."
 
 
 @dataclass(frozen=True)
@@ -222,7 +285,7 @@ class Claim:
     """A sentence, and the checks that must all hold for it."""
 
     claim: str
-    checks: tuple[Check, ...]
+    checks: Annotated[_Checks, _some_checks]
     comment: str = ""
 
 
@@ -232,7 +295,10 @@ class Difference:
 
     rows: tuple[str, ...]
     because: str
-    checks: tuple[Check, ...] = ()
+    checks: _Checks = ()
+
+
+_PARAMETER = 'pairs of layer and name, such as [0, "W[21, 9]"]'
 
 
 @dataclass(frozen=True)
@@ -252,27 +318,38 @@ class GradientChecks:
     """
 
     of: str
-    epsilons: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)
-    samples_per_class: int = 1
-    parameters: tuple[tuple[int, str], ...] = ()
-    published: dict[str, float] = field(default_factory=dict)
+    epsilons: Annotated[tuple[_Positive, ...], filled] = (1e-1, 1e-2, 1e-3, 1e-4)
+    samples_per_class: Annotated[int, within(1)] = 1
+    parameters: tuple[Annotated[tuple[int, str], Called(_PARAMETER)], ...] = ()
+    published: dict[str, _Finite] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """A study file, read and checked."""
+    """A study file, read and checked.
 
-    name: str
+    Attributes
+    ----------
+    name : str
+        Of the file, without its ending.
+    groups : dict of str to Group
+        The runs.
+    base : dict
+        Parameters of all runs.
+    """
+
+    name: str = field(metadata=NOT_IN_FILE)
     title: str
-    about: str
-    source: str
-    choices: tuple[str, ...]
     data: Data
-    groups: dict[str, Group]
-    tables: tuple[Table, ...]
-    figures: tuple[Figure, ...]
-    claims: tuple[Claim, ...]
-    differences: tuple[Difference, ...]
+    groups: dict[str, Group] = field(metadata={"key": "runs"})
+    base: dict[str, Any] = field(default_factory=dict)
+    about: str = ""
+    source: str = ""
+    choices: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    differences: tuple[Difference, ...] = ()
     gradient_check: GradientChecks | None = None
 
     def __repr__(self):
@@ -291,14 +368,16 @@ class Study:
 
     def runs_of(self, group: Group, best: dict[str, Any] | None = None) -> list[Run]:
         """Return the runs of a group; ``best`` are the parameters of the point that it takes them from."""
-        runs = []
-        for point, own in group.points():
-            params = {**(group.base if best is None else best), **group.set, **own}
-            runs += [
-                self.watched(Run(group.name, point, seed, params, group.train, group.continues))
-                for seed in range(group.seeds)
-            ]
-        return runs
+        common = self.common_params(group, best)
+        return [
+            self.watched(Run(group.name, point, seed, {**common, **own}, group.train, group.continues))
+            for point, own in group.points()
+            for seed in range(group.seeds)
+        ]
+
+    def common_params(self, group: Group, best: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what all points of a group have in common; ``best`` as in `runs_of`."""
+        return {**(self.base if best is None else best), **group.set}
 
     def watched(self, run: Run) -> Run:
         """Return a run with what figures and checks ask of its epochs."""

@@ -15,7 +15,8 @@ import pandas as pd
 
 from fastmlp._support.files import replacing
 from fastmlp._support.optional import needed
-from fastmlp.studies.file.measures import Check, shown
+from fastmlp.studies.file.claim_language import Check
+from fastmlp.studies.file.measures import shown
 from fastmlp.studies.file.study import Figure, Table
 from fastmlp.studies.file.study_file import published
 from fastmlp.studies.page.claims import VERDICTS, Verdict, judge

@@ -13,7 +13,7 @@ from typing import Any
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
 from fastmlp._support.progress import ModelsBar, say, show_models_progress
-from fastmlp.studies.file.parameters import built_parameters
+from fastmlp.studies.file.parameters import check_parameters
 from fastmlp.studies.file.schema import nearest
 from fastmlp.studies.file.study import Group, Run, Study, split
 from fastmlp.studies.running.halving import search_by_halving
@@ -121,7 +121,7 @@ class _Work:
         self._defaults = estimator().get_params()
         for run in (run for group in self._study.groups.values() for run in self._study.runs_of(group)):
             try:
-                estimator(**built_parameters(run.params))._check_params()
+                check_parameters(estimator, run.params)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"runs.{run.group}: {error}") from None
 
@@ -234,8 +234,7 @@ class _Work:
                 self._store.add(record)
             return self._known(job)
 
-        before = self._params_before(group)
-        params = {**(group.base if before is None else before), **group.set}
+        params = self._study.common_params(group, self._params_before(group))
         try:
             found = search_by_halving(group, params, len(data.y_train), self._n_jobs, run)
         finally:
