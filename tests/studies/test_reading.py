@@ -3,7 +3,7 @@
 import pytest
 
 from fastmlp.studies import StudyError, load_study, run_study
-from fastmlp.studies.file.study import Group, Search
+from fastmlp.studies.file.groups import Group, Search
 from helpers.studies import HALVING, HEAD, RANDOM, reader
 
 

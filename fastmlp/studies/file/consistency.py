@@ -7,10 +7,11 @@ from typing import Any
 
 from fastmlp.studies.file.claim_language import Check
 from fastmlp.studies.file.distributions import sampled_from
+from fastmlp.studies.file.groups import Group, Search, joined, split
 from fastmlp.studies.file.measures import GRADIENT_ORDER
 from fastmlp.studies.file.parameters import KnownParameters
 from fastmlp.studies.file.schema import Place, nearest
-from fastmlp.studies.file.study import GradientChecks, Group, Search, Study, Table, joined, split
+from fastmlp.studies.file.study import GradientChecks, Study, Table
 
 
 def check_consistency(study: Study, parameters: KnownParameters, file: Place) -> None:

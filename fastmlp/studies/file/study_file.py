@@ -9,9 +9,10 @@ from typing import Any
 
 from fastmlp.estimators.loading import ESTIMATORS
 from fastmlp.studies.file.consistency import check_consistency
+from fastmlp.studies.file.groups import Group
 from fastmlp.studies.file.parameters import KnownParameters
 from fastmlp.studies.file.schema import Place, StudyError, keys_of, nearest, read
-from fastmlp.studies.file.study import Data, Group, Study
+from fastmlp.studies.file.study import Data, Study
 from fastmlp.tabular.files import kind_of
 from fastmlp.tabular.reading import BUILT_IN
 from fastmlp.tabular.text_files import TextFormat

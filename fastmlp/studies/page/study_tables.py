@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from fastmlp._support.files import replacing
+from fastmlp.studies.file.groups import split
 from fastmlp.studies.file.measures import SCORES, shown
-from fastmlp.studies.file.study import Difference, Figure, Table, split
+from fastmlp.studies.file.study import Difference, Figure, Table
 from fastmlp.studies.running.job import slug
 from fastmlp.studies.running.records import Record, mean, points_of
 from fastmlp.studies.running.results import Results

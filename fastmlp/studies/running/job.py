@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +15,17 @@ import safetensors
 import sklearn
 from safetensors.numpy import save
 
-import fastmlp
-from fastmlp._support.dates import refuse_columns
 from fastmlp._support.files import replacing
 from fastmlp._support.progress import SILENT
 from fastmlp.environment import __version__
-from fastmlp.estimators.loading import ESTIMATORS
+from fastmlp.estimators.loading import load
+from fastmlp.studies.file.groups import Run
 from fastmlp.studies.file.parameters import built_parameters
-from fastmlp.studies.file.study import Data, Run
+from fastmlp.studies.file.study import Data
 from fastmlp.studies.running.records import MODELS, Record
-from fastmlp.tabular import reading as tables
-from fastmlp.tabular.text_files import TextFormat
+from fastmlp.studies.running.study_data import estimator_of, load_data
+from fastmlp.tabular.reading import Split
 
-#: What the estimators are for.
-_TASKS = {"MLPClassifier": "classification", "MLPRegressor": "regression"}
-#: `quick` takes this part of the training and validation rows, but not less than so many.
-QUICK, _QUICK_ROWS = 10, 200
 #: So many of the first training rows are scored after an epoch, where that is asked for: all of 50,000 would
 #: take as long as half of the training.
 TRAIN_SCORED = 10_000
@@ -84,58 +77,6 @@ class Job:
 def slug(name: str) -> str:
     """Return a name as files may have it everywhere."""
     return re.sub(r"[^\w.=-]+", "-", name, flags=re.ASCII).strip("-")
-
-
-def identified(data: Data) -> Data:
-    """Return a study's data with the digest of their file, as far as it is there to be read."""
-    if data.name in tables.BUILT_IN or not Path(data.name).is_file():
-        return data
-    with open(data.name, "rb") as file:
-        return replace(data, digest=hashlib.file_digest(file, "sha256").hexdigest())
-
-
-@lru_cache(maxsize=2)
-def load_data(data: Data, quick: bool) -> tables.Split:
-    """Return the parts of a study's data; the last are kept, for all runs of a process."""
-    split = tables.load_split(
-        data.name, data.target, data.validation, data.test, data.seed, data.shuffle,
-        task=_TASKS.get(data.estimator or "", "auto"), option="the task",
-        text_format=TextFormat(data.sep, data.decimal, data.encoding),
-    )  # fmt: skip
-    if quick:
-        n, n_val = (max(len(y) // QUICK, min(len(y), _QUICK_ROWS)) for y in (split.y_train, split.y_val))
-        rows: Any = np.arange(n)
-        if split.task.is_classification and split.y_train.ndim == 1:  # no class may be missing
-            rows = np.union1d(rows, np.unique(split.y_train, return_index=True)[1])
-        rows = slice(n) if len(rows) == n else rows
-        split = replace(
-            split, X_train=tables.taken(split.X_train, rows), y_train=split.y_train[rows],
-            X_val=split.X_val[:n_val], y_val=split.y_val[:n_val],
-        )  # fmt: skip
-    if (data.center, data.scale) == (0, 1):
-        return split
-    parts = (split.X_train, split.X_val, split.X_test)
-    refuse_columns(data.name, split.X_train)
-    scaled = [_scaled(np.asarray(X), data) for X in parts]
-    return replace(split, X_train=scaled[0], X_val=scaled[1], X_test=scaled[2])
-
-
-def _scaled(X: np.ndarray, data: Data) -> np.ndarray:
-    """Return (X - center) * scale in float32; what float32 cannot hold is rounded only then."""
-    dtype: Any = np.float32 if X.dtype in (np.uint8, np.float32) else np.float64
-    scaled = (X.astype(dtype, copy=False) - dtype(data.center)) * dtype(data.scale)
-    return scaled.astype(np.float32, copy=False)
-
-
-def chosen_estimator(split: tables.Split) -> str:
-    """Return a line that says which task the targets are for, and how a study's file chooses the other."""
-    other = ESTIMATORS["MLPRegressor" if split.task.is_classification else "MLPClassifier"]
-    return split.task.sentence("estimator, in [data], to ", f'"{other.__name__}"')
-
-
-def estimator_of(split: tables.Split) -> type:
-    """Return the class of a study's models."""
-    return ESTIMATORS["MLPClassifier" if split.task.is_classification else "MLPRegressor"]
 
 
 def do(
@@ -221,14 +162,14 @@ def load_weights(path: Path) -> dict[int, np.ndarray]:
         return {int(epoch): file.get_tensor(epoch) for epoch in file.keys()}  # noqa: SIM118  not a dict
 
 
-def _model(job: Job, split: tables.Split):
+def _model(job: Job, split: Split):
     """Return the estimator of a run: a new one, or that of another run to go on from."""
     params = built_parameters(job.run.params)
     if job.n_threads is not None:
         params.setdefault("n_threads", job.n_threads)
     if not job.source:
         return estimator_of(split)(**params, random_state=job.run.seed)
-    model = fastmlp.load(job.folder / job.source)
+    model = load(job.folder / job.source)
     return model.set_params(**params, random_state=job.run.seed, warm_start=True)
 
 

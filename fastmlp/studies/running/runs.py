@@ -13,22 +13,15 @@ from typing import Any
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
 from fastmlp._support.progress import ModelsBar, say, show_models_progress
+from fastmlp.studies.file.groups import Group, Run, split
 from fastmlp.studies.file.parameters import check_parameters
 from fastmlp.studies.file.schema import nearest
-from fastmlp.studies.file.study import Group, Run, Study, split
+from fastmlp.studies.file.study import Study
 from fastmlp.studies.running.halving import search_by_halving
-from fastmlp.studies.running.job import (
-    Job,
-    chosen_estimator,
-    do,
-    estimator_of,
-    identified,
-    kept_epochs,
-    load_data,
-    weights_file,
-)
+from fastmlp.studies.running.job import Job, do, kept_epochs, weights_file
 from fastmlp.studies.running.records import Record, Store, best_of, fingerprint, opened
 from fastmlp.studies.running.results import Results
+from fastmlp.studies.running.study_data import chosen_estimator, estimator_of, identified, load_data
 from fastmlp.tabular.reading import BUILT_IN
 
 #: Backends of joblib whose jobs share this process's memory.
