@@ -5,10 +5,8 @@ from __future__ import annotations
 import platform
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors
@@ -16,7 +14,7 @@ import sklearn
 from safetensors.numpy import save
 
 from fastmlp._support.files import replacing
-from fastmlp._support.progress import SILENT
+from fastmlp._support.progress import SILENT, Reporter
 from fastmlp.environment import __version__
 from fastmlp.estimators.loading import load
 from fastmlp.studies.file.groups import Run
@@ -79,9 +77,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.=-]+", "-", name, flags=re.ASCII).strip("-")
 
 
-def do(
-    job: Job, stop: threading.Event | None = None, advance: Callable[[float], Any] | None = None
-) -> Record | None:
+def do(job: Job, stop: threading.Event | None = None, reporter: Reporter = SILENT) -> Record | None:
     """Train the model of a run, write it to its file, and return the record; None if it was told to stop.
 
     Parameters
@@ -89,8 +85,8 @@ def do(
     job : Job
     stop : Event, optional
         Ends the training with its epoch.
-    advance : callable, optional
-        Called after each epoch with its share of the run.
+    reporter : Reporter, default=SILENT
+        Of the run's epochs.
 
     Raises
     ------
@@ -100,7 +96,7 @@ def do(
     if job.lost:
         return _lost(job)
     try:
-        return _done(job, stop, advance)
+        return _done(job, stop, reporter)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{job.run.key}: {error}") from error
 
@@ -115,12 +111,12 @@ def _lost(job: Job) -> Record:
     )  # fmt: skip
 
 
-def _done(job: Job, stop: threading.Event | None, advance: Callable[[float], Any] | None) -> Record | None:
+def _done(job: Job, stop: threading.Event | None, reporter: Reporter) -> Record | None:
     run, split = job.run, load_data(job.data, job.quick)
     n = run.train
     X, y = split.X_train[:n], split.y_train[:n]
     model = _model(job, split)
-    watch = _Watch(run, stop, advance)
+    watch = _Watch(run, stop, reporter)
     model.set_params(callbacks=[watch])
     # Not by `fit`, which takes Ctrl-C for the end of the training and warns of what the record says.
     model._check_params()
@@ -176,8 +172,8 @@ def _model(job: Job, split: Split):
 class _Watch:
     """What is kept of each epoch beside the history; a callback of the run."""
 
-    def __init__(self, run: Run, stop, advance):
-        self._run, self._stop, self._advance = run, stop, advance
+    def __init__(self, run: Run, stop, reporter: Reporter):
+        self._run, self._stop, self._reporter = run, stop, reporter
         self.train_scores: list[float] = []
         self.weights: dict[str, np.ndarray] = {}
 
@@ -192,8 +188,7 @@ class _Watch:
         if self._run.wants_train_score:
             self.train_scores.append(self._model._evaluate(*self._train)[1])
         self._keep(event.epoch - self.before)
-        if self._advance is not None:
-            self._advance(1 / self._model.max_iter)
+        self._reporter.update(event.epoch - self.before, 0, event.loss, event.val_score)
         return self._stop is not None and self._stop.is_set()
 
     def _keep(self, epoch: int) -> None:
