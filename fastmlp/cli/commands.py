@@ -174,10 +174,7 @@ def predict(
 def info() -> None:
     """Print the version, compiler, instruction sets, engine, BLAS and processors."""
     with plain_messages():
-        lines = config()
-        width = max(map(len, lines))
-        for name, value in lines.items():
-            console.print((f"{name:<{width}}", "bold"), f"  {value}")
+        console.print_table([(name, "bold"), str(value)] for name, value in config().items())
 
 
 def predicted(model, X, proba: bool) -> pd.DataFrame:

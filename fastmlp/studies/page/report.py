@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: The file of the page within the folder of a study.
 PAGE = "report.html"
 #: What the tables, the pictures and the page of a study need beyond the command line.
-_MODULES = ("matplotlib", "jinja2", "tabulate")
+_MODULES = ("matplotlib", "jinja2")
 #: Pixels of a picture's width from which on it is wide, and very wide.
 _WIDE, _VERY_WIDE = 700, 1000
 #: Of more checks than these, some are folded away.
