@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import benchmarks
-from benchmarks import outputs, published, report, revisions, tables
+from benchmarks import outputs, published, race_tables, report, revisions
 from benchmarks.cases import CASES, DEFAULT, GROUPS
 from benchmarks.contenders import CONTENDERS
 from benchmarks.kinds import Case
@@ -154,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     n_other = 0
     if options.check is not None:
         table, n_other = published.compare(options.check, results)
-        print(*tables.as_markdown(table), sep="\n")
+        print(*race_tables.as_markdown(table), sep="\n")
     return status or int(results.has_failures or n_other > 0)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.contenders import BASELINE
 from benchmarks.kinds import from_dict
 from benchmarks.machine import Probe
+from benchmarks.race_tables import Table
 from benchmarks.results import CaseResult, Results, Round
-from benchmarks.tables import Table
 
 #: A ratio this near to 1, on either side, is a draw.
 DRAW = 0.05

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import outputs, picture, tables
+from benchmarks import outputs, picture, race_tables
 from benchmarks.contenders import BASELINE, CONTENDERS, kind_of
 from benchmarks.results import PEAK_SHARE, Results
 
@@ -89,10 +89,10 @@ def markdown(results: Results) -> str:
         case = members[0].case
         unit = f"{case.symbol} per {case.unit}"
         lines += [f"## {group}", ""]
-        if tables.has_rows(results, members):
+        if race_tables.has_rows(results, members):
             lines += [f"Medians, {unit}; in brackets, times {BASELINE}'s.", ""]
-            lines += [*tables.as_markdown(tables.summary(results, members)), ""]
-            lines += [*tables.as_markdown(tables.details(results, members)), ""]
+            lines += [*race_tables.as_markdown(race_tables.summary(results, members)), ""]
+            lines += [*race_tables.as_markdown(race_tables.details(results, members)), ""]
         else:
             lines += ["Nobody has a time; the notes say why.", ""]
     return "\n".join([*lines, "## Notes", "", *(f"- {line}" for line in notes(results)), ""])
@@ -110,7 +110,7 @@ def show(results: Results) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
     console.print("\n".join(describe(results)))
     for group, members in results.groups.items():
-        headings, *rows = tables.details(results, members)
+        headings, *rows = race_tables.details(results, members)
         if not rows:
             continue
         grid = Table(title=group)

@@ -12,16 +12,17 @@ import pandas as pd
 import typer
 from scipy.sparse import issparse
 
-import fastmlp
 from fastmlp import optimizers
 from fastmlp._support.files import replacing
 from fastmlp.callbacks import EpochEnd
 from fastmlp.cli import options
 from fastmlp.cli.console import console, errors, plain_messages, write_output
-from fastmlp.cli.scores import scored
-from fastmlp.cli.studies import study_app
+from fastmlp.cli.last_score import scored
+from fastmlp.cli.study_commands import study_app
 from fastmlp.engine.selection import DTYPES, ENGINES
 from fastmlp.environment import config
+from fastmlp.estimators.loading import load
+from fastmlp.estimators.recipe import fit
 from fastmlp.formats import description as saving
 from fastmlp.tabular import reading as tables
 from fastmlp.tabular.files import name_of
@@ -121,7 +122,7 @@ def train(
             given["sample_weight"] = ("--class-weight", class_weight, class_weight)
         started = time.perf_counter()
         with options.naming({name: (option, typed) for name, (option, typed, _) in given.items()}):
-            model = fastmlp.fit(
+            model = fit(
                 split.X_train, split.y_train, split.X_val, split.y_val,
                 task="classification" if split.task.is_classification else "regression", random_state=seed,
                 callbacks=[EpochTable()], progress=None if sys.stdout.isatty() else False, **params,
@@ -151,7 +152,7 @@ def predict(
     with plain_messages():
         if out is not None:
             options.check_out(out, data, str(model))
-        estimator = fastmlp.load(model)
+        estimator = load(model)
         text_format = TextFormat(sep, decimal, encoding)
         X, kept, notes = tables.read_features(data, estimator, keep or (), text_format)
         for note in notes:
@@ -173,10 +174,7 @@ def predict(
 def info() -> None:
     """Print the version, compiler, instruction sets, engine, BLAS and processors."""
     with plain_messages():
-        lines = config()
-        width = max(map(len, lines))
-        for name, value in lines.items():
-            console.print((f"{name:<{width}}", "bold"), f"  {value}")
+        console.print_table([(name, "bold"), str(value)] for name, value in config().items())
 
 
 def predicted(model, X, proba: bool) -> pd.DataFrame:

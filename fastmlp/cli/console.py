@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 #: The status of a program whose output nobody reads any more: 128 + SIGPIPE.
 BROKEN_PIPE = 141
 
+#: More characters than any row of a table has.
+_ANY_WIDTH = 100_000
 #: A part of a line: text, or text and its style.
 Part = str | tuple[str, str]
 
@@ -33,16 +37,33 @@ class PlainConsole:
     """
 
     def __init__(self, stderr: bool = False):
-        self._console = _Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self._stderr = stderr
 
     def print(self, *parts: Part, style: str = "") -> None:
         """Print a line of parts, nothing between them, each in a style of its own or in that of the line."""
         text = Text.assemble(*parts, style=style)
-        if not self._console.stderr and hasattr(sys.stdout, "rich_proxied_file"):
+        if not self._stderr and hasattr(sys.stdout, "rich_proxied_file"):
             print(text.plain)  # a progress bar is drawn, which moves this above itself
-            return
+        else:
+            self._show(text, soft_wrap=True)
+
+    def print_table(self, rows: Iterable[Sequence[Part]], headings: Sequence[str] = ()) -> None:
+        """Print a table, under its headings if it has some; of those all but the first stand to the right.
+
+        A terminal that is too narrow breaks cells; elsewhere a row is a line, however long.
+        """
+        table = Table(box=None, pad_edge=False, show_header=bool(headings), header_style="bold")
+        for i, heading in enumerate(headings):
+            table.add_column(Text(heading), justify="right" if i else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text.assemble(cell, overflow="fold") for cell in row))
+        is_terminal = (sys.stderr if self._stderr else sys.stdout).isatty()
+        self._show(table, width=None if is_terminal else _ANY_WIDTH)
+
+    def _show(self, content: Any, **options: Any) -> None:
+        console = _Console(stderr=self._stderr, markup=False, emoji=False, highlight=False, **options)
         try:
-            self._console.print(text)
+            console.print(content)
         except BrokenPipeError:
             raise OutputClosed from None
 

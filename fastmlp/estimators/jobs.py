@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from fastmlp._support.progress import ModelsBar
+from fastmlp._support.progress import Reporter
 
 
 class Stopped(Exception):
@@ -14,10 +14,8 @@ class Stopped(Exception):
 class Share:
     """A model's share of the bar: what its trainer reports to, and what makes it stop."""
 
-    def __init__(self, bar: ModelsBar, stop: threading.Event, n_epochs: int, n_samples: int):
-        self._bar, self._stop = bar, stop
-        self._n_epochs, self._n_samples = n_epochs, n_samples
-        self._drawn = 0.0
+    def __init__(self, bar: Reporter, stop: threading.Event, n_epochs: int, n_samples: int):
+        self._reporter, self._stop = bar.part(n_epochs, n_samples), stop
 
     def check(self) -> None:
         """Raise `Stopped` once all are to stop."""
@@ -25,15 +23,13 @@ class Share:
             raise Stopped
 
     def update(self, epoch, n_samples, loss, val_score=None) -> None:
-        """Draw ``epoch`` finished epochs and ``n_samples`` of the next."""
+        """Report ``epoch`` finished epochs and ``n_samples`` of the next."""
         self.check()
-        reached = (epoch + n_samples / self._n_samples) / self._n_epochs
-        self._bar.advance(reached - self._drawn)
-        self._drawn = reached
+        self._reporter.update(epoch, n_samples, loss, val_score)
 
     def finish(self, score: float | None = None) -> None:
-        """Draw a whole model, also if it stopped early, and the validation score of its weights."""
-        self._bar.advance(1 - self._drawn, done=True, score=score)
+        """Report the end of the model, also if it stopped early, and the validation score of its weights."""
+        self._reporter.finish(score)
 
 
 class Running:

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from fastmlp._support.checks import shown
-from fastmlp._support.progress import ModelsBar, say, show_models_progress
+from fastmlp._support.progress import Reporter, say, show_models_progress
 from fastmlp._support.threads import one_thread_by_default
 from fastmlp.engine.selection import needs_blas
 from fastmlp.estimators.base import BaseMLP, Data
@@ -176,7 +176,7 @@ class _Sweep:
         outcomes = [outcome for _, outcome in sorted(self._outcomes.items())]
         return FittedModels([outcome.model for outcome in outcomes], outcomes)
 
-    def run(self, n_jobs: int, bar: ModelsBar) -> None:
+    def run(self, n_jobs: int, bar: Reporter) -> None:
         """Train what is not finished, as many models at a time as there are jobs."""
         missing = [index for index in range(len(self._models)) if not self._is_finished(index, bar)]
         try:
@@ -191,7 +191,7 @@ class _Sweep:
             if outcome.error is not None:  # what its frames refer to are the data
                 traceback.clear_frames(outcome.error.__traceback__)
 
-    def _is_finished(self, index: int, bar: ModelsBar) -> bool:
+    def _is_finished(self, index: int, bar: Reporter) -> bool:
         """Return whether a model is there from an earlier call."""
         if self._finished is None:
             return False
@@ -206,7 +206,7 @@ class _Sweep:
         bar.advance(1, done=True, score=outcome.model.validation_score_)
         return True
 
-    def _do(self, index: int, bar: ModelsBar) -> None:
+    def _do(self, index: int, bar: Reporter) -> None:
         """Train a model and write it to its file; on an error leave it unfitted, or raise."""
         model, names = self._models[index], self._names[index]
         data = self._data[type(model)]

@@ -12,13 +12,14 @@ to a file; with ``ax=`` or ``figure=`` it draws into yours. No display is needed
 - `style`: the style of them all, for pictures of your own
 """
 
-from fastmlp.plots.gradients import gradient_check_errors
-from fastmlp.plots.grids import gradient_check_table, heat_map
+from fastmlp.plots.comparisons import comparison
+from fastmlp.plots.confusion_matrices import confusion_matrix
+from fastmlp.plots.decision_boundaries import decision_boundary
+from fastmlp.plots.gradient_checks import gradient_check_errors, gradient_check_table
+from fastmlp.plots.heat_maps import heat_map
 from fastmlp.plots.images import first_layer, misclassified
-from fastmlp.plots.predictions import confusion_matrix, decision_boundary
-from fastmlp.plots.runs import curves
-from fastmlp.plots.scores import comparison
 from fastmlp.plots.style import style
+from fastmlp.plots.training_curves import curves
 
 __all__ = [
     "comparison",

@@ -1,25 +1,36 @@
-"""The figure that pictures are drawn on; importing this module imports matplotlib."""
+"""What pictures are drawn on: the caller's figure or axes, or new ones."""
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from fastmlp.plots.style import style
+from fastmlp._support.checks import shown
 
 
-class Picture(Figure):
-    """A figure that notebooks show by themselves, with no call of pyplot, and that keeps its style."""
+def figure_for(figure: Any, width: float, height: float) -> Any:
+    """Return the caller's figure, or a new one of this size in inches."""
+    from matplotlib.figure import FigureBase
 
-    def savefig(self, *args: Any, **options: Any) -> Any:
-        """Write the figure, on its own ground whatever ``matplotlib.rcParams`` say by now."""
-        with style():
-            return super().savefig(*args, **options)
+    from fastmlp.plots.picture import Picture  # which imports matplotlib
 
-    def _repr_png_(self) -> bytes:
-        """Return what a notebook shows."""
-        file = BytesIO()
-        self.savefig(file, format="png", dpi=120)
-        return file.getvalue()
+    if figure is None:
+        return Picture(figsize=(width, height), layout="constrained")
+    if not isinstance(figure, FigureBase):
+        raise TypeError(f"figure={shown(figure)} must be a matplotlib Figure or SubFigure, or None.")
+    return figure
+
+
+def axes_for(ax: Any, width: float, height: float) -> Any:
+    """Return the caller's axes, or those of a new figure of this size in inches."""
+    from matplotlib.axes import Axes
+
+    if ax is None:
+        return figure_for(None, width, height).subplots()
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax={shown(ax)} must be matplotlib Axes or None.")
+    return ax
+
+
+def width_of(figure: Any) -> float:
+    """Return the width of a figure or a part of one in inches."""
+    return figure.bbox.width / figure.dpi

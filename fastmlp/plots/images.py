@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._support.checks import kind_of, number, shown
 from fastmlp.augmentations import sizes_of
-from fastmlp.plots.predictions import labels_of, names_of
-from fastmlp.plots.style import figure_for, say, style, width_of
+from fastmlp.plots.canvas import figure_for, width_of
+from fastmlp.plots.models import labels_of, names_of
+from fastmlp.plots.style import say, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""The common look of the pictures: one quiet style, colours, and the figures and axes that they are drawn on.
+"""The common look of the pictures: one quiet style, and its colours.
 
 Pictures have a white ground of their own, so that they read on white and dark pages alike, and letters that
 a phone still shows. The colours are those of Okabe and Ito, which colour-blind people can tell apart, less
@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastmlp._support.checks import shown
-from fastmlp.estimators.exports import needed
+from fastmlp._support.optional import needed
 
 #: Ink for words, and for lines that should not be noticed.
 INK, FAINT = "#222222", "#d9d9d9"
@@ -83,35 +82,6 @@ def colors(n: int) -> list[Any]:
     from matplotlib import colormaps
 
     return [colormaps["viridis"](0.9 * i / (n - 1)) for i in range(n)]
-
-
-def figure_for(figure: Any, width: float, height: float) -> Any:
-    """Return the caller's figure, or a new one of this size in inches."""
-    from matplotlib.figure import FigureBase
-
-    from fastmlp.plots.canvas import Picture
-
-    if figure is None:
-        return Picture(figsize=(width, height), layout="constrained")
-    if not isinstance(figure, FigureBase):
-        raise TypeError(f"figure={shown(figure)} must be a matplotlib Figure or SubFigure, or None.")
-    return figure
-
-
-def axes_for(ax: Any, width: float, height: float) -> Any:
-    """Return the caller's axes, or those of a new figure of this size in inches."""
-    from matplotlib.axes import Axes
-
-    if ax is None:
-        return figure_for(None, width, height).subplots()
-    if not isinstance(ax, Axes):
-        raise TypeError(f"ax={shown(ax)} must be matplotlib Axes or None.")
-    return ax
-
-
-def width_of(figure: Any) -> float:
-    """Return the width of a figure or a part of one in inches."""
-    return figure.bbox.width / figure.dpi
 
 
 def quiet(ax: Any, grid: str | None = "both") -> None:

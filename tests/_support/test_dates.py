@@ -14,8 +14,8 @@ import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer, plots
 from fastmlp.layers import Dense
 from fastmlp.network.preparation import Preparation
-from fastmlp.studies.file.spec import Data
-from fastmlp.studies.running.job import load_data
+from fastmlp.studies.file.study import Data
+from fastmlp.studies.running.study_data import load_data
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 from fastmlp import Network, Trainer
-from fastmlp._support.progress import show_progress
+from fastmlp._support.progress import Reporter, show_progress
 from fastmlp.layers import Dense
 
 SCRIPT = """
@@ -133,7 +133,7 @@ def test_no_bar_is_drawn_on_a_terminal_without_rich():
 def test_a_bar_that_is_asked_for_needs_rich_and_says_so():
     done = in_pipe(ON, "without rich")
     assert done.returncode != 0
-    assert "ImportError: progress=True needs rich: pip install 'fastmlp[cli]'" in done.stderr
+    assert "ImportError: progress=True needs rich: pip install 'fastmlp[progress]'" in done.stderr
 
 
 def test_a_bar_that_is_asked_for_keeps_out_of_the_output():
@@ -168,6 +168,53 @@ def test_a_silent_bar_takes_updates(capfd):
         bar.update(0, 50, 1.0)
         bar.update(1, 0, 0.5, 0.9)
     assert capfd.readouterr() == ("", "")
+
+
+NOTEBOOK = """
+class Shell:
+    kernel = object()
+
+class Handle:
+    def update(self, shown, raw=False):
+        print("cell", "cleared" if raw else shown.tasks[0].description)
+
+def display(shown, display_id):
+    Handle().update(shown)
+    return Handle()
+
+IPython = types.ModuleType("IPython")
+IPython.get_ipython, IPython.display = Shell, types.ModuleType("IPython.display")
+IPython.display.display = display
+sys.modules |= {"IPython": IPython, "IPython.display": IPython.display}
+"""
+
+
+def test_a_bar_is_drawn_into_the_cell_of_a_notebook_and_goes_with_the_training():
+    done = in_pipe(f"import types\n{NOTEBOOK}\n{FIT}")
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines[0] == "cell epoch 1/3"
+    assert lines[1].startswith("cell epoch ")
+    assert lines[-1] == "cell cleared"
+    # A terminal's IPython is no notebook, and with False there is no bar anywhere.
+    for other in (f"{NOTEBOOK}\nShell.kernel = None\n{FIT}", f"{NOTEBOOK}\n{OFF}"):
+        assert in_pipe(f"import types\n{other}").stdout == ""
+
+
+def test_parts_of_many_models_come_to_the_whole():
+    drawn = []
+    whole = Reporter("model", 2, lambda *shown: drawn.append(shown))
+    first, second = whole.part(4, 100), whole.part(2, 100)
+    first.update(1, 0, 1.0)
+    second.update(1, 50, 1.0, 0.5)
+    first.finish(0.75)  # which stopped early
+    second.finish(0.5)
+    assert drawn == [
+        (0.125, "model 1/2", ""),
+        (0.5, "model 1/2", ""),
+        (0.875, "model 2/2", "best validation 0.7500"),
+        (1.0, "model 2/2", "best validation 0.7500"),
+    ]
 
 
 def test_a_bar_that_cannot_be_drawn_leaves_the_network_free(monkeypatch):

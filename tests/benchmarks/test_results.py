@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # benchmarks/ is no part of what is installed
 
-from benchmarks import picture, published, report, tables  # noqa: E402
+from benchmarks import picture, published, race_tables, report  # noqa: E402
 from benchmarks.kinds import Accuracy, Training  # noqa: E402
 from benchmarks.machine import Probe  # noqa: E402
 from benchmarks.results import CaseResult, Results, Round  # noqa: E402
@@ -72,7 +72,7 @@ def test_what_has_no_flops_has_no_share_of_the_peak(results):
 
 
 def test_details_have_a_line_for_everybody_also_where_fastmlp_loses(results):
-    headings, *lines = tables.details(results, results.groups["training"])
+    headings, *lines = race_tables.details(results, results.groups["training"])
     cells = [dict(zip(headings, line, strict=True)) for line in lines]
     assert [(cell["contender"], cell["threads"], cell["time / fastmlp"]) for cell in cells] == [
         ("fastmlp", "1", "1.00"),
@@ -86,7 +86,7 @@ def test_details_have_a_line_for_everybody_also_where_fastmlp_loses(results):
 
 
 def test_a_turn_that_ended_before_the_mark_is_told_as_a_lower_bound(results):
-    headings, _, torch = tables.details(results, results.groups["accuracy"])
+    headings, _, torch = race_tables.details(results, results.groups["accuracy"])
     cells = dict(zip(headings, torch, strict=True))
     assert cells["s per fit"].startswith("≥ ")
     assert cells["rounds"] == "2 (1 short of the mark)"
@@ -94,7 +94,7 @@ def test_a_turn_that_ended_before_the_mark_is_told_as_a_lower_bound(results):
 
 
 def test_the_summary_has_a_column_for_each_contender(results):
-    headings, one, two = tables.summary(results, results.groups["training"])
+    headings, one, two = race_tables.summary(results, results.groups["training"])
     assert headings == ("case", "threads", "fastmlp", "torch")
     assert one[1:] == ("1", "1000", "2000 (2.00)")
     assert two[1:] == ("2", "1000", "500 (0.50)")
@@ -120,7 +120,7 @@ def test_one_reason_of_several_is_told_once(results):
     [(0, "0"), (0.01234, "0.01"), (5.314, "5.31"), (51.38, "51.4"), (513.8, "514"), (51380.2, "51380")],
 )
 def test_numbers_have_three_digits_that_mean_something(value, shown):
-    assert tables._number(value) == shown
+    assert race_tables._number(value) == shown
 
 
 def test_without_rich_the_report_is_markdown(monkeypatch, capsys, results):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 import fastmlp
-from fastmlp.studies.file.spec import Data
-from fastmlp.studies.running.job import load_data
+from fastmlp.studies.file.study import Data
+from fastmlp.studies.running.study_data import load_data
 from fastmlp.tabular.splits import rows_of_parts
 from helpers.cli import N, frame, invoke, predicted, refused, trained
 

@@ -9,8 +9,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import fastmlp
-from fastmlp.studies.file.spec import Data
-from fastmlp.studies.running.job import identified, load_data
+from fastmlp.studies.file.study import Data
+from fastmlp.studies.running.study_data import identified, load_data
 from helpers.cli import N, frame, predicted, refused, trained
 
 

@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import pytest
 from rich.console import Console
-from rich.progress import Progress
 
 import fastmlp
 from fastmlp._support import progress
@@ -91,16 +90,34 @@ def test_what_typer_says_of_wrong_arguments_is_not_markup(text, arguments):
 @pytest.mark.parametrize("text", BRACKETS)
 def test_every_text_of_the_console_is_plain(text, monkeypatch):
     """Also with a style, and on a terminal."""
-    for forced in (False, True):
+    monkeypatch.setenv("TERM", "xterm")
+    for is_terminal in (False, True):
         stream = io.StringIO()
+        stream.isatty = lambda is_terminal=is_terminal: is_terminal
+        monkeypatch.setattr("sys.stdout", stream)
         out = console.PlainConsole()
-        out._console = console._Console(
-            file=stream, markup=False, emoji=False, highlight=False, soft_wrap=True, force_terminal=forced
-        )
         out.print(text, (text, "bold"), style="red")
+        out.print_table([[text, (text, "bold")]], headings=["a", text])
         plain = re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())
-        assert plain == f"{text}{text}\n"
-        assert ("\x1b[" in stream.getvalue()) == forced
+        assert [line.split() for line in plain.splitlines()] == [[f"{text}{text}"], ["a", text], [text, text]]
+        assert ("\x1b[" in stream.getvalue()) == is_terminal
+
+
+def test_a_table_is_whole_in_a_pipe_and_folds_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("TERM", "xterm")
+    shown = {}
+    for is_terminal in (False, True):
+        stream = io.StringIO()
+        stream.isatty = lambda is_terminal=is_terminal: is_terminal
+        monkeypatch.setattr("sys.stdout", stream)
+        console.PlainConsole().print_table([["a", "word " * 40 + "x" * 90]])
+        shown[is_terminal] = stream.getvalue()
+    assert shown[False] == f"a  {'word ' * 40}{'x' * 90}\n"
+    lines = shown[True].splitlines()
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= 30
+    assert (shown[True].count("word"), shown[True].count("x")) == (40, 90)
 
 
 def test_progress_bars_take_no_markup(monkeypatch):
@@ -108,10 +125,8 @@ def test_progress_bars_take_no_markup(monkeypatch):
     monkeypatch.setattr(
         "rich.console.Console", lambda **_: Console(file=stream, force_terminal=True, width=200)
     )
-    with progress._drawing(True) as bar:
-        assert isinstance(bar, Progress)
-        bar.add_task("x[/m] [bold]", total=1, note="note[/m]")
-        bar.refresh()
+    with progress._bar(True, "x[/m] [bold]") as draw:
+        draw(0.5, "x[/m] [bold]", "note[/m]")
     assert "x[/m] [bold]" in stream.getvalue()
     assert "note[/m]" in stream.getvalue()
 

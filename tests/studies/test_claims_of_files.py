@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastmlp.studies.file.measures import Term, read_check, shown
-from fastmlp.studies.file.spec import Group
+from fastmlp.studies.file.claim_language import Term, read_check
+from fastmlp.studies.file.groups import Group
+from fastmlp.studies.file.measures import shown
 from fastmlp.studies.page.claims import judge
 from fastmlp.studies.running.records import Record, best_of
 from fastmlp.studies.running.results import Results

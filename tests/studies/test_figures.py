@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from fastmlp.datasets import FASHION_MNIST_CLASSES
 from fastmlp.studies import StudyError, load_study, run_study
-from fastmlp.studies.file.spec import Figure
+from fastmlp.studies.file.study import Figure
 from fastmlp.studies.page import drawing
 from fastmlp.studies.page.figures import alternative, draw_figures, drawn
 
@@ -235,12 +235,12 @@ def test_each_picture_has_words_that_stand_for_it(results):
 @pytest.mark.parametrize(
     ("kind", "option", "says"),
     [
-        ("curves", 'measure = "accuracy"', "measure: must be one of loss, score"),
+        ("curves", 'measure = "accuracy"', "measure: 'accuracy' is not one of loss, score"),
         ("curves", "log = 1", "log: must be true or false"),
-        ("curves", "epochs = 0", "epochs: must be a whole number from 1 on"),
-        ("comparison", 'measure = "running loss"', "measure: must be one of train, validation"),
-        ("misclassified", "n = true", "n: must be a whole number from 1 on"),
-        ("misclassified", "class_names = [1]", "class_names: must be a list of texts"),
+        ("curves", "epochs = 0", "epochs: must be at least 1, not 0"),
+        ("comparison", 'measure = "running loss"', "measure: 'running loss' is not one of train, validation"),
+        ("misclassified", "n = true", "n: must be a whole number, not True"),
+        ("misclassified", "class_names = [1]", "class_names: must be a text, not 1"),
         ("misclassified", "image_shape = [8]", "image_shape: must be height and width"),
         ("first_layer", "epochs = [-1]", "epochs: must be a list of epochs"),
         ("heat_map", "x = 1", "x: must be a text"),

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from fastmlp.cli.commands import app
 from fastmlp.studies import gaps, load_study, published, run_study
-from fastmlp.studies.page.tables import rows_of
+from fastmlp.studies.page.study_tables import rows_of
 
 NAMES = [
     "fashion-regularisation", "fashion-three-layer", "fashion-topology", "fashion-update-rules",

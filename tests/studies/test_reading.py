@@ -3,7 +3,7 @@
 import pytest
 
 from fastmlp.studies import StudyError, load_study, run_study
-from fastmlp.studies.file.spec import Group, Search
+from fastmlp.studies.file.groups import Group, Search
 from helpers.studies import HALVING, HEAD, RANDOM, reader
 
 
@@ -106,7 +106,7 @@ def study(tmp_path):
         ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = []\n", r"tables\[0\].runs: is empty"),
         ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\nshow = []\n", r"tables\[0\].show: is empty"),
         ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\nshow = [[]]\n", r"show: \[\] is not one of"),
-        ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = [3]\n", "3 is none of the runs"),
+        ("[runs.a]\n[[tables]]\ntitle = 't'\nruns = [3]\n", r"tables\[0\].runs: must be a text, not 3"),
         (
             "[runs.a]\n[[tables]]\ntitle = 't'\nruns = 'a'\npublished.test.a = nan\n",
             r"tables\[0\].published.test.a: must be a number, not nan",

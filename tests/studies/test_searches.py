@@ -347,7 +347,7 @@ def test_what_still_runs_of_a_search_ends_when_it_is_broken_off(study, tmp_path,
         begun.set()
         assert stop.wait(10)
 
-    monkeypatch.setattr("fastmlp.studies.runs.do", fails_or_waits)
+    monkeypatch.setattr("fastmlp.studies.running.runs.do", fails_or_waits)
     with pytest.raises(ValueError, match="no"):
         run_study(study(HALVING), tmp_path / "out", n_jobs=2)
     assert all(stop.is_set() for stop in stops)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.studies.file.measures import GRADIENT_ORDER, Check, Term, shown
+from fastmlp.studies.file.claim_language import Check, Term
+from fastmlp.studies.file.measures import GRADIENT_ORDER, shown
 from fastmlp.studies.running.records import Record, mean, points_of
 from fastmlp.studies.running.results import Results
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from fastmlp import plots
 from fastmlp.datasets import FASHION_MNIST_CLASSES
-from fastmlp.plots.style import INK, figure_for, style
+from fastmlp.plots.canvas import figure_for
+from fastmlp.plots.style import INK, style
+from fastmlp.studies.file.groups import labelled, split
 from fastmlp.studies.file.measures import SCORES
-from fastmlp.studies.file.spec import Figure, labelled, split
-from fastmlp.studies.page.tables import rows_of
+from fastmlp.studies.file.study import Figure
+from fastmlp.studies.page.study_tables import rows_of
 from fastmlp.studies.running.records import Record, mean
 from fastmlp.studies.running.results import Results
 

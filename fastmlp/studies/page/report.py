@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 
 from fastmlp._support.files import replacing
-from fastmlp.estimators.exports import needed
-from fastmlp.studies.file.measures import Check, shown
-from fastmlp.studies.file.reading import published
-from fastmlp.studies.file.spec import Figure, Table
+from fastmlp._support.optional import needed
+from fastmlp.studies.file.claim_language import Check
+from fastmlp.studies.file.measures import shown
+from fastmlp.studies.file.study import Figure, Table
+from fastmlp.studies.file.study_file import published
 from fastmlp.studies.page.claims import VERDICTS, Verdict, judge
 from fastmlp.studies.page.figures import DPI, alternative, draw_figures
-from fastmlp.studies.page.tables import Gap, gaps, readable, rows_of, table_frame
+from fastmlp.studies.page.study_tables import Gap, gaps, readable, rows_of, table_frame
 from fastmlp.studies.running.results import Results
 from fastmlp.training.gradient_check import GradientCheck
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 #: The file of the page within the folder of a study.
 PAGE = "report.html"
 #: What the tables, the pictures and the page of a study need beyond the command line.
-_MODULES = ("matplotlib", "jinja2", "tabulate")
+_MODULES = ("matplotlib", "jinja2")
 #: Pixels of a picture's width from which on it is wide, and very wide.
 _WIDE, _VERY_WIDE = 700, 1000
 #: Of more checks than these, some are folded away.

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  what makes the next import work
 from sklearn.model_selection import HalvingRandomSearchCV
 
-from fastmlp.studies.file.spec import Group, Run, labelled
+from fastmlp.studies.file.groups import Group, Run, labelled
 from fastmlp.studies.running.records import Record
 
 

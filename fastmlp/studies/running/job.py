@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors
 import sklearn
 from safetensors.numpy import save
 
-import fastmlp
-from fastmlp._support.dates import refuse_columns
 from fastmlp._support.files import replacing
-from fastmlp._support.progress import SILENT
+from fastmlp._support.progress import SILENT, Reporter
 from fastmlp.environment import __version__
-from fastmlp.estimators.loading import ESTIMATORS
-from fastmlp.studies.file.building import built_parameters
-from fastmlp.studies.file.spec import Data, Run
+from fastmlp.estimators.loading import load
+from fastmlp.studies.file.groups import Run
+from fastmlp.studies.file.parameters import built_parameters
+from fastmlp.studies.file.study import Data
 from fastmlp.studies.running.records import MODELS, Record
-from fastmlp.tabular import reading as tables
-from fastmlp.tabular.text_files import TextFormat
+from fastmlp.studies.running.study_data import estimator_of, load_data
+from fastmlp.tabular.reading import Split
 
-#: What the estimators are for.
-_TASKS = {"MLPClassifier": "classification", "MLPRegressor": "regression"}
-#: `quick` takes this part of the training and validation rows, but not less than so many.
-QUICK, _QUICK_ROWS = 10, 200
 #: So many of the first training rows are scored after an epoch, where that is asked for: all of 50,000 would
 #: take as long as half of the training.
 TRAIN_SCORED = 10_000
@@ -86,61 +77,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.=-]+", "-", name, flags=re.ASCII).strip("-")
 
 
-def identified(data: Data) -> Data:
-    """Return a study's data with the digest of their file, as far as it is there to be read."""
-    if data.name in tables.BUILT_IN or not Path(data.name).is_file():
-        return data
-    with open(data.name, "rb") as file:
-        return replace(data, digest=hashlib.file_digest(file, "sha256").hexdigest())
-
-
-@lru_cache(maxsize=2)
-def load_data(data: Data, quick: bool) -> tables.Split:
-    """Return the parts of a study's data; the last are kept, for all runs of a process."""
-    split = tables.load_split(
-        data.name, data.target, data.validation, data.test, data.seed, data.shuffle,
-        task=_TASKS.get(data.estimator or "", "auto"), option="the task",
-        text_format=TextFormat(data.sep, data.decimal, data.encoding),
-    )  # fmt: skip
-    if quick:
-        n, n_val = (max(len(y) // QUICK, min(len(y), _QUICK_ROWS)) for y in (split.y_train, split.y_val))
-        rows: Any = np.arange(n)
-        if split.task.is_classification and split.y_train.ndim == 1:  # no class may be missing
-            rows = np.union1d(rows, np.unique(split.y_train, return_index=True)[1])
-        rows = slice(n) if len(rows) == n else rows
-        split = replace(
-            split, X_train=tables.taken(split.X_train, rows), y_train=split.y_train[rows],
-            X_val=split.X_val[:n_val], y_val=split.y_val[:n_val],
-        )  # fmt: skip
-    if (data.center, data.scale) == (0, 1):
-        return split
-    parts = (split.X_train, split.X_val, split.X_test)
-    refuse_columns(data.name, split.X_train)
-    scaled = [_scaled(np.asarray(X), data) for X in parts]
-    return replace(split, X_train=scaled[0], X_val=scaled[1], X_test=scaled[2])
-
-
-def _scaled(X: np.ndarray, data: Data) -> np.ndarray:
-    """Return (X - center) * scale in float32; what float32 cannot hold is rounded only then."""
-    dtype: Any = np.float32 if X.dtype in (np.uint8, np.float32) else np.float64
-    scaled = (X.astype(dtype, copy=False) - dtype(data.center)) * dtype(data.scale)
-    return scaled.astype(np.float32, copy=False)
-
-
-def chosen_estimator(split: tables.Split) -> str:
-    """Return a line that says which task the targets are for, and how a study's file chooses the other."""
-    other = ESTIMATORS["MLPRegressor" if split.task.is_classification else "MLPClassifier"]
-    return split.task.sentence("estimator, in [data], to ", f'"{other.__name__}"')
-
-
-def estimator_of(split: tables.Split) -> type:
-    """Return the class of a study's models."""
-    return ESTIMATORS["MLPClassifier" if split.task.is_classification else "MLPRegressor"]
-
-
-def do(
-    job: Job, stop: threading.Event | None = None, advance: Callable[[float], Any] | None = None
-) -> Record | None:
+def do(job: Job, stop: threading.Event | None = None, reporter: Reporter = SILENT) -> Record | None:
     """Train the model of a run, write it to its file, and return the record; None if it was told to stop.
 
     Parameters
@@ -148,8 +85,8 @@ def do(
     job : Job
     stop : Event, optional
         Ends the training with its epoch.
-    advance : callable, optional
-        Called after each epoch with its share of the run.
+    reporter : Reporter, default=SILENT
+        Of the run's epochs.
 
     Raises
     ------
@@ -159,7 +96,7 @@ def do(
     if job.lost:
         return _lost(job)
     try:
-        return _done(job, stop, advance)
+        return _done(job, stop, reporter)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{job.run.key}: {error}") from error
 
@@ -174,12 +111,12 @@ def _lost(job: Job) -> Record:
     )  # fmt: skip
 
 
-def _done(job: Job, stop: threading.Event | None, advance: Callable[[float], Any] | None) -> Record | None:
+def _done(job: Job, stop: threading.Event | None, reporter: Reporter) -> Record | None:
     run, split = job.run, load_data(job.data, job.quick)
     n = run.train
     X, y = split.X_train[:n], split.y_train[:n]
     model = _model(job, split)
-    watch = _Watch(run, stop, advance)
+    watch = _Watch(run, stop, reporter)
     model.set_params(callbacks=[watch])
     # Not by `fit`, which takes Ctrl-C for the end of the training and warns of what the record says.
     model._check_params()
@@ -221,22 +158,22 @@ def load_weights(path: Path) -> dict[int, np.ndarray]:
         return {int(epoch): file.get_tensor(epoch) for epoch in file.keys()}  # noqa: SIM118  not a dict
 
 
-def _model(job: Job, split: tables.Split):
+def _model(job: Job, split: Split):
     """Return the estimator of a run: a new one, or that of another run to go on from."""
     params = built_parameters(job.run.params)
     if job.n_threads is not None:
         params.setdefault("n_threads", job.n_threads)
     if not job.source:
         return estimator_of(split)(**params, random_state=job.run.seed)
-    model = fastmlp.load(job.folder / job.source)
+    model = load(job.folder / job.source)
     return model.set_params(**params, random_state=job.run.seed, warm_start=True)
 
 
 class _Watch:
     """What is kept of each epoch beside the history; a callback of the run."""
 
-    def __init__(self, run: Run, stop, advance):
-        self._run, self._stop, self._advance = run, stop, advance
+    def __init__(self, run: Run, stop, reporter: Reporter):
+        self._run, self._stop, self._reporter = run, stop, reporter
         self.train_scores: list[float] = []
         self.weights: dict[str, np.ndarray] = {}
 
@@ -251,8 +188,7 @@ class _Watch:
         if self._run.wants_train_score:
             self.train_scores.append(self._model._evaluate(*self._train)[1])
         self._keep(event.epoch - self.before)
-        if self._advance is not None:
-            self._advance(1 / self._model.max_iter)
+        self._reporter.update(event.epoch - self.before, 0, event.loss, event.val_score)
         return self._stop is not None and self._stop.is_set()
 
     def _keep(self, epoch: int) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.studies.file.groups import Run, joined
 from fastmlp.studies.file.measures import CURVES
-from fastmlp.studies.file.spec import Data, Run, joined
+from fastmlp.studies.file.study import Data
 
 #: A line for each run that is done.
 RUNS = "runs.jsonl"

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-import fastmlp
-from fastmlp.estimators.loading import MLPClassifier
-from fastmlp.studies.file.building import built_parameters
-from fastmlp.studies.file.spec import Study, split
-from fastmlp.studies.running.job import estimator_of, load_data, load_weights, weights_file
+from fastmlp.estimators.loading import MLPClassifier, load
+from fastmlp.studies.file.groups import split
+from fastmlp.studies.file.parameters import built_parameters
+from fastmlp.studies.file.study import Study
+from fastmlp.studies.running.job import load_weights, weights_file
 from fastmlp.studies.running.records import Record, best_of
+from fastmlp.studies.running.study_data import estimator_of, load_data
 from fastmlp.tabular.reading import Split
 from fastmlp.training.gradient_check import GradientCheck, gradient_check
 
@@ -66,7 +67,7 @@ class Results:
         """
         if not record.model:
             raise ValueError(f"{record.key} has no model: {record.diverged}")
-        return fastmlp.load(self.folder / record.model)
+        return load(self.folder / record.model)
 
     def weights(self, record: Record) -> dict[int, np.ndarray]:
         """Return the first layer's weights of a run by epoch, as far as a figure asked for them."""

@@ -12,23 +12,16 @@ from typing import Any
 
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
-from fastmlp._support.progress import ModelsBar, say, show_models_progress
-from fastmlp.studies.file.building import built_parameters
-from fastmlp.studies.file.keys import nearest
-from fastmlp.studies.file.spec import Group, Run, Study, split
+from fastmlp._support.progress import Reporter, say, show_models_progress
+from fastmlp.studies.file.groups import Group, Run, split
+from fastmlp.studies.file.parameters import check_parameters
+from fastmlp.studies.file.schema import nearest
+from fastmlp.studies.file.study import Study
 from fastmlp.studies.running.halving import search_by_halving
-from fastmlp.studies.running.job import (
-    Job,
-    chosen_estimator,
-    do,
-    estimator_of,
-    identified,
-    kept_epochs,
-    load_data,
-    weights_file,
-)
+from fastmlp.studies.running.job import Job, do, kept_epochs, weights_file
 from fastmlp.studies.running.records import Record, Store, best_of, fingerprint, opened
 from fastmlp.studies.running.results import Results
+from fastmlp.studies.running.study_data import chosen_estimator, estimator_of, identified, load_data
 from fastmlp.tabular.reading import BUILT_IN
 
 #: Backends of joblib whose jobs share this process's memory.
@@ -75,10 +68,10 @@ def run_study(
     if n_jobs == 0:
         raise ValueError("n_jobs=0 must be the number of runs at a time, or -1 for all cores.")
     study = replace(study, data=identified(study.data))
-    with opened(out) as store, show_models_progress(progress, _n_runs(study, quick)) as bar:
+    with opened(out) as store, show_models_progress(progress, _n_runs(study, quick)) as reporter:
         if study.data.estimator is None and study.data.name not in BUILT_IN:
             say(chosen_estimator(load_data(study.data, quick)), progress)
-        records = _Work(study, store, n_jobs, backend, quick, bar).all()
+        records = _Work(study, store, n_jobs, backend, quick, reporter).all()
     return Results(study, Path(out), records, quick)
 
 
@@ -91,8 +84,8 @@ def _n_runs(study: Study, quick: bool) -> int:
 class _Work:
     """The runs of a study on their way into its store."""
 
-    def __init__(self, study: Study, store: Store, n_jobs, backend: str, quick: bool, bar: ModelsBar):
-        self._study, self._store, self._quick, self._bar = study, store, quick, bar
+    def __init__(self, study: Study, store: Store, n_jobs, backend: str, quick: bool, reporter: Reporter):
+        self._study, self._store, self._quick, self._reporter = study, store, quick, reporter
         self._backend = backend
         with parallel_config(backend, n_jobs=n_jobs):  # a wrong one is told before anything runs
             self._n_jobs = effective_n_jobs(n_jobs)
@@ -121,7 +114,7 @@ class _Work:
         self._defaults = estimator().get_params()
         for run in (run for group in self._study.groups.values() for run in self._study.runs_of(group)):
             try:
-                estimator(**built_parameters(run.params))._check_params()
+                check_parameters(estimator, run.params)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"runs.{run.group}: {error}") from None
 
@@ -169,7 +162,7 @@ class _Work:
             known = alike.get(job.fingerprint)
             alike[job.fingerprint] = job if known is None else known.also_for(job.run)
         missing = [job for job in alike.values() if not self._is_done(job)]
-        self._bar.advance(len(jobs) - len(missing))
+        self._reporter.advance(len(jobs) - len(missing))
         for record in self._did(missing):
             self._store.add(record)
         return {key: self._known(job) for key, job in jobs.items()}
@@ -204,21 +197,14 @@ class _Work:
                 stop.set()  # after Ctrl-C or an error, what still runs ends with its epoch
         else:
             for record in _elsewhere(jobs, n_jobs, self._backend):
-                self._bar.advance(1, done=True)
+                self._reporter.advance(1, done=True)
                 yield record
 
     def _with_progress(self, job: Job, stop: threading.Event | None = None) -> Record | None:
-        """Do a job, which moves the bar with every epoch."""
-        drawn = 0.0
-
-        def advance(share: float) -> None:
-            nonlocal drawn
-            drawn += share
-            self._bar.advance(share)
-
-        record = do(job, stop, advance)
-        score = None if record is None else record.scores["validation"]
-        self._bar.advance(1 - drawn, done=True, score=score)
+        """Do a job, which reports every epoch."""
+        reporter = self._reporter.part({**self._defaults, **job.run.params}["max_iter"], 1)
+        record = do(job, stop, reporter)
+        reporter.finish(None if record is None else record.scores["validation"])
         return record
 
     def _search(self, group: Group) -> list[Record]:
@@ -234,13 +220,12 @@ class _Work:
                 self._store.add(record)
             return self._known(job)
 
-        before = self._params_before(group)
-        params = {**(group.base if before is None else before), **group.set}
+        params = self._study.common_params(group, self._params_before(group))
         try:
             found = search_by_halving(group, params, len(data.y_train), self._n_jobs, run)
         finally:
             stop.set()  # after Ctrl-C or an error, what still runs ends with its epoch
-        self._bar.advance(1, done=True)
+        self._reporter.advance(1, done=True)
         return found
 
 

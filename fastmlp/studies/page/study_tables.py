@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from fastmlp._support.files import replacing
+from fastmlp._support.markdown import markdown_table
+from fastmlp.studies.file.groups import split
 from fastmlp.studies.file.measures import SCORES, shown
-from fastmlp.studies.file.spec import Difference, Figure, Table, split
+from fastmlp.studies.file.study import Difference, Figure, Table
 from fastmlp.studies.running.job import slug
 from fastmlp.studies.running.records import Record, mean, points_of
 from fastmlp.studies.running.results import Results
@@ -124,15 +126,10 @@ def write_tables(results: Results) -> list[tuple[Table, pd.DataFrame]]:
         stem = f"{i}-{slug('-'.join(dict.fromkeys(split(one)[0] for one in table.runs)))}"[:60]
         with replacing(folder / f"{stem}.csv") as file:
             file.write(frame.to_csv(index=False).encode())
-        text = f"**{table.title}**\n\n{_markdown(readable(frame, results.is_classifier))}\n"
+        shown = readable(frame, results.is_classifier)
+        lines = markdown_table(list(shown), shown.to_numpy().tolist(), n_left=1)
+        text = "\n".join([f"**{table.title}**", "", *lines, ""])
         with replacing(folder / f"{stem}.md") as file:
             file.write((text + (f"\n{table.note}\n" if table.note else "")).encode())
         written.append((table, frame))
     return written
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    """Return a table of texts; they are left as they are, also where they look like numbers."""
-    frame = frame.assign(run=frame["run"].str.replace("|", "\\|"))
-    align = ["left", *["right"] * (frame.shape[1] - 1)]
-    return frame.to_markdown(index=False, disable_numparse=True, colalign=align)

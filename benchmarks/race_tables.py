@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.contenders import BASELINE
 from benchmarks.kinds import Case
 from benchmarks.results import CaseResult, Results, Row
+from fastmlp._support.markdown import markdown_table
 
 Table = list[tuple[str, ...]]
 
@@ -92,10 +93,5 @@ def _percent(share: float) -> str:
 
 def as_markdown(table: Table) -> list[str]:
     """Return the lines of a table, its columns aligned."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in table
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return lines
+    headings, *rows = table
+    return markdown_table(headings, rows, n_left=len(headings))

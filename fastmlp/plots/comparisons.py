@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._support.checks import kind_of, listed, shown
-from fastmlp.plots.histories import SPREADS
-from fastmlp.plots.style import COLORS, INK, axes_for, quiet, style
+from fastmlp.plots.canvas import axes_for
+from fastmlp.plots.runs import SPREADS
+from fastmlp.plots.style import COLORS, INK, quiet, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

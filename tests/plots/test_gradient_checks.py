@@ -9,6 +9,7 @@ from sklearn.datasets import load_iris
 import fastmlp
 from fastmlp import Network, plots
 from fastmlp.layers import Dense
+from fastmlp.training.gradient_check import CheckedGradient, GradientCheck
 
 X, Y = load_iris(return_X_y=True)
 
@@ -58,15 +59,15 @@ def test_the_errors_of_a_gradient_check_fall_with_epsilon_squared():
 
 
 def test_errors_of_zero_are_left_out_and_what_has_none_is_refused():
-    rows = tuple(fastmlp.gradients.CheckedGradient(0, f"b[{i}]", 1.0, (1.25, 1.0 + i)) for i in range(2))
-    check = fastmlp.gradients.GradientCheck((0.5, 0.25), rows)
+    rows = tuple(CheckedGradient(0, f"b[{i}]", 1.0, (1.25, 1.0 + i)) for i in range(2))
+    check = GradientCheck((0.5, 0.25), rows)
     (ax,) = plots.gradient_check_errors(check).axes
     assert_array_equal(ax.get_lines()[0].get_ydata(), [np.nan, 0.25])
     assert_array_equal(ax.get_lines()[2].get_ydata(), [1.0, 0.25])
     with pytest.raises(TypeError, match="check is a str"):
         plots.gradient_check_errors("check")
     with pytest.raises(ValueError, match="a line needs two or more"):
-        plots.gradient_check_errors(fastmlp.gradients.GradientCheck((0.5,), rows))
-    flat = tuple(fastmlp.gradients.CheckedGradient(0, "b", 1.0, (1.0, 1.0)) for _ in range(2))
+        plots.gradient_check_errors(GradientCheck((0.5,), rows))
+    flat = tuple(CheckedGradient(0, "b", 1.0, (1.0, 1.0)) for _ in range(2))
     with pytest.raises(ValueError, match="no difference that is finite and not 0"):
-        plots.gradient_check_errors(fastmlp.gradients.GradientCheck((0.5, 0.25), flat))
+        plots.gradient_check_errors(GradientCheck((0.5, 0.25), flat))

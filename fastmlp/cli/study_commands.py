@@ -9,7 +9,7 @@ import typer
 
 from fastmlp import studies
 from fastmlp.cli import options
-from fastmlp.cli.console import console, plain_messages, write_output
+from fastmlp.cli.console import Part, console, plain_messages, write_output
 
 study_app = typer.Typer(help="Run a file of experiments.", no_args_is_help=True)
 
@@ -21,10 +21,13 @@ _COLORS = dict(zip(studies.VERDICTS, ("red", "dim", "yellow", "green"), strict=T
 def study_list() -> None:
     """Print the studies that come with fastmlp."""
     with plain_messages():
-        for name in studies.published():
-            study = studies.load_study(name)
-            runs = sum(len(study.runs_of(group)) for group in study.groups.values())
-            console.print((name, "bold"), f"  {study.title}: {runs} runs, {len(study.claims)} claims")
+        console.print_table(_listed(studies.load_study(name)) for name in studies.published())
+
+
+def _listed(study: studies.Study) -> tuple[Part, ...]:
+    """Return the row of a study in the list."""
+    runs = sum(len(study.runs_of(group)) for group in study.groups.values())
+    return (study.name, "bold"), study.title, f"{runs} runs", f"{len(study.claims)} claims"
 
 
 @study_app.command("show")
@@ -70,7 +73,8 @@ def study_run(
         )
         for table, frame in studies.write_tables(results):
             console.print("\n", (table.title, "bold"))
-            console.print(studies.readable(frame, results.is_classifier).to_string(index=False))
+            shown = studies.readable(frame, results.is_classifier)
+            console.print_table(shown.to_numpy().tolist(), headings=list(shown))
         page = studies.write_report(results, studies.draw_figures(results))
         print_claims(results)
         console.print("\n", ("page", "bold"), f" {page}")
@@ -81,7 +85,5 @@ def print_claims(results: studies.Results) -> None:
     """Print each claim of a study behind its verdict."""
     if results.study.claims:
         console.print("\n", ("Claims", "bold"))
-    width = max(map(len, _COLORS))
-    for claim in results.study.claims:
-        verdict = studies.judge(claim.checks, results).verdict
-        console.print((f"{verdict:<{width}}", _COLORS[verdict]), f"  {claim.claim}")
+    judged = [(studies.judge(claim.checks, results).verdict, claim.claim) for claim in results.study.claims]
+    console.print_table(((verdict, _COLORS[verdict]), claim) for verdict, claim in judged)
