@@ -188,12 +188,10 @@ class FittedModels(list):
 
 
 def outcome_of(model: Any, index: int, names: tuple[str, ...]) -> Outcome:
-    """Return the outcome of a model that is trained, by what its trainer knows."""
-    trainer = vars(model).get("_trainer")
-    if trainer is None:
-        return Outcome(model, index, names)
-    seconds = float(np.sum(trainer.history.seconds))
-    return Outcome(model, index, names, seconds=seconds, diverged=trainer.history.diverged)
+    """Return the outcome of a model that is trained; one of a file has no times."""
+    history = model.history_
+    seconds = float(np.sum(history.seconds)) if history.seconds else math.nan
+    return Outcome(model, index, names, seconds=seconds, diverged=history.diverged)
 
 
 def parameters_set(configuration: Any) -> tuple[str, ...]:
@@ -227,9 +225,7 @@ def _of_kept_epoch(model: Any, curve: str) -> float:
     """Return what a list of a history says of the epoch whose weights the model has; NaN for nothing."""
     if not _is_fitted(model):
         return math.nan
-    trainer = vars(model).get("_trainer")
-    history = model._known_history() if trainer is None else trainer.history
-    value = history.of_kept_epoch(curve)
+    value = model.history_.of_kept_epoch(curve)
     return math.nan if value is None else value
 
 
@@ -248,7 +244,7 @@ def _measure_of(model: Any) -> str:
         return model.scoring if isinstance(model.scoring, str) else described(model.scoring)
     if is_classifier(model):
         return "accuracy"
-    return "d2_pinball_score" if isinstance(model._loss, Quantile) else "r2"
+    return "d2_pinball_score" if isinstance(model.model_.loss, Quantile) else "r2"
 
 
 def _portable(error: Exception | None) -> Exception | None:

@@ -17,11 +17,12 @@ from fastmlp._support.checks import shown
 from fastmlp._support.progress import Reporter, say, show_models_progress
 from fastmlp._support.threads import one_thread_by_default
 from fastmlp.engine.selection import needs_blas
-from fastmlp.estimators.base import BaseMLP, Data
-from fastmlp.estimators.fit_warnings import complaints, grouped
+from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.fit_warnings import grouped
 from fastmlp.estimators.fitted_models import FittedModels, Outcome, outcome_of, parameters_set
 from fastmlp.estimators.jobs import Running, Share, Stopped
 from fastmlp.estimators.loading import MLPClassifier, MLPRegressor
+from fastmlp.estimators.reading import Samples
 from fastmlp.estimators.sweep_folder import Finished
 from fastmlp.formats.safetensors_file import FormatError
 from fastmlp.tabular.tasks import choose_task
@@ -74,7 +75,7 @@ def fit_many(
     FittedModels
         A list of MLPClassifier or MLPRegressor, fitted, in the order of the configurations. It knows the
         ``best`` of them, their ``scores`` and ``errors``, and makes a table of them: ``to_frame()``. See
-        `fastmlp.sweeps.FittedModels`.
+        `fastmlp.FittedModels`.
 
     Raises
     ------
@@ -145,9 +146,9 @@ def fit_many(
         raise ValueError(f"on_error={on_error!r} must be one of {', '.join(map(repr, _ON_ERROR))}.")
     n_jobs = effective_n_jobs(n_jobs)
     configurations, models = _make_models(configurations, estimator, y, progress)
-    data = _read_once(models, X, y, sample_weight, X_val, y_val)
-    finished = None if resume is None else Finished(resume, models, data)
-    sweep = _Sweep(models, data, [parameters_set(one) for one in configurations], on_error, finished)
+    samples = _read_once(models, X, y, sample_weight, X_val, y_val)
+    finished = None if resume is None else Finished(resume, models, samples)
+    sweep = _Sweep(models, samples, [parameters_set(one) for one in configurations], on_error, finished)
     try:
         with ExitStack() as stack:
             if any(needs_blas(model.engine) for model in models):
@@ -164,8 +165,11 @@ def fit_many(
 class _Sweep:
     """The models on their way to being trained, and the outcomes of those that are."""
 
-    def __init__(self, models, data: dict[type, Data], names, on_error: str, finished: Finished | None):
-        self._models, self._data, self._names = models, data, names
+    def __init__(
+        self, models: list[Any], samples: dict[type, Samples], names: list[tuple[str, ...]], on_error: str,
+        finished: Finished | None,
+    ):  # fmt: skip
+        self._models, self._samples, self._names = models, samples, names
         self._on_error, self._finished = on_error, finished
         self._outcomes: dict[int, Outcome] = {}
         self._stop, self._running = threading.Event(), Running()
@@ -209,13 +213,13 @@ class _Sweep:
     def _do(self, index: int, bar: Reporter) -> None:
         """Train a model and write it to its file; on an error leave it unfitted, or raise."""
         model, names = self._models[index], self._names[index]
-        data = self._data[type(model)]
+        samples = self._samples[type(model)]
         unfitted = clone(model)
-        share = Share(bar, self._stop, model.max_iter, data.X.shape[0])
+        share = Share(bar, self._stop, model.max_iter, samples.n_samples)
         with self._running:
             try:
                 try:
-                    self.warned[index] += _train(model, data, share)
+                    self.warned[index] += _train(model, samples, share)
                 except Exception as error:
                     if self._on_error == "raise" or isinstance(error, Stopped):
                         raise
@@ -269,24 +273,20 @@ def _make_model(configuration, estimator):
     return model
 
 
-def _read_once(models, X, y, sample_weight, X_val, y_val) -> dict[type, Data]:
-    """Read the data once for each class of models, and tell all of them what was learnt from it."""
-    readers: dict[type, BaseMLP] = {}
-    data: dict[type, Data] = {}
+def _read_once(
+    models: list[Any], X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any
+) -> dict[type, Samples]:
+    """Read the data once for each class of models."""
+    samples: dict[type, Samples] = {}
     for model in models:
-        kind = type(model)
-        if kind not in readers:
-            readers[kind] = clone(model)
-            data[kind] = readers[kind]._read(X, y, sample_weight, X_val, y_val)
-        vars(model).update(vars(readers[kind]) | vars(model))
-    return data
+        if type(model) not in samples:
+            samples[type(model)] = model._read(X, y, sample_weight, X_val, y_val)
+    return samples
 
 
-def _train(model, data, share: Share) -> list[Warning]:
+def _train(model: Any, samples: Samples, share: Share) -> list[Warning]:
     """Train a model whose data are read; return what the user should be warned of."""
     share.check()
     with one_thread_by_default():
-        model._build(data)
-        model._train(data, model.max_iter, share)
-    model._check_trained()
-    return complaints(model, data)
+        found: list[Warning] = model._fit_samples(samples, share)
+    return found

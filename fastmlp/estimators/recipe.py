@@ -105,4 +105,4 @@ def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progre
     estimator = MLPClassifier if chosen.is_classification else MLPRegressor
     if task == "auto":
         say(chosen.sentence(), progress)
-    return estimator(**recipe)._fit_checked(X, y, sample_weight, X_val, y_val, progress)
+    return estimator(**recipe)._fit_with_progress(X, y, sample_weight, X_val, y_val, progress)

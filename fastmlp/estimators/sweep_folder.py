@@ -19,8 +19,11 @@ import numpy as np
 from scipy.sparse import issparse
 
 from fastmlp.estimators.fitted_models import Outcome, described
-from fastmlp.estimators.loading import ESTIMATORS
-from fastmlp.formats import description as saving
+from fastmlp.estimators.loading import ESTIMATORS, restore
+from fastmlp.estimators.reading import Samples
+from fastmlp.estimators.saving import save
+from fastmlp.formats.description import describe_parameters
+from fastmlp.formats.plain_values import describe_labels
 from fastmlp.formats.safetensors_file import FormatError, read
 
 # What is hashed at a time.
@@ -41,9 +44,9 @@ class Finished:
     folder : str or path-like
         Made if it is not there.
     models : list of MLPClassifier or MLPRegressor
-        Unfitted, but the data are read.
-    data : dict
-        The `Data` of each class of models.
+        Unfitted.
+    samples : dict
+        The data, as each class of models reads them.
 
     Raises
     ------
@@ -53,13 +56,12 @@ class Finished:
         If the folder is not a path, a model cannot be saved, or its random state is an instance.
     """
 
-    def __init__(self, folder: str | os.PathLike, models: list[Any], data: dict[type, Any]):
+    def __init__(self, folder: str | os.PathLike, models: list[Any], samples: dict[type, Samples]):
         if not isinstance(folder, str | os.PathLike):
             raise TypeError(f"resume={folder!r} must be the path of a folder, or None.")
         if not os.fspath(folder):
             raise ValueError("resume='' must be the path of a folder; the present one is '.'.")
-        of_kind = {type(model): model for model in models}
-        digests = {kind: _digest_of(one, of_kind[kind]) for kind, one in data.items()}
+        digests = {kind: _digest_of(one) for kind, one in samples.items()}
         seen: Counter[str] = Counter()
         self._files = []
         for index, model in enumerate(models):
@@ -98,7 +100,7 @@ class Finished:
             seconds, diverged = float(notes["seconds"]), bool(notes["diverged"])
         except (LookupError, TypeError, ValueError):
             raise FormatError(f"{path}: not what fit_many wrote.") from None
-        found = saving.restore(type(model), path, description, tensors)
+        found = restore(path, description, tensors)
         found.set_params(**model.get_params(deep=False))  # also those that no file has
         return Outcome(found, index, names, seconds=seconds, diverged=diverged)
 
@@ -106,7 +108,7 @@ class Finished:
         """Write a model to its file; once this returns, a power failure does not undo it."""
         path = self._folder / self._files[outcome.index]
         notes = {"seconds": outcome.seconds, "diverged": outcome.diverged}
-        saving.save(outcome.model, path, **{_NOTES: notes})
+        save(outcome.model, path, **{_NOTES: notes})
 
 
 def _fingerprint(model: Any, data: str) -> str:
@@ -118,23 +120,22 @@ def _fingerprint(model: Any, data: str) -> str:
             f"random_state={model.random_state!r} would be another one in the next call; give an int, or "
             "None if any model will do."
         )
-    parameters = saving.describe_parameters(model)
+    parameters = describe_parameters(model.get_params(deep=False))
     parameters = {name: value for name, value in parameters.items() if name not in _WITHOUT_EFFECT}
     parameters |= {name: described(getattr(model, name)) for name in _BY_REPRESENTATION}
     whole = json.dumps([type(model).__name__, parameters, data], sort_keys=True, default=described)
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
-def _digest_of(data: Any, model: Any) -> str:
+def _digest_of(samples: Samples) -> str:
     """Return a digest of the data as a class of models takes them, and of what was learnt from them."""
     digest = hashlib.sha256()
-    for array in (data.X, data.targets, data.X_val, data.targets_val, data.sample_weight):
+    for array in (samples.X, samples.codes, samples.X_val, samples.codes_val, samples.sample_weight):
         _update(digest, array)
-    classes = getattr(model, "classes_", None)
-    names = getattr(model, "feature_names_in_", None)
+    classes, names = samples.targets.classes, samples.feature_names
     known = [
-        data.single,
-        None if classes is None else saving.describe_labels(classes),
+        samples.is_single,
+        None if classes is None else describe_labels(classes),
         None if names is None else names.tolist(),
     ]
     digest.update(json.dumps(known).encode())
