@@ -187,12 +187,12 @@ class Network:
         Network 64-32-16-10, float32, blas engine
         Inputs: 64 features
         Layer  Activation  Outputs  Parameters  Also
-        --------------------------------------------------
-            0  relu             32       2,208  batch norm
+        ---------------------------------------------------
+            0  relu             32       2,176  batch norm
             1  tanh             16         528  dropout 0.1
             2  softmax          10         170
-        Parameters: 2,906 (11,624 bytes)
-        Trainable: 2,842
+        Parameters: 2,874 (11,496 bytes)
+        Trainable: 2,810
         Not trainable: 64
         """
         return Summary(self.plan, self._computed_in, self.engine_in_use, self._inputs).text()
