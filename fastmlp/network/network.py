@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -500,3 +501,9 @@ class Network:
         self._prediction = Prediction(self._vector, self._inputs, read.engine)
         self._lock = TrainingLock()
         self._vector.assign_by_name(read.parameters)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        # `__setstate__` copies the arrays: a deep copy of the state would copy them a second time.
+        twin = memo[id(self)] = copy(self)
+        twin.layers, twin.preparation = deepcopy(self.layers, memo), deepcopy(self.preparation, memo)
+        return twin
