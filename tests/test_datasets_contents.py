@@ -97,3 +97,15 @@ def test_real_data(name, monkeypatch):
     assert np.bincount(data.y_test).tolist() == real["counts_test"]
     # The mean by which both are standardised everywhere, known to four digits.
     assert data.X_train.mean() / 255 == pytest.approx(real["mean"], abs=5e-5)
+
+
+def test_a_data_set_shows_its_types_classes_and_arrays():
+    data = datasets.load_digits()
+    assert repr(data) == "<Dataset of 1,437 + 360 samples, 64 features (uint8), 10 classes>"
+    page = data._repr_html_()
+    assert "&lt;Dataset of 1,437" in page
+    for cells in (
+        ("X_train", "1,437 x 64", "uint8", "0 to 16"),
+        ("y_test", "360", "int64", "0 to 9"),
+    ):
+        assert "".join(f"<td>{cell}</td>" for cell in cells) in page

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -187,12 +188,12 @@ class Network:
         Network 64-32-16-10, float32, blas engine
         Inputs: 64 features
         Layer  Activation  Outputs  Parameters  Also
-        --------------------------------------------------
-            0  relu             32       2,208  batch norm
+        ---------------------------------------------------
+            0  relu             32       2,176  batch norm
             1  tanh             16         528  dropout 0.1
             2  softmax          10         170
-        Parameters: 2,906 (11,624 bytes)
-        Trainable: 2,842
+        Parameters: 2,874 (11,496 bytes)
+        Trainable: 2,810
         Not trainable: 64
         """
         return Summary(self.plan, self._computed_in, self.engine_in_use, self._inputs).text()
@@ -500,3 +501,9 @@ class Network:
         self._prediction = Prediction(self._vector, self._inputs, read.engine)
         self._lock = TrainingLock()
         self._vector.assign_by_name(read.parameters)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        # `__setstate__` copies the arrays: a deep copy of the state would copy them a second time.
+        twin = memo[id(self)] = copy(self)
+        twin.layers, twin.preparation = deepcopy(self.layers, memo), deepcopy(self.preparation, memo)
+        return twin
