@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """What a callback is told after each epoch.
+    """What a callback is called with after each epoch.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class EpochEnd:
 
 @dataclass(frozen=True)
 class StepEnd:
-    """What a function of `EveryNSteps` is told.
+    """What a function of `EveryNSteps` is called with.
 
     Attributes
     ----------
@@ -64,8 +64,8 @@ class StepEnd:
     learning_rate : float
         Of the last step.
     network : fastmlp.Network
-        As it stands. Training goes on from the parameters that the function leaves; with an average of them,
-        which is what the network has then, they are overwritten.
+        As it stands. Training continues from the parameters that the function leaves; an average of the
+        parameters, which the network has under ``ema_decay``, is overwritten instead.
     """
 
     step: int
@@ -123,7 +123,7 @@ class EveryNSteps:
         return f"EveryNSteps({self.n}, {name})"
 
     def __call__(self, event: EpochEnd | StepEnd) -> bool | None:
-        """Call the function at the end of a step; an epoch's end is nothing to it."""
+        """Call the function at the end of a step; ignore the end of an epoch."""
         return self.function(event) if isinstance(event, StepEnd) else None
 
 
@@ -142,10 +142,10 @@ class StopAtScore:
 
 @dataclass(frozen=True)
 class CSVLog:
-    """Write a line per epoch to a CSV file, which can be read while training goes on.
+    """Write a line per epoch to a CSV file, which can be read during training.
 
-    The columns are the attributes of `EpochEnd` but the network; what there is not, such as a score without
-    validation data, stays empty. A trainer's first epoch replaces a file of that name.
+    The columns are the attributes of `EpochEnd` but the network; missing values, such as a score without
+    validation data, are left empty. A trainer's first epoch replaces a file of that name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""When training has diverged, and how the user is told."""
+"""Divergence: how it is found, and the message about it."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def minimise(
         What ended it before it had converged; empty if it had, or one of the callables said so.
     """
     parameters = loss.network.parameters
-    last, is_told_to_stop = parameters.copy(), False
+    last, is_stopped = parameters.copy(), False
 
     def evaluate(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value, d = loss(x)
@@ -138,11 +138,11 @@ def minimise(
         return value, d
 
     def take(intermediate_result: Any) -> None:  # SciPy looks at the argument's name
-        nonlocal is_told_to_stop
+        nonlocal is_stopped
         np.copyto(parameters, intermediate_result.x)
         np.copyto(last, parameters)
         if end_iteration(float(intermediate_result.fun)):
-            is_told_to_stop = True
+            is_stopped = True
             raise StopIteration
 
     options = {"maxiter": max_iter, "maxfun": optimizer.max_fun, "maxcor": optimizer.history_size}
@@ -159,7 +159,7 @@ def minimise(
         return ""
     finally:
         np.copyto(parameters, last)
-    if is_told_to_stop:
+    if is_stopped:
         return ""
     loss.has_converged = bool(result.success)
     if loss.has_converged:

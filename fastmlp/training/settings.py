@@ -34,7 +34,7 @@ class Settings:
     Raises
     ------
     TypeError, ValueError
-        If a number is none or out of range, or a callback cannot be called.
+        If a value that must be a number is not one, or is out of range, or a callback cannot be called.
     """
 
     loss: Loss

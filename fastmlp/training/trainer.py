@@ -30,7 +30,7 @@ from fastmlp.training.watch import Watch
 
 
 class Trainer:
-    """Trains a network; a second `fit` goes on where the first one stopped.
+    """Trains a network; a second `fit` continues where the first one stopped.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ class Trainer:
         clip_norm, before the penalties. The second costs a pass over all parameters.
     ema_decay : float in [0, 1) or None, default=None
         If given, the network has an exponential moving average of the parameters: after step t, a share
-        1 - min(ema_decay, (1 + t) / (10 + t)) of the difference is added to it. The parameters it is the
-        average of go on in the trainer, also from fit to fit; the training loss is theirs.
+        1 - min(ema_decay, (1 + t) / (10 + t)) of the difference is added to it. The trainer keeps the
+        parameters that are averaged, also from fit to fit; the training loss is theirs.
     augmentation : str, object, sequence of these or None, default=None
         Changes made at random to the images of each batch, see `fastmlp.augmentations`.
     image_shape : (height, width) or (height, width, channels), optional
@@ -100,7 +100,7 @@ class Trainer:
     divergence : str
         How the last fit diverged; empty if it did not.
     limit : str
-        What ended the last fit by L-BFGS before it had converged; empty if it had, or was told to stop.
+        What ended the last fit by L-BFGS before it converged; empty if it converged or was stopped.
 
     Examples
     --------
@@ -244,7 +244,7 @@ class Trainer:
 
     @property
     def limit(self) -> str:
-        """What ended the last fit by L-BFGS before it had converged; empty for nothing."""
+        """What ended the last fit by L-BFGS before it converged; empty for nothing."""
         return self.state.limit
 
     @property
