@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # for editors and type checkers; `_HOMES` says the same to Py
     from fastmlp.estimators.recipe import fit
     from fastmlp.estimators.regressor import MLPRegressor
     from fastmlp.formats.safetensors_file import FormatError
-    from fastmlp.formats.sklearn import from_sklearn
+    from fastmlp.estimators.loading import from_sklearn
     from fastmlp.network.network import Network
     from fastmlp.network.preparation import Preparation
     from fastmlp.training.divergence import DivergenceWarning
@@ -99,7 +99,7 @@ _HOMES = {
     "__version__": "_version",
     "fit": "estimators.recipe",
     "fit_many": "estimators.many",
-    "from_sklearn": "formats.sklearn",
+    "from_sklearn": "estimators.loading",
     "gradient_check": "training.gradient_check",
     "load": "estimators.loading",
     "show_config": "environment",

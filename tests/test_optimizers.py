@@ -251,7 +251,7 @@ def test_a_solver_with_settings_of_its_own_can_be_searched_copied_and_saved(tmp_
     model = MLPClassifier((5,), solver=solver, max_iter=3, n_iter_no_change=2, tol=10.0, random_state=0).fit(
         X, y
     )
-    assert model._trainer.optimizer == solver
+    assert model._session.trainer.optimizer == solver
     model.save(tmp_path / "model.safetensors")
     loaded = fastmlp.load(tmp_path / "model.safetensors")
     assert loaded.solver == solver

@@ -59,7 +59,7 @@ def objects(tmp_path_factory):
         Dense(3),
         trainer,
         trainer.watch,
-        fitted._trainer,
+        fitted._session.trainer,
         fastmlp.History(),
         many,
         check,

@@ -1,5 +1,7 @@
 """Tests of which rows are held out for early stopping where some of them weigh nothing."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -8,6 +10,7 @@ from sklearn.model_selection import train_test_split
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
+from fastmlp.estimators import reading
 from helpers.estimators import data, ignore_convergence
 
 pytestmark = [ignore_convergence, pytest.mark.filterwarnings("ignore:.*algorithm:FutureWarning")]
@@ -25,13 +28,13 @@ def model_for(task, **params):
 def held_out_by(train, monkeypatch):
     """Return the rows that a fit trains on and those that it holds out."""
     found = []
-    split = fastmlp.base.BaseMLP._split
+    split = reading.split
 
-    def spy(self, *args):
-        found.append(split(self, *args))
+    def spy(*args):
+        found.append(split(*args))
         return found[-1]
 
-    monkeypatch.setattr(fastmlp.base.BaseMLP, "_split", spy)
+    monkeypatch.setattr(reading, "split", spy)
     train()
     ((rows, held_out),) = found
     return rows, held_out
@@ -74,7 +77,7 @@ def test_where_all_rows_weigh_something_the_same_are_held_out_as_ever(task, weig
     strata = {"binary": y, "multiclass": y}.get(task)
     # As ever: of all rows, by the random state that the weights were drawn by.
     expected = train_test_split(
-        np.arange(N), test_size=0.1, stratify=strata, random_state=fastmlp.base.deepcopy(model._random_state)
+        np.arange(N), test_size=0.1, stratify=strata, random_state=deepcopy(model._session.random_state)
     )
     assert_array_equal(rows, expected[0])
     assert_array_equal(held_out, expected[1])

@@ -114,10 +114,10 @@ def test_what_the_configurations_share_is_not_shared_by_the_models():
 def test_the_data_are_read_once(monkeypatch):
     X, y = cancer()
     read, used = [], []
-    read_once, train = BaseMLP._read, BaseMLP._train
+    read_once, train = BaseMLP._read, BaseMLP._fit_samples
     monkeypatch.setattr(BaseMLP, "_read", lambda self, *data: read.append(1) or read_once(self, *data))
     monkeypatch.setattr(
-        BaseMLP, "_train", lambda self, data, *rest: used.append(data) or train(self, data, *rest)
+        BaseMLP, "_fit_samples", lambda self, data, *rest: used.append(data) or train(self, data, *rest)
     )
     X = X.astype(np.int64)
     models = fit_many([{"prepare": "table", "max_iter": 1, "alpha": a} for a in (0, 1, 2)], X, y, n_jobs=2)

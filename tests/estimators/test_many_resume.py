@@ -35,7 +35,9 @@ GRID = [{"alpha": 0.1}, {"solver": "sgd"}, {"early_stopping": True, "learning_ra
 def trained(monkeypatch):
     """Return the list of the models that are trained."""
     models, train = [], BaseMLP._train
-    monkeypatch.setattr(BaseMLP, "_train", lambda self, *args: models.append(self) or train(self, *args))
+    monkeypatch.setattr(
+        BaseMLP, "_train", lambda self, *args, **options: models.append(self) or train(self, *args, **options)
+    )
     return models
 
 
@@ -127,7 +129,7 @@ def test_other_data_are_trained_on_anew(case, tmp_path, trained):
     sweep(tmp_path, GRID[:1])
     models = sweep(tmp_path, GRID[:1], **OTHERS[case])
     assert len(trained) == 2
-    assert vars(models[0])["_trainer"] is not None
+    assert models[0]._session is not None
     sweep(tmp_path, GRID[:1])
     sweep(tmp_path, GRID[:1], **OTHERS[case])
     assert len(trained) == 2
@@ -270,8 +272,9 @@ FULL = """
 """
 FINISHED = """
     reused = []
-    train = fastmlp.base.BaseMLP._train
-    fastmlp.base.BaseMLP._train = lambda self, *args: reused.append(1) or train(self, *args)
+    from fastmlp.estimators.base import BaseMLP
+    train = BaseMLP._train
+    BaseMLP._train = lambda self, *args, **options: reused.append(1) or train(self, *args, **options)
     models = fit(sys.argv[1])
     expected = fit(None)
     assert all(np.array_equal(a.coefs_[0], b.coefs_[0]) for a, b in zip(models, expected, strict=True))

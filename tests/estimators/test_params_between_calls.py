@@ -92,7 +92,7 @@ def train(model, way, **data):
 
 def state(model):
     """Return what a model has but its parameters, and cannot be told by a reference."""
-    state = model._trainer.state
+    state = model._session.trainer.state
     return [
         model.network_.parameters.copy(), *(moment.copy() for moment in state.moments), *model.loss_curve_,
         state.n_steps, state.base_rate, state.seed, model.t_, model.predict(X),
@@ -142,11 +142,11 @@ def take_tol(way, capsys):
     model = make(**settings)
     for _ in range(3):
         train(model, way)
-    rate = model._trainer.state.base_rate
+    rate = model._session.trainer.state.base_rate
     for _ in range(2):
         train(model.set_params(tol=9.0), way)
     # A warm start has a fresh rate, which it lowers as it ends.
-    assert (rate, model._trainer.state.base_rate) == (0.01, 0.002)
+    assert (rate, model._session.trainer.state.base_rate) == (0.01, 0.002)
 
 
 def take_n_iter_no_change(way, capsys):
@@ -154,9 +154,9 @@ def take_n_iter_no_change(way, capsys):
     model = make(**settings)
     for _ in range(4):
         train(model, way)
-    rate = model._trainer.state.base_rate
+    rate = model._session.trainer.state.base_rate
     train(model.set_params(n_iter_no_change=1), way)
-    assert (rate, model._trainer.state.base_rate) == (0.01, 0.002)
+    assert (rate, model._session.trainer.state.base_rate) == (0.01, 0.002)
 
 
 def take_early_stopping(way, capsys):
@@ -181,7 +181,7 @@ def take_solver(way, capsys):
     train(model.set_params(solver="adagrad"), way)
     train(twin.set_params(solver="adagrad"), "warm start")  # which has a fresh state of the solver
     assert_same_state(state(model), state(twin))
-    assert model._trainer.optimizer.solver == "adagrad"
+    assert model._session.trainer.optimizer.solver == "adagrad"
 
 
 SEEN_ELSEWHERE = {
@@ -211,11 +211,13 @@ def test_the_next_call_computes_with_the_present_value(name, way):
     # Made with the value, and brought to where the other one is.
     twin = train(make(**others, **{name: value}), way)
     twin.network_.parameters = model.network_.parameters
-    for mine, theirs in zip(twin._trainer.state.moments, model._trainer.state.moments, strict=True):
+    for mine, theirs in zip(
+        twin._session.trainer.state.moments, model._session.trainer.state.moments, strict=True
+    ):
         mine[:] = theirs
-    if twin._trainer.state.raw is not None:
-        twin._trainer.state.raw[:] = model.network_.parameters
-    twin._trainer.state.n_steps = model._trainer.state.n_steps
+    if twin._session.trainer.state.raw is not None:
+        twin._session.trainer.state.raw[:] = model.network_.parameters
+    twin._session.trainer.state.n_steps = model._session.trainer.state.n_steps
     for one in (model.set_params(**{name: value}), unset, twin):
         train(one, way)
     assert not np.array_equal(model.network_.parameters, unset.network_.parameters)
@@ -376,13 +378,13 @@ def test_values_of_other_types_are_refused(value):
 )
 def test_a_solver_of_the_same_kind_keeps_its_moments(first, then):
     model = train(make(solver=first), "partial_fit")
-    kept = [moment.copy() for moment in model._trainer.state.moments]
-    n_steps = model._trainer.state.n_steps
+    kept = [moment.copy() for moment in model._session.trainer.state.moments]
+    n_steps = model._session.trainer.state.n_steps
     # A step so small that it leaves the weights alone: the moments move by what the gradient adds.
     train(model.set_params(solver=then), "partial_fit")
-    assert model._trainer.state.n_steps == 2 * n_steps
-    assert len(model._trainer.state.moments) == then.n_moments
-    for before, after in zip(kept, model._trainer.state.moments, strict=False):
+    assert model._session.trainer.state.n_steps == 2 * n_steps
+    assert len(model._session.trainer.state.moments) == then.n_moments
+    for before, after in zip(kept, model._session.trainer.state.moments, strict=False):
         assert np.corrcoef(before, after)[0, 1] > 0.1
 
 
@@ -390,15 +392,15 @@ def test_a_rate_that_a_schedule_has_lowered_stays_until_it_is_set():
     model = make(solver="sgd", learning_rate="adaptive", tol=9.0, n_iter_no_change=1)
     for _ in range(3):
         train(model, "partial_fit")
-    assert model._trainer.state.base_rate == 0.002
+    assert model._session.trainer.state.base_rate == 0.002
     train(model.set_params(alpha=0.1, momentum=0.5), "partial_fit")
-    assert model._trainer.state.base_rate == 0.002
+    assert model._session.trainer.state.base_rate == 0.002
     train(model.set_params(learning_rate_init=0.5, n_iter_no_change=9), "partial_fit")
-    assert model._trainer.state.base_rate == 0.5
+    assert model._session.trainer.state.base_rate == 0.5
     train(train(model.set_params(n_iter_no_change=1), "partial_fit"), "partial_fit")
-    assert model._trainer.state.base_rate < 0.5
+    assert model._session.trainer.state.base_rate < 0.5
     train(model.set_params(learning_rate="constant"), "partial_fit")
-    assert model._trainer.state.base_rate == 0.5
+    assert model._session.trainer.state.base_rate == 0.5
 
 
 @both_ways
@@ -411,7 +413,7 @@ def test_the_best_of_another_measure_is_no_best(change, way):
     before = model.network_.parameters.copy()
     train(model.set_params(**change), way, X_val=X_val, y_val=y_val)
     # By scores below 0, where accuracies were, no epoch would ever be the best.
-    assert model._trainer.history.best_epoch == 4
+    assert model._session.trainer.history.best_epoch == 4
     assert not np.array_equal(model.network_.parameters, before)
 
 
@@ -426,7 +428,7 @@ def test_averages_come_and_go_with_early_stopping(first, then):
         weights.append(model.network_.parameters.copy())
         train(model, "partial_fit", **data)
     assert len(model.validation_scores_) == 4
-    assert (model._trainer.state.raw is None) == (then is None)
+    assert (model._session.trainer.state.raw is None) == (then is None)
 
 
 def test_a_model_by_lbfgs_may_go_on_by_batches_and_back():
@@ -508,7 +510,7 @@ def test_what_has_been_trained_before_an_error_stays(way):
     with pytest.raises(RuntimeError, match="no more"):
         train(model.set_params(callbacks=[fail], loss="squared_error"), way)
     assert not np.array_equal(model.network_.parameters, before)
-    assert model._loss_name == "squared_error"
+    assert model.model_.loss.name == "squared_error"
     assert len(model.loss_curve_) == 2
 
 

@@ -304,4 +304,4 @@ def test_a_fit_that_fails_is_not_gone_on_from():
     with pytest.raises(ValueError, match="image"):
         model.set_params(augmentation="shift").fit(X, y)
     model.set_params(augmentation=None).partial_fit(X, y, classes=[0, 1, 2])
-    assert model._trainer.network is model.network_
+    assert model._session.trainer.network is model.network_

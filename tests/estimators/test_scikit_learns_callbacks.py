@@ -65,7 +65,7 @@ def test_callbacks_change_nothing_and_the_fit_can_be_pickled():
     assert_array_equal(told.network_.parameters, plain.network_.parameters)
     twin = pickle.loads(pickle.dumps(told))
     assert_array_equal(twin.partial_fit(X, Y).coefs_[0], plain.partial_fit(X, Y).coefs_[0])
-    assert told._trainer.callbacks == ()
+    assert told._session.trainer.callbacks == ()
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])

@@ -82,7 +82,7 @@ def test_another_scorer_finds_another_epoch():
         model = make(NAMES, early_stopping=True, scoring=scoring, max_iter=100, n_iter_no_change=30).fit(
             X, NAMES
         )
-        best[scoring] = model.fit(X, NAMES)._trainer.history.best_epoch
+        best[scoring] = model.fit(X, NAMES).history_.best_epoch
     assert best[None] == best["accuracy"] != best["neg_log_loss"]
 
 

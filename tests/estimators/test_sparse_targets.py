@@ -175,12 +175,6 @@ def test_files_of_other_models_say_nothing_of_it(tmp_path):
         assert not sp.issparse(fastmlp.load(tmp_path / "model.safetensors").predict(X))
 
 
-def test_models_that_were_pickled_before_predict_dense_labels():
-    model = classifier().fit(X, Y)
-    del model.__dict__["_sparse_labels"]
-    assert not sp.issparse(model.predict(X))
-
-
 def test_scikit_learns_models_keep_it():
     ours = classifier().fit(X, sp.csr_matrix(Y))
     theirs = ours.to_sklearn()

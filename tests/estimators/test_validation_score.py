@@ -199,17 +199,17 @@ def test_a_frame_of_epochs_with_and_without_validation_data_has_a_row_for_each(t
     model = MLPClassifier(**PARAMS).partial_fit(X, Y, classes=[0, 1])
     model.partial_fit(X, Y, **VALIDATION).partial_fit(X, Y)
     model.partial_fit(X, Y, **VALIDATION)
-    frame = model._trainer.history.to_frame()
+    frame = model._session.trainer.history.to_frame()
     assert list(frame.index) == [1, 2, 3, 4]
     assert list(frame["val_score"].isna()) == list(frame["val_loss"].isna()) == [True, False, True, False]
     assert len(model.validation_scores_) == len(model.validation_loss_curve_) == 2
     model.save(tmp_path / "model")
     loaded = fastmlp.load(tmp_path / "model").partial_fit(X, Y)
-    frame = loaded._trainer.history.to_frame()
+    frame = loaded._session.trainer.history.to_frame()
     assert list(frame["seconds"].isna()) == [True] * 4 + [False]
     assert list(frame["val_score"].dropna()) == model.validation_scores_
     loaded = fastmlp.load(tmp_path / "model")
-    assert len(loaded._known_history().to_frame()) == 4
+    assert len(loaded.history_.to_frame()) == 4
 
 
 def history(loss, val_loss, val_score):

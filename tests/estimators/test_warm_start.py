@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPClassifier as TheirClassifier
 
 import fastmlp
 from fastmlp import DivergenceWarning, MLPClassifier, MLPRegressor
+from fastmlp.estimators import reading
 from helpers.estimators import PAIRS, SOLVERS, assert_same_fit, data, ignore_convergence, quietly
 
 pytestmark = ignore_convergence
@@ -105,15 +106,15 @@ def test_each_fit_takes_the_samples_in_new_orders_that_the_seed_determines():
     assert len({loss for pair in curves[0] for loss in pair}) == 6
 
 
-def test_scores_and_the_best_of_them_go_on_and_the_same_samples_are_held_out():
+def test_scores_and_the_best_of_them_go_on_and_the_same_samples_are_held_out(monkeypatch):
     X, y = load_breast_cancer(return_X_y=True)
     model = MLPClassifier(
         (16,), max_iter=15, early_stopping=True, warm_start=True, random_state=0, prepare="table",
         learning_rate_init=0.01,
     )  # fmt: skip
     held_out = []
-    split = model._split
-    model._split = lambda *args: held_out.append(split(*args)) or held_out[-1]
+    split = reading.split
+    monkeypatch.setattr(reading, "split", lambda *args: held_out.append(split(*args)) or held_out[-1])
     scores, best = list(model.fit(X, y).validation_scores_), model.best_validation_score_
     weights = model.coefs_[0].copy()
     model.set_params(learning_rate_init=10.0, max_iter=3).fit(X, y)  # too fast to be any good
@@ -165,7 +166,9 @@ def test_a_loaded_model_knows_its_best_score(tmp_path):
 
 
 @pytest.mark.parametrize("origin", ["safetensors", "scikit-learn"])
-def test_a_model_that_came_from_elsewhere_holds_out_the_same_samples_in_all_its_fits(tmp_path, origin):
+def test_a_model_that_came_from_elsewhere_holds_out_the_same_samples_in_all_its_fits(
+    tmp_path, origin, monkeypatch
+):
     X, y = data("binary")
     params = {"max_iter": 2, "early_stopping": True, "warm_start": True}
     if origin == "scikit-learn":
@@ -174,8 +177,8 @@ def test_a_model_that_came_from_elsewhere_holds_out_the_same_samples_in_all_its_
         MLPClassifier(**params).fit(X, y).save(tmp_path / "model.safetensors")
         model = fastmlp.load(tmp_path / "model.safetensors")
     held_out = []
-    split = model._split
-    model._split = lambda *args: held_out.append(split(*args)) or held_out[-1]
+    split = reading.split
+    monkeypatch.setattr(reading, "split", lambda *args: held_out.append(split(*args)) or held_out[-1])
     model.fit(X, y).fit(X, y)
     assert_array_equal(held_out[0][1], held_out[1][1])
 
@@ -214,7 +217,7 @@ def test_a_loaded_model_goes_by_the_scores_that_are_numbers(tmp_path):
     )
     before = model.coefs_[0].copy()
     assert_array_equal(model.fit(X, y).coefs_[0], before)
-    assert model._trainer.history.best_epoch == 3
+    assert model._session.trainer.history.best_epoch == 3
 
 
 def test_models_of_fit_many_go_on():

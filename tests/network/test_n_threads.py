@@ -62,7 +62,7 @@ USES = {
     "predict of a list": lambda model: model.predict(X.tolist()),
     "compile": lambda model: model.compile()(X),
     "hidden_activations": lambda model: model.hidden_activations(X, 0),
-    "evaluate": lambda model: model._evaluate(X, Y),
+    "evaluate": lambda model: model.evaluate(X, Y),
     "partial_fit": lambda model: model.partial_fit(X, Y),
     "partial_fit with validation data": lambda model: model.partial_fit(X, Y, X_val=X, y_val=Y),
     "warm start": lambda model: model.set_params(warm_start=True).fit(X, Y),
