@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 
-from fastmlp._version import __version__
+from fastmlp._version import __version__ as __version__
 from fastmlp.engine.selection import engine_info
 
 

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import io
 import pickle
+import pkgutil
 import re
 import subprocess
 import sys
@@ -133,6 +134,21 @@ def test_type_checkers_see_the_names_where_python_finds_them():
         assert (found if module == "fastmlp" else getattr(found, name)) is getattr(fastmlp, name)
 
 
+def test_type_checkers_are_tried_on_every_name():
+    tree = ast.parse((ROOT / "tests" / "typed_script.py").read_text(encoding="utf-8"))
+    imported = {
+        one.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "fastmlp"
+        for one in node.names
+    }
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & imported
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "fastmlp":
+            used.add(node.attr)
+    assert used == set(fastmlp.__all__)
+
+
 def test_what_documents_name_is_there():
     files = [ROOT / "README.md", *sorted((ROOT / "fastmlp").rglob("*.py"))]
     named = [
@@ -144,8 +160,8 @@ def test_what_documents_name_is_there():
     wrong = []
     for file, path in named:
         try:
-            imported(path)
-        except (ImportError, DeprecationWarning) as error:
+            pkgutil.resolve_name(path)
+        except (AttributeError, ImportError, DeprecationWarning) as error:
             wrong.append(f"{file} names {path}: {error}")
     assert wrong == []
 

@@ -8,41 +8,42 @@ import numpy as np
 from scipy.special import ndtr
 
 from fastmlp import activations
+from fastmlp.engine.reference import Array
 
 #: selu: with these a layer keeps mean 0 and variance 1.
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
-def softmax(z):
+def softmax(z: Array) -> Array:
     """exp(z) / sum(exp(z)) over the units of each sample, shifted so that nothing overflows."""
     e = np.exp(z - z.max(axis=0))
     return e / e.sum(axis=0)
 
 
-def logistic(z):
+def logistic(z: Array) -> Array:
     """1 / (1 + exp(-z)), by exp(-|z|), so that nothing overflows."""
     e = np.exp(-np.abs(z))
     return np.where(z < 0, e, 1) / (1 + e)
 
 
-def elu(z, alpha):
+def elu(z: Array, alpha: float) -> Array:
     """Return z where it is positive, alpha (exp(z) - 1) below."""
     return np.where(z < 0, alpha * np.expm1(np.minimum(z, 0)), z)
 
 
-def softplus(z):
+def softplus(z: Array) -> Array:
     """log(1 + exp(z)), by exp(-|z|), so that nothing overflows."""
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def gelu_tanh_exponent(z):
+def gelu_tanh_exponent(z: Array) -> tuple[Array, Array]:
     """Return u and its derivative: gelu_tanh(z) = z (1 + tanh(u / 2)) / 2 = z logistic(u)."""
     z = np.clip(z, -32, 32)  # beyond, logistic(u) is 0 or 1 for every type
     factor = 2 * math.sqrt(2 / math.pi)
     return factor * (z + 0.044715 * z**3), factor * (1 + 3 * 0.044715 * z * z)
 
 
-def activation_slopes(z, activation):
+def activation_slopes(z: Array, activation: str) -> Array:
     """Return activation'(z) of those whose derivative does not follow from y."""
     match activation:
         case "gelu":
@@ -58,7 +59,7 @@ def activation_slopes(z, activation):
     raise ValueError(f"unknown activation {activation!r}")
 
 
-def activation_forward(z, activation, slopes=None):
+def activation_forward(z: Array, activation: str, slopes: Array | None = None) -> Array:
     """Return activation(z) for z (units, samples); leave activation'(z) in ``slopes``, an array like z."""
     kind, parameter = activations.split(activation)
     if slopes is not None:
@@ -93,7 +94,7 @@ def activation_forward(z, activation, slopes=None):
     raise ValueError(f"unknown activation {activation!r}")
 
 
-def activation_backward(d, y, activation, slopes=None):
+def activation_backward(d: Array, y: Array, activation: str, slopes: Array | None = None) -> Array:
     """Return the gradient with respect to z, given d with respect to y = activation(z)."""
     if slopes is not None:
         return d * slopes
@@ -120,11 +121,11 @@ def activation_backward(d, y, activation, slopes=None):
     raise ValueError(f"unknown activation {activation!r}")
 
 
-def prelu_forward(z, slope):
+def prelu_forward(z: Array, slope: Array) -> Array:
     """Return z where it is positive, slope z below, with a slope for each unit."""
     return np.where(z > 0, z, slope[:, None] * z)
 
 
-def prelu_backward(d, z, slope):
+def prelu_backward(d: Array, z: Array, slope: Array) -> tuple[Array, Array]:
     """Return the gradient before it, and that of the slopes."""
     return np.where(z > 0, d, slope[:, None] * d), (d * np.where(z > 0, 0, z)).sum(axis=1)

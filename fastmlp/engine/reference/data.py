@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.sparse import issparse
 
+from fastmlp.engine.reference import Array, Pair
 from fastmlp.engine.reference.random import STREAMS, philox4x32, set_step
 
 
-def gather(X, rows, preparation, dtype):
+def gather(X: Any, rows: Any, preparation: Pair | None, dtype: DTypeLike) -> Array:
     """Return the chosen rows of X (samples, features) as columns, (X - center) * scale if prepared."""
     x = X[rows]
     if issparse(x):  # one batch; the compiled engine leaves it as it is, see sparse_forward
@@ -21,12 +26,12 @@ def gather(X, rows, preparation, dtype):
     return x.astype(dtype).T
 
 
-def is_finite(x):
+def is_finite(x: Array) -> bool:
     """Return whether no element of x is infinite or not a number."""
     return bool(np.isfinite(x).all())
 
 
-def augment(X, rows, options, seed, step):
+def augment(X: Array, rows: Array, options: Mapping[str, int], seed: int, step: int) -> Array:
     """Return the chosen rows of X as images that are moved and mirrored at random, 0 where nothing is."""
     height, width, farthest = options["height"], options["width"], options["pixels"]
     counters = np.zeros((len(rows), 4), dtype=np.uint64)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from fastmlp.engine.reference import Array, Pair
 from fastmlp.engine.reference.activations import logistic, softmax
 
 
-def cross_entropy(z, labels, weight, label_smoothing=0.0):
+def cross_entropy(z: Array, labels: Array, weight: float, label_smoothing: float = 0.0) -> Pair:
     """Cross-entropy of softmax(z) against class labels, from the logits z.
 
     The true class has the probability 1 - label_smoothing, and every class an equal share of the rest.
@@ -23,7 +26,7 @@ def cross_entropy(z, labels, weight, label_smoothing=0.0):
     return losses, d_z
 
 
-def soft_cross_entropy(z, targets, weight, label_smoothing=0.0):
+def soft_cross_entropy(z: Array, targets: Array, weight: float, label_smoothing: float = 0.0) -> Pair:
     """Cross-entropy of softmax(z) against probabilities (classes, samples), from the logits z.
 
     The gradient is that of the loss also where a sample's probabilities do not quite sum to 1.
@@ -36,38 +39,38 @@ def soft_cross_entropy(z, targets, weight, label_smoothing=0.0):
     return losses, (total * softmax(z) - targets) * dtype(weight)
 
 
-def binary_cross_entropy(z, targets, weight):
+def binary_cross_entropy(z: Array, targets: Array, weight: float) -> Pair:
     """Cross-entropy of logistic(z) against targets in [0, 1], summed over the outputs."""
     losses = (np.maximum(z, 0) - z * targets + np.log1p(np.exp(-np.abs(z)))).sum(axis=0)
     return losses, (logistic(z) - targets) * z.dtype.type(weight)
 
 
-def squared_error(y, targets, weight):
+def squared_error(y: Array, targets: Array, weight: float) -> Pair:
     """Half the squared difference, summed over the outputs."""
     error = y - targets
     return 0.5 * (error * error).sum(axis=0), error * y.dtype.type(weight)
 
 
-def log_likelihood(z, targets, weight):
+def log_likelihood(z: Array, targets: Array, weight: float) -> Pair:
     """-t log p for p = logistic(z), summed over the outputs: the half of the binary cross-entropy with t."""
     losses = (targets * (np.maximum(-z, 0) + np.log1p(np.exp(-np.abs(z))))).sum(axis=0)
     return losses, -targets * logistic(-z) * z.dtype.type(weight)
 
 
-def absolute_error(y, targets, weight):
+def absolute_error(y: Array, targets: Array, weight: float) -> Pair:
     """The magnitude of the difference, summed over the outputs; its derivative at 0 is taken for 0."""
     error = y - targets
     return np.abs(error).sum(axis=0), np.sign(error) * y.dtype.type(weight)
 
 
-def huber(y, targets, weight, delta):
+def huber(y: Array, targets: Array, weight: float, delta: float) -> Pair:
     """Half the squared difference up to delta, and beyond it a straight line, summed over the outputs."""
     error = y - targets
     clipped = np.clip(error, -y.dtype.type(delta), y.dtype.type(delta))
     return (clipped * (error - 0.5 * clipped)).sum(axis=0), clipped * y.dtype.type(weight)
 
 
-def quantile(y, targets, weight, quantiles):
+def quantile(y: Array, targets: Array, weight: float, quantiles: Sequence[float]) -> Pair:
     """The pinball loss q (t - y), or (1 - q) (y - t) where the output y is above the target t, summed.
 
     Each row of targets has an output for every quantile q, one after the other.
@@ -78,18 +81,18 @@ def quantile(y, targets, weight, quantiles):
     return (side * error).sum(axis=0), side * (error != 0) * y.dtype.type(weight)
 
 
-def poisson(x, targets, weight):
+def poisson(x: Array, targets: Array, weight: float) -> Pair:
     """Poisson's negative log likelihood for the mean e^x, less log t!, which does not depend on x."""
     mean = np.exp(x)
     return (mean - targets * x).sum(axis=0), (mean - targets) * x.dtype.type(weight)
 
 
-def weigh(d, losses, weights):
+def weigh(d: Array, losses: Array, weights: Array) -> Pair:
     """Return d and losses with each sample's times its weight."""
     return d * weights, losses * weights
 
 
-LOSSES = {
+LOSSES: dict[str, Callable[..., Pair]] = {
     "cross_entropy": cross_entropy,
     "soft_cross_entropy": soft_cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,

@@ -19,9 +19,13 @@ the operations, which can all be had from here, are in the modules named after t
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from fastmlp.engine.plan import LayerPlan, Plan
+from fastmlp.engine.reference import Array, Options, Pair
 from fastmlp.engine.reference.activations import (
     SELU_ALPHA,
     SELU_SCALE,
@@ -122,11 +126,14 @@ class Training(Walk):
     """A fit in progress: `start_epoch`, then `run` until it returns True."""
 
     def __init__(
-        self, plan, parameters, X, preparation, batch_size, *, loss, targets, targets_preparation, rows,
-        optimizer, moments, alpha, shuffle, seed, n_steps, loss_options=None, sample_weight=None, l2=0.0,
-        l1=0.0, clip_value=0.0, clip_norm=0.0, input_noise=0.0, input_dropout=0.0, average=None,
-        ema_decay=0.0, augmentation=None, n_threads=1,
-    ):  # fmt: skip
+        self, plan: Plan, parameters: Array, X: Any, preparation: Pair | None, batch_size: int, *, loss: str,
+        targets: Array, targets_preparation: Pair | None, rows: Array, optimizer: Options,
+        moments: Sequence[Array], alpha: float, shuffle: bool, seed: int, n_steps: int,
+        loss_options: Options | None = None, sample_weight: Array | None = None, l2: float = 0.0,
+        l1: float = 0.0, clip_value: float = 0.0, clip_norm: float = 0.0, input_noise: float = 0.0,
+        input_dropout: float = 0.0, average: Array | None = None, ema_decay: float = 0.0,
+        augmentation: Options | None = None, n_threads: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__(
             plan,
             parameters,
@@ -148,14 +155,14 @@ class Training(Walk):
         self.average, self.ema_decay, self.augmentation = average, ema_decay, augmentation
         self.moments, self.shuffle, self.seed, self.n_steps = moments, shuffle, seed, n_steps
 
-    def batch_of(self, rows):
+    def batch_of(self, rows: Any) -> Array:
         """Return the chosen samples, changed if there is an augmentation, and prepared."""
         if self.augmentation is None:
             return super().batch_of(rows)
         X = augment(self.X, rows, self.augmentation, self.seed, self.n_steps)
         return gather(X, slice(None), self.preparation, self.plan.dtype)
 
-    def start_epoch(self, epoch, rates, momenta):
+    def start_epoch(self, epoch: int, rates: Array, momenta: Array) -> None:
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
         n_batches = -(-len(self.rows) // self.batch_size)
         if min(len(rates), len(momenta)) < n_batches:
@@ -169,7 +176,7 @@ class Training(Walk):
             shuffle(self.order, self.seed, epoch)
         self.batch, self.loss_sum, self.n_skipped, self.has_diverged = 0, 0.0, 0, False
 
-    def run(self, budget, n_batches=None):
+    def run(self, budget: float, n_batches: int | None = None) -> bool:
         """Train on batches until the epoch, the time or their number is over; return whether the epoch is."""
         stop = time.monotonic() + budget
         end_batch = np.inf if n_batches is None else self.batch + n_batches
@@ -180,15 +187,15 @@ class Training(Walk):
                     break
         return self.n_samples_seen >= len(self.order) or self.has_diverged
 
-    def predicts_finite(self):
+    def predicts_finite(self) -> bool:
         """Return whether the last batch's loss is finite under the present parameters."""
         rows = self.order[max(self.batch - 1, 0) * self.batch_size :][: self.batch_size]
         self.norm_momentum = 0.0
         loss = self.loss_gradient(rows, self.forward(rows)[-1], 1.0)[0]
         self.norm_momentum = NORM_MOMENTUM
-        return np.isfinite(loss)
+        return bool(np.isfinite(loss))
 
-    def train_batch(self):
+    def train_batch(self) -> None:
         """Walk up and down once, with the solver's step on the way down."""
         rows = self.order[self.batch * self.batch_size :][: self.batch_size]
         total = self.weight_of_batch(rows)
@@ -221,9 +228,9 @@ class Training(Walk):
             if self.optimizer.get("corrects_epsilon"):
                 optimizer["epsilon"] *= correction
 
-        gradients = []
+        gradients: list[tuple[LayerPlan, Array, dict[str, Array]]] = []
 
-        def update(layer, d_weight, d_vectors):
+        def update(layer: LayerPlan, d_weight: Array, d_vectors: dict[str, Array]) -> None:
             if not layer.trainable:
                 return
             if self.clip_norm:  # first the whole gradient
@@ -248,7 +255,7 @@ class Training(Walk):
         self.loss_sum += loss * (len(rows) / total)
         self.batch += 1
 
-    def penalty(self, n_samples):
+    def penalty(self, n_samples: float) -> float:
         """Return what the penalties on the weights add to the sum of a batch's losses.
 
         That is alpha / 2 |W|^2, scikit-learn's term, and for every sample l2 |W|^2 and l1 |W|_1, where
@@ -261,20 +268,21 @@ class Training(Walk):
         return (0.5 * self.alpha + n_samples * self.l2) * squares + n_samples * self.l1 * magnitudes
 
     @property
-    def n_samples_seen(self):
+    def n_samples_seen(self) -> int:
         """Samples of this epoch trained on so far."""
         return min(self.batch * self.batch_size, len(self.order))
 
     @property
-    def mean_loss(self):
+    def mean_loss(self) -> float:
         """The mean of this epoch's batches' losses so far, each before its update."""
         return self.loss_sum / max(self.n_samples_seen - self.n_skipped, 1)
 
 
 def forward(
-    plan, parameters, X, preparation, outs, *, loss=None, loss_options=None, targets=None,
-    targets_preparation=None, sample_weight=None, n_threads=1,
-):  # fmt: skip
+    plan: Plan, parameters: Array, X: Any, preparation: Pair | None, outs: Sequence[Array | None], *,
+    loss: str | None = None, loss_options: Options | None = None, targets: Array | None = None,
+    targets_preparation: Pair | None = None, sample_weight: Array | None = None, n_threads: int = 1,
+) -> float | None:  # fmt: skip
     """Run X through the layers; write the outputs of those that ``outs`` has an array for.
 
     With a loss and targets, also return the mean loss, weighted if there are weights.
@@ -298,9 +306,11 @@ def forward(
 
 
 def gradients(
-    plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets, loss_options=None,
-    targets_preparation=None, sample_weight=None, rows=None, n_threads=1,
-):  # fmt: skip
+    plan: Plan, parameters: Array, X: Any, preparation: Pair | None, d_parameters: Array,
+    d_inputs: Array | None, *, loss: str, targets: Array, loss_options: Options | None = None,
+    targets_preparation: Pair | None = None, sample_weight: Array | None = None, rows: Array | None = None,
+    n_threads: int = 1,
+) -> float:  # fmt: skip
     """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
     (a vector like them) and, unless ``d_inputs`` is None, to the prepared inputs, (n_samples, n_features).
 
@@ -316,12 +326,12 @@ def gradients(
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)
     d_parameters[:] = 0
 
-    def keep(layer, d_weight, d_vectors):
+    def keep(layer: LayerPlan, d_weight: Array, d_vectors: dict[str, Array]) -> None:
         layer.weight_of(d_parameters)[:] = d_weight
         for name, gradient in d_vectors.items():
             layer.vector_of(name, d_parameters)[:] = gradient
 
-    d = walk.backward(xs, d, keep, to_inputs=d_inputs is not None)
-    if d_inputs is not None:
-        d_inputs[:] = d.T
+    d_x = walk.backward(xs, d, keep, to_inputs=d_inputs is not None)
+    if d_inputs is not None and d_x is not None:
+        d_inputs[:] = d_x.T
     return loss_sum / total

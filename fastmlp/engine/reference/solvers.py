@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+
+from fastmlp.engine.plan import LayerPlan
+from fastmlp.engine.reference import Array, Options
 
 CLIP_EPSILON = 1e-6  # PyTorch's, when it cuts a gradient to a norm
 NO_PENALTY = {"l2": 0.0, "l1": 0.0, "shrink": 1.0}
 
 
-def penalised(w, gradient, optimizer):
+def penalised(w: Array, gradient: Array, optimizer: Options) -> Array:
     """Return the gradient, scaled and cut, with those of the penalties; multiply w by ``shrink``."""
     dtype = w.dtype.type
     gradient = gradient * dtype(optimizer.get("scale", 1))
@@ -19,7 +24,7 @@ def penalised(w, gradient, optimizer):
     return gradient
 
 
-def sgd_step(w, moments, gradient, optimizer):
+def sgd_step(w: Array, moments: Sequence[Array], gradient: Array, optimizer: Options) -> None:
     """V = momentum v - rate g, w += v; with Nesterov w += momentum v - rate g; no moments: w -= rate g."""
     dtype = w.dtype.type
     rate, momentum = dtype(optimizer["learning_rate"]), dtype(optimizer["momentum"])
@@ -33,7 +38,7 @@ def sgd_step(w, moments, gradient, optimizer):
     w += momentum * velocity - rate * gradient if optimizer["nesterov"] else velocity
 
 
-def adam_step(w, moments, gradient, optimizer):
+def adam_step(w: Array, moments: Sequence[Array], gradient: Array, optimizer: Options) -> None:
     """Adam, its bias corrections already in the learning rate."""
     dtype = w.dtype.type
     m, v = moments
@@ -46,14 +51,14 @@ def adam_step(w, moments, gradient, optimizer):
     w -= dtype(optimizer["learning_rate"]) * m / (np.sqrt(v) + dtype(optimizer["epsilon"]))
 
 
-def mean_square(v, gradient, optimizer):
+def mean_square(v: Array, gradient: Array, optimizer: Options) -> None:
     """Move v, the mean square of the gradient that forgets by beta_2."""
     dtype = v.dtype.type
     v *= dtype(optimizer["beta_2"])
     v += dtype(1 - optimizer["beta_2"]) * gradient * gradient
 
 
-def rmsprop_step(w, moments, gradient, optimizer):
+def rmsprop_step(w: Array, moments: Sequence[Array], gradient: Array, optimizer: Options) -> None:
     """Divide the gradient by the root of its mean square; with momentum, gather it in a velocity."""
     dtype = w.dtype.type
     v, *velocities = moments
@@ -67,7 +72,7 @@ def rmsprop_step(w, moments, gradient, optimizer):
     w -= dtype(optimizer["learning_rate"]) * step
 
 
-def adagrad_step(w, moments, gradient, optimizer):
+def adagrad_step(w: Array, moments: Sequence[Array], gradient: Array, optimizer: Options) -> None:
     """Divide the gradient by the root of the sum of its squares."""
     dtype = w.dtype.type
     (total,) = moments
@@ -76,7 +81,7 @@ def adagrad_step(w, moments, gradient, optimizer):
     w -= dtype(optimizer["learning_rate"]) * gradient / (np.sqrt(total) + dtype(optimizer["epsilon"]))
 
 
-def adadelta_step(w, moments, gradient, optimizer):
+def adadelta_step(w: Array, moments: Sequence[Array], gradient: Array, optimizer: Options) -> None:
     """As RMSprop, and multiply by the root of the mean square of the steps."""
     dtype = w.dtype.type
     v, moved = moments
@@ -88,7 +93,7 @@ def adadelta_step(w, moments, gradient, optimizer):
     w -= dtype(optimizer["learning_rate"]) * step
 
 
-def average(mean, w, rest):
+def average(mean: Array, w: Array, rest: float) -> None:
     """Move the mean of the parameters by the share ``rest`` towards the present ones."""
     mean += mean.dtype.type(rest) * (w - mean)
 
@@ -102,7 +107,14 @@ STEPS = {
 }
 
 
-def linear_step(layer, parameters, moments, d_weight, d_vectors, optimizer):
+def linear_step(
+    layer: LayerPlan,
+    parameters: Array,
+    moments: Sequence[Array],
+    d_weight: Array,
+    d_vectors: Mapping[str, Array],
+    optimizer: Options,
+) -> None:
     """Make the solver's step on one layer by these gradients; only weights are penalised."""
     step = STEPS[optimizer["solver"]]
     step(layer.weight_of(parameters), [layer.weight_of(m) for m in moments], d_weight, optimizer)

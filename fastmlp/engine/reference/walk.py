@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from fastmlp import activations
+from fastmlp.engine.plan import LayerPlan, Plan
+from fastmlp.engine.reference import Array, Options, Pair
 from fastmlp.engine.reference.activations import (
     activation_backward,
     activation_forward,
@@ -37,23 +42,28 @@ from fastmlp.engine.reference.random import (
 from fastmlp.engine.sparse_rows import SparseRows, is_sparse
 from fastmlp.layers import NORM_EPSILON
 
+#: What is done with the gradients of a layer's weights and of its vectors.
+Update = Callable[[LayerPlan, Array, dict[str, Array]], None]
+
 
 class Walk:
     """One plan over one data set: up the layers, the loss, and down again."""
 
     def __init__(
-        self, plan, parameters, X, preparation, *, loss=None, loss_options=None, targets=None,
-        targets_preparation=None, sample_weight=None, learns=False,
-    ):  # fmt: skip
+        self, plan: Plan, parameters: Array, X: Any, preparation: Pair | None, *, loss: str | None = None,
+        loss_options: Options | None = None, targets: Any = None,
+        targets_preparation: Pair | None = None, sample_weight: Array | None = None, learns: bool = False,
+    ) -> None:  # fmt: skip
         self.learns = learns  # batch normalisation is by the batch
         #: What training does to its inputs and outputs, and to running statistics.
         self.seed, self.step, self.drops, self.norm_momentum = 0, 0, False, 0.0
         self.input_noise = self.input_dropout = 0.0
         self.plan, self.parameters, self.preparation = plan, parameters, preparation
-        self.X = SparseRows.of(X, plan.dtype) if is_sparse(X) else X
+        self.X: Any = SparseRows.of(X, plan.dtype) if is_sparse(X) else X
         if loss == "cross_entropy" and np.ndim(targets) == 2:
             loss = "soft_cross_entropy"
-        self.loss, self.loss_options = loss, loss_options or {}
+        self.loss: Any = loss  # by name; None where outputs are all that is wanted
+        self.loss_options = loss_options or {}
         self.targets, self.targets_preparation = targets, targets_preparation
         self.sample_weight = sample_weight
         self.activations = [layer.activation for layer in plan.layers]
@@ -61,17 +71,19 @@ class Walk:
             self.activations[-1] = "identity"
         #: What each layer keeps of the last batch for the way back: activation'(z) where its outputs do not
         #: tell it, or for prelu z; the normed and 1 / deviation; dropout's factors and the outputs before it.
-        self.slopes = [None] * len(plan.layers)
-        self.normed = [None] * len(plan.layers)
-        self.dropped = [None] * len(plan.layers)
+        self.slopes: list[Any] = [None] * len(plan.layers)
+        self.normed: list[Any] = [None] * len(plan.layers)
+        self.dropped: list[Any] = [None] * len(plan.layers)
         #: What enters the products.
-        self.operand = round_bfloat16 if plan.operations == "bfloat16" else np.asarray
+        self.operand: Callable[[Array], Array] = (
+            round_bfloat16 if plan.operations == "bfloat16" else np.asarray
+        )
 
-    def batch_of(self, rows):
+    def batch_of(self, rows: Any) -> Array:
         """Return the chosen samples, prepared, (features, samples)."""
         return gather(self.X, rows, self.preparation, self.plan.dtype)
 
-    def forward(self, rows):
+    def forward(self, rows: Array) -> list[Array]:
         """Return the gathered batch and every layer's outputs, each (features, samples)."""
         x = self.batch_of(rows)
         if self.input_noise:
@@ -97,18 +109,18 @@ class Walk:
                 self.dropped[i] = factors, y
         return xs
 
-    def weight_of_batch(self, rows):
+    def weight_of_batch(self, rows: Array) -> float:
         """Return the sum of the samples' weights; without weights, how many they are."""
         return len(rows) if self.sample_weight is None else self.sample_weight[rows].sum()
 
-    def room_for_slopes(self, i, n_samples):
+    def room_for_slopes(self, i: int, n_samples: int) -> Array | None:
         """Return an array for activation'(z) if a layer's outputs do not tell it."""
         if self.loss is None or not activations.has_slopes(self.activations[i]):
             return None
         self.slopes[i] = np.empty((self.plan.layers[i].n_out, n_samples), dtype=self.plan.dtype)
         return self.slopes[i]
 
-    def norm_forward(self, i, z):
+    def norm_forward(self, i: int, z: Array) -> Array:
         """Normalise what a layer's product made."""
         layer = self.plan.layers[i]
         vectors = {name: layer.vector_of(name, self.parameters) for name in layer.vectors}
@@ -125,14 +137,14 @@ class Walk:
             z = scale[:, None] * z + bias[:, None]
         return z
 
-    def activate(self, i, z):
+    def activate(self, i: int, z: Array) -> Array:
         """Apply a layer's activation."""
         if activations.split(self.activations[i])[0] == "prelu":
             self.slopes[i] = z
             return prelu_forward(z, self.plan.layers[i].vector_of("slope", self.parameters))
         return activation_forward(z, self.activations[i], self.room_for_slopes(i, z.shape[1]))
 
-    def unfinish(self, i, d, y):
+    def unfinish(self, i: int, d: Array, y: Array) -> tuple[Array, dict[str, Array]]:
         """Return the gradient before a layer's product, from that of its outputs y, and its vectors' own."""
         layer, d_vectors = self.plan.layers[i], {}
         if self.dropped[i]:
@@ -145,16 +157,18 @@ class Walk:
             d = activation_backward(d, y, self.activations[i], self.slopes[i])
         if layer.norm:
             scale = layer.vector_of("scale", self.parameters)
+            normed, inverse = self.normed[i]
             if layer.norm == "layer":
-                d, *gradients = layer_norm_backward(d, *self.normed[i], scale)
+                d, *gradients = layer_norm_backward(d, normed, inverse, scale)
             else:
-                d, *gradients = batch_norm_backward(d, *self.normed[i], scale, is_fixed=not layer.trainable)
+                is_fixed = not layer.trainable
+                d, *gradients = batch_norm_backward(d, normed, inverse, scale, is_fixed=is_fixed)
             d_vectors["scale"], d_vectors["bias"] = gradients
         else:
             d_vectors["bias"] = d.sum(axis=1)
         return d, d_vectors
 
-    def loss_gradient(self, rows, outputs, weight):
+    def loss_gradient(self, rows: Array, outputs: Array, weight: float) -> tuple[float, Array]:
         """Return the sum of the samples' losses, each times its own weight, and the gradient of ``weight``
         times it with respect to the outputs (or logits).
         """
@@ -167,7 +181,7 @@ class Walk:
             d, losses = weigh(d, losses, self.sample_weight[rows].astype(self.plan.dtype))
         return losses.astype(np.float64).sum(), d
 
-    def backward(self, xs, d, update, to_inputs=False):
+    def backward(self, xs: list[Array], d: Any, update: Update, to_inputs: bool = False) -> Array | None:
         """Walk down; ``update(layer, d_weight, d_vectors)`` comes after the layer has passed its gradient on.
 
         Return the gradient of the inputs, if ``to_inputs``: training has no use for it.
