@@ -40,12 +40,11 @@ if TYPE_CHECKING:  # for editors and type checkers; `_HOMES` says the same to Py
     from fastmlp.environment import show_config
     from fastmlp.estimators.classifier import MLPClassifier
     from fastmlp.estimators.fitted_models import FittedModels
-    from fastmlp.estimators.loading import load
+    from fastmlp.estimators.loading import from_sklearn, load
     from fastmlp.estimators.many import fit_many
     from fastmlp.estimators.recipe import fit
     from fastmlp.estimators.regressor import MLPRegressor
     from fastmlp.formats.safetensors_file import FormatError
-    from fastmlp.estimators.loading import from_sklearn
     from fastmlp.network.network import Network
     from fastmlp.network.preparation import Preparation
     from fastmlp.training.divergence import DivergenceWarning

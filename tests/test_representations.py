@@ -27,7 +27,7 @@ CLASSES = {
     for module in MODULES
     for name, cls in vars(module).items()
     if inspect.isclass(cls) and cls.__module__.startswith("fastmlp") and not name.startswith("_")
-    if not issubclass(cls, Exception)
+    if not issubclass(cls, Exception) and "._support." not in cls.__module__
 }
 DATA = fastmlp.datasets.load_digits()
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from numpy.typing import NDArray
 
 from fastmlp._support.progress import SILENT, show_progress
+from fastmlp.callbacks import EpochEnd
 from fastmlp.estimators import pickling, resuming
 from fastmlp.estimators.building import Fitting, begin
 from fastmlp.estimators.exports import ExportedEstimator
@@ -123,11 +124,12 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         is_one_of_calls: bool = False,
     ) -> None:  # fmt: skip
         """Train, and take the model, also if training is broken off; what fails sooner changes nothing."""
-        score = self._scorer()
+        follower = _Follower(lambda: self._adopt(fitting.model(), fitting.session), observer)
         try:
             fitting.train(
-                epochs, reporter=reporter, observer=observer, is_one_of_calls=is_one_of_calls, score=score
-            )
+                epochs, reporter=reporter, observer=follower, is_one_of_calls=is_one_of_calls,
+                score=self._scorer(),
+            )  # fmt: skip
         finally:
             if fitting.trainer.has_begun:
                 self._adopt(fitting.model(), fitting.session)
@@ -170,6 +172,25 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+class _Follower:
+    """Gives an estimator its model as the first epoch begins, so that callbacks can predict with it."""
+
+    def __init__(self, adopt: Callable[[], None], observer: Any):
+        self._adopt, self._observer, self._has_begun = adopt, observer, False
+
+    def begin_epoch(self) -> None:
+        """Take note of an epoch that begins."""
+        if not self._has_begun:
+            self._adopt()
+            self._has_begun = True
+        if self._observer is not None:
+            self._observer.begin_epoch()
+
+    def end_epoch(self, event: EpochEnd) -> bool:
+        """Take note of an epoch's end; return whether to stop."""
+        return self._observer is not None and bool(self._observer.end_epoch(event))
 
 
 def _check_trained(fitting: Fitting) -> None:

@@ -188,7 +188,9 @@ class FittedModels(list):
 
 
 def outcome_of(model: Any, index: int, names: tuple[str, ...]) -> Outcome:
-    """Return the outcome of a model that is trained; one of a file has no times."""
+    """Return what is known of a model: of one of a file no times, of one that is not fitted nothing."""
+    if not _is_fitted(model):
+        return Outcome(model, index, names)
     history = model.history_
     seconds = float(np.sum(history.seconds)) if history.seconds else math.nan
     return Outcome(model, index, names, seconds=seconds, diverged=history.diverged)

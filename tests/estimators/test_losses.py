@@ -244,8 +244,10 @@ def test_label_indicators_are_not_for_the_softmax():
 
 def test_losses_that_a_regressor_cannot_have_are_refused():
     X, y = noisy(20, 0)
-    for parameters in ({"loss": "cross_entropy"}, {"label_smoothing": 0.1}, {"loss": 3}):
+    for parameters in ({"loss": "cross_entropy"}, {"loss": 3}):
         with pytest.raises(ValueError, match=next(iter(parameters))):
             MLPRegressor(hidden_layer_sizes=(4,), **parameters).fit(X, y)
+    with pytest.raises(TypeError, match="label_smoothing"):
+        MLPRegressor(label_smoothing=0.1)
     with pytest.raises(ValueError, match="'poisson' takes targets of at least 0"):
         MLPRegressor(hidden_layer_sizes=(4,), loss="poisson").fit(X, y - 10)

@@ -200,7 +200,9 @@ SEEN_ELSEWHERE = {
 def test_every_parameter_has_a_row():
     tables = (COMPUTED_WITH, REFUSED, WITHOUT_PART, SEEN_ELSEWHERE)
     names = [name for table in tables for name in table]
-    assert sorted(names) == sorted(MLPClassifier().get_params()) == sorted(MLPRegressor().get_params())
+    assert sorted(names) == sorted(MLPClassifier().get_params())
+    of_classes = {"label_smoothing", "class_weight"}
+    assert set(names) - of_classes == set(MLPRegressor().get_params())
 
 
 @both_ways

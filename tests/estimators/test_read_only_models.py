@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer
 from fastmlp.layers import Dense
-from helpers.estimators import ignore_convergence
+from helpers.estimators import go_on, ignore_convergence
 
 pytestmark = ignore_convergence
 
@@ -174,10 +174,6 @@ def test_a_search_in_processes_maps_large_data():
         search = GridSearchCV(model, {"early_stopping": [False, True]}, cv=2, n_jobs=2).fit(large, y)
     alone = GridSearchCV(model, {"early_stopping": [False, True]}, cv=2).fit(large, y)
     assert_array_equal(search.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"])
-
-
-def go_on(model, X, y):
-    return model.partial_fit(X, y).predict_proba(X)
 
 
 def test_large_models_go_on_in_processes():

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,7 +151,7 @@ def test_without_a_score_that_is_a_number_it_is_nan(tmp_path):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_file_that_does_not_say_it_and_a_model_of_scikit_learn(early_stopping, tmp_path, monkeypatch):
     model = stopped_early() if early_stopping else diverged()
-    del model.validation_score_
+    model._adopt(replace(model.model_, record=replace(model.model_.record, validation_score=None)))
     model.save(tmp_path / "model")
     assert fastmlp.load(tmp_path / "model").validation_score_ == model.score(X_VAL, NOISE)
     theirs = TheirClassifier(max_iter=20, early_stopping=early_stopping, random_state=0).fit(X, Y)

@@ -49,7 +49,7 @@ def written_into(model, part, value):
 
 def with_changes(**changes):
     model = fitted()
-    model.adopt(replace(model.model_, **changes))
+    model._adopt(replace(model.model_, **changes))
     return model
 
 

@@ -185,7 +185,7 @@ def test_kill_minus_nine_leaves_a_whole_file(tmp_path):
 
 def test_labels_that_cannot_be_written_are_refused_before_anything_is(tmp_path):
     model = fitted()
-    model.adopt(replace(model.model_, targets=Classes(np.array([1, "a", None], dtype=object))))
+    model._adopt(replace(model.model_, targets=Classes(np.array([1, "a", None], dtype=object))))
     with pytest.raises(ValueError, match="class labels of type object"):
         model.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())

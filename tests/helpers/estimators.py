@@ -64,3 +64,8 @@ def quietly(call, *args, **kwargs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return call(*args, **kwargs)
+
+
+def go_on(model, X, y):
+    """Train a model further and return its probabilities; here, where other processes can import it."""
+    return model.partial_fit(X, y).predict_proba(X)
