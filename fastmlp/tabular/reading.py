@@ -66,6 +66,8 @@ def load_split(
 ) -> Split:
     """Load a data set and set its parts aside: shares of its rows, or numbers of them from 1 on.
 
+    A validation part of 0 is empty.
+
     The built-in sets bring their test part; of their training part the last rows are the validation part,
     so that nothing is copied, or with ``shuffle`` any of them. Files are shuffled, and stratified if the
     task is classification. ``task`` and ``option`` are those of `choose_task`.
@@ -99,6 +101,8 @@ def taken(X: Any, rows: Any) -> Any:
 
 def _count(data: str, name: str, wanted: float, n: int, of: int | None = None) -> int:
     """Return how many rows a share is, of ``of`` or all n of them; refuse to set them all aside."""
+    if wanted == 0:
+        return 0
     count = max(1, int(wanted) if wanted >= 1 else round(wanted * (of or n)))
     if count >= n:
         rows = f"{n} row" + "s" * (n != 1) + " left" * (of is not None)

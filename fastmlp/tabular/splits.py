@@ -38,6 +38,8 @@ def rows_of_parts(
 
 def _part(rows: np.ndarray, labels: np.ndarray | None, n: int, seed: int) -> Sequence[np.ndarray]:
     """Set n of the rows aside; return the others and these."""
+    if n == 0:
+        return rows, rows[:0]
     if labels is None:
         return train_test_split(rows, test_size=n, random_state=seed)
     names, codes, counts = np.unique(labels[rows], return_inverse=True, return_counts=True)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import fastmlp
 from fastmlp.cli.commands import app
-from fastmlp.studies import StudyError, load_study, table_frame
+from fastmlp.studies import StudyError, load_study, readable, table_frame, write_report
 from fastmlp.studies import run_study as run
 from helpers.estimators import quietly
 
@@ -252,6 +252,36 @@ def test_a_file_of_ones_own_and_real_targets(tmp_path):
 def test_what_is_wrong_is_told_before_anything_runs(write, change, message):
     with pytest.raises(StudyError, match=message):
         load_study(write(change))
+
+
+def test_without_validation_data_all_rows_are_trained_on(write, tmp_path):
+    results = run(load_study(write(("validation = 300", "validation = 0"))), tmp_path / "out", n_jobs=2)
+    record = results.records[3]
+    X, y, X_test, y_test = fastmlp.datasets.load_digits()
+    alone = fastmlp.MLPClassifier(
+        (16,), prepare="image", max_iter=3, batch_size=32, learning_rate_init=0.01, random_state=1
+    )
+    quietly(alone.fit, X, y)
+    assert record.n_train == len(X)
+    assert record.scores == {
+        "train": alone.score(X, y),
+        "validation": None,
+        "test": alone.score(X_test, y_test),
+    }
+    assert (record.losses["validation"], record.best_epoch, record.curves["val_score"]) == (None, None, [])
+    assert readable(table_frame(results.study.tables[0], results), True)["validation"].tolist() == ["–", "–"]
+    assert "0 for validation" in write_report(results).read_text()
+
+
+@pytest.mark.parametrize(
+    ("group", "key"),
+    [("best_of = 'width'", "best_of"), ("search = {kind = 'halving', over.alpha = [0, 1]}", "search")],
+)
+def test_without_validation_data_there_is_nothing_to_choose_by(write, group, key):
+    path = write(("validation = 300", "validation = 0"))
+    path.write_text(path.read_text() + f"[runs.next]\n{group}\n")
+    with pytest.raises(StudyError, match=f"runs.next.{key}: needs validation data"):
+        load_study(path)
 
 
 def test_the_command_prints_the_tables(write, tmp_path):

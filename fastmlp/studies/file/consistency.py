@@ -66,6 +66,9 @@ class _Checker:
             raise place.at(many[1]).wrong(f"cannot stand beside {many[0]}; make it a group of its own.")
         if group.continues and group.best_of:
             raise place.at("best_of").wrong("cannot stand beside continues.")
+        if self._study.data.validation == 0 and (group.best_of or group.is_open):
+            key = "best_of" if group.best_of else "search"
+            raise place.at(key).wrong("needs validation data to choose by, and data.validation is 0.")
         self._parameters.check(group.set, place.at("set"))
         for point, own in group.list.items():
             self._parameters.check(own, place.at("list").at(point))

@@ -43,11 +43,17 @@ def _share(value: Any) -> str:
     return "" if is_one else f"must be a share below 1 or a number of rows, not {value}."
 
 
+def _share_or_none(value: Any) -> str:
+    """Refuse what `_share` refuses, but not 0."""
+    return "" if type(value) is int and value == 0 else _share(value)
+
+
 @dataclass(frozen=True)
 class Data:
     """The data of a study: a built-in set or a file, and how its parts are set aside.
 
-    Of a built-in set the last training rows are the validation part, or with ``shuffle`` any of them.
+    Of a built-in set the last training rows are the validation part, or with ``shuffle`` any of them; with
+    ``validation = 0`` all rows are trained on.
 
     ``sep``, ``decimal`` and ``encoding`` say how a file of text is written, where it does not show that.
 
@@ -58,7 +64,7 @@ class Data:
     name: str
     target: str | None = None
     estimator: Annotated[str | None, OneOf(ESTIMATORS)] = None
-    validation: Annotated[int | float, _share] = 0.1
+    validation: Annotated[int | float, _share_or_none] = 0.1
     test: Annotated[int | float, _share] = 0.2
     seed: Annotated[int, seed] = 0
     shuffle: bool = False

@@ -7,6 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -120,7 +121,7 @@ def _done(job: Job, stop: threading.Event | None, reporter: Reporter) -> Record 
     model.set_params(callbacks=[watch])
     # Not by `fit`, which takes Ctrl-C for the end of the training and warns of what the record says.
     model._check_params()
-    data = model._begin(X, y, None, split.X_val, split.y_val)
+    data = model._begin(X, y, None, *_validation(split))
     watch.begin(model, X, y)
     model._train(data, model.max_iter, SILENT)
     if stop is not None and stop.is_set():
@@ -134,6 +135,11 @@ def _done(job: Job, stop: threading.Event | None, reporter: Reporter) -> Record 
             with replacing(job.folder / weights_file(file)) as opened:
                 opened.write(save(watch.weights))
     return _record(job, model, watch, split, (X, y), file)
+
+
+def _validation(split: Split) -> tuple[Any, Any]:
+    """Return the validation data as `fit` takes them: None where there are none."""
+    return (split.X_val, split.y_val) if len(split.y_val) else (None, None)
 
 
 def weights_file(model: str) -> str:
@@ -198,9 +204,10 @@ class _Watch:
 
 def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
     parts = {"train": train, "validation": (split.X_val, split.y_val), "test": (split.X_test, split.y_test)}
-    # Neither a loss nor a score of what diverged in its first epoch.
+    # Neither a loss nor a score of what diverged in its first epoch, or of a part without rows.
     measured: dict[str, tuple[float | None, float | None]] = {
-        name: model._evaluate(*part) if model.n_iter_ else (None, None) for name, part in parts.items()
+        name: model._evaluate(*part) if model.n_iter_ and len(part[1]) else (None, None)
+        for name, part in parts.items()
     }
     history, before, run = model._trainer.history, watch.before, job.run
     val_score = history.val_score[before:]
