@@ -260,8 +260,7 @@ def test_what_the_first_call_has_used_up_changes_nothing(name):
 
 
 @both_ways
-@pytest.mark.parametrize("cls", TARGETS)
-@pytest.mark.parametrize("name", MLPClassifier().get_params())
+@pytest.mark.parametrize(("cls", "name"), [(cls, name) for cls in TARGETS for name in cls().get_params()])
 def test_what_is_no_value_at_all_is_refused_and_changes_nothing(name, cls, way):
     if (name, way) == ("warm_start", "warm start"):
         way = "partial_fit"  # which sets nothing of its own
