@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
@@ -17,13 +17,16 @@ from fastmlp.estimators.fit_warnings import warnings_of
 from fastmlp.estimators.hyperparameters import checks_parameters
 from fastmlp.estimators.reading import Samples, read
 from fastmlp.estimators.sklearn_callbacks import CallbackSupportMixin, observing
-from fastmlp.estimators.targets import AnyTargets
+from fastmlp.formats.model import Targets
 
 
 class BaseMLP(CallbackSupportMixin, ExportedEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
-    _learn: ClassVar[Callable[..., AnyTargets]]  # learns from y what it holds
+    @staticmethod
+    def _learn(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False) -> Targets:
+        """Return what y holds; each of the two estimators has its own."""
+        raise NotImplementedError
 
     @checks_parameters
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
@@ -74,7 +77,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             fitting = begin(settings, samples)
         with (
             observing(self, fitting, X, y, sample_weight) as observer,
-            show_progress(progress, settings.max_iter, samples.n_samples) as reporter,
+            show_progress(settings.draws_bar() or progress, settings.max_iter, samples.n_samples) as reporter,
         ):
             try:
                 self._train(fitting, settings.max_iter, reporter=reporter, observer=observer)
@@ -144,7 +147,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         model's columns.
         """
 
-        def learnt(y: Any, is_sparse: bool) -> tuple[AnyTargets, NDArray[Any]]:
+        def learnt(y: Any, is_sparse: bool) -> tuple[Targets, NDArray[Any]]:
             if encode is not None:
                 return self.model_.targets, encode(y)
             targets = type(self)._learn(y, is_sparse=is_sparse, **learn)
@@ -172,6 +175,17 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def check_parameters(estimator: BaseMLP) -> None:
+    """Refuse parameters of an estimator that suit no data, as its `fit` does.
+
+    Raises
+    ------
+    ValueError, TypeError
+        The message names the parameter.
+    """
+    estimator._check_params()
 
 
 class _Follower:

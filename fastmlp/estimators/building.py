@@ -17,8 +17,8 @@ from fastmlp._support.progress import SILENT
 from fastmlp.callbacks import PrintEpoch
 from fastmlp.estimators.reading import HeldOut, Samples
 from fastmlp.estimators.settings import EstimatorSettings
-from fastmlp.estimators.targets import AnyTargets, Classes, Indicators
-from fastmlp.formats.model import FittedModel, Outputs, Record
+from fastmlp.estimators.targets import Classes, Indicators
+from fastmlp.formats.model import FittedModel, Outputs, Record, Targets
 from fastmlp.layers import Dense
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation
@@ -59,7 +59,7 @@ class Fitting:
     """
 
     def __init__(
-        self, settings: EstimatorSettings, samples: Samples, targets: AnyTargets, outputs: Outputs,
+        self, settings: EstimatorSettings, samples: Samples, targets: Targets, outputs: Outputs,
         session: Session,
     ):  # fmt: skip
         self.settings, self.samples, self.targets, self.outputs = settings, samples, targets, outputs
@@ -209,7 +209,7 @@ def make_trainer(
         restore_best=stops_early,
         max_seconds=settings.max_seconds,
         target_preparation=target_preparation,
-        callbacks=(*([PrintEpoch()] if settings.verbose else []), *settings.callbacks),
+        callbacks=(*([PrintEpoch()] if settings.prints_epochs() else []), *settings.callbacks),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from fastmlp.engine.selection import can_train_in
 from fastmlp.estimators.building import known_history
 from fastmlp.estimators.settings import EstimatorSettings
-from fastmlp.estimators.targets import AnyTargets, Classes, Indicators, Reals
-from fastmlp.formats.model import FittedModel, Outputs, Record
+from fastmlp.estimators.targets import Classes, Indicators, Reals
+from fastmlp.formats.model import FittedModel, Outputs, Record, Targets
 from fastmlp.formats.plain_model import PlainModel
 
 
@@ -28,7 +28,7 @@ class Outline:
 
     estimator: Any
     settings: EstimatorSettings
-    targets: AnyTargets
+    targets: Targets
     outputs: Outputs
 
 
@@ -66,7 +66,7 @@ def fill(outlined: Outline, plain: PlainModel) -> Any:
     return outlined.estimator
 
 
-def _targets(plain: PlainModel, settings: EstimatorSettings) -> AnyTargets:
+def _targets(plain: PlainModel, settings: EstimatorSettings) -> Targets:
     """Return what the outputs stand for."""
     if plain.labels is None:
         n_outputs_of_one = Reals(1).outputs(settings).n_outputs

@@ -23,6 +23,7 @@ from fastmlp.formats.model import FittedModel
 from fastmlp.formats.skl2onnx_registration import register
 from fastmlp.network.inputs import INPUT_DTYPES
 from fastmlp.network.network import Network
+from fastmlp.network.preparation import Preparation
 from fastmlp.training.history import History
 
 _T = TypeVar("_T")
@@ -62,8 +63,8 @@ class FittedEstimator(Hyperparameters):
     _session: Session | None
 
     network_ = Fitted[Network](lambda model: model.network, "The network.")
-    preparation_ = Fitted["Preparation | None"](lambda model: model.preparation, "Standardisation of X.")
-    target_preparation_ = Fitted["Preparation | None"](
+    preparation_ = Fitted[Preparation | None](lambda model: model.preparation, "Standardisation of X.")
+    target_preparation_ = Fitted[Preparation | None](
         lambda model: model.target_preparation, "Standardisation of real targets."
     )
     coefs_ = Fitted[list[NDArray[np.floating]]](
@@ -82,23 +83,23 @@ class FittedEstimator(Hyperparameters):
     )
     t_ = Fitted[int](lambda model: model.record.samples_seen, "Samples trained on.")
     loss_ = Fitted[float](lambda model: model.record.loss, "The loss of the last epoch.")
-    best_loss_ = Fitted["float | None"](
+    best_loss_ = Fitted[float | None](
         lambda model: model.record.best_loss, "The lowest loss; None with early stopping, by the score."
     )
     loss_curve_ = Fitted[list[float]](
         lambda model: model.record.history.loss, "Mean training loss of each epoch."
     )
-    validation_scores_ = Fitted["list[float] | None"](
+    validation_scores_ = Fitted[list[float] | None](
         lambda model: model.record.validation_scores,
         "Scores of the validation data, None without; NaN ends them if training diverged.",
     )
-    validation_loss_curve_ = Fitted["list[float] | None"](
+    validation_loss_curve_ = Fitted[list[float] | None](
         lambda model: model.record.history.val_loss or None, "Losses of the validation data; None without."
     )
-    validation_score_ = Fitted["float | None"](
+    validation_score_ = Fitted[float | None](
         lambda model: model.record.validation_score, "The validation score of the weights that the model has."
     )
-    best_validation_score_ = Fitted["float | None"](
+    best_validation_score_ = Fitted[float | None](
         lambda model: _best(model.record.validation_scores),
         "The best of ``validation_scores_``, NaN left out; None without validation data.",
     )
@@ -113,7 +114,6 @@ class FittedEstimator(Hyperparameters):
 
     #: Whether the targets are real numbers.
     targets_are_numbers: ClassVar[bool]
-    _readable: ClassVar[Callable[[str, Any], Any]]  # makes targets readable for scikit-learn's checks
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -173,6 +173,11 @@ class FittedEstimator(Hyperparameters):
         X = self._validated(X)
         with config_context(assume_finite=True):
             return network.predict(X)
+
+    @staticmethod
+    def _readable(argument: str, y: Any) -> Any:
+        """Return targets as scikit-learn's checks accept them; each of the two estimators has its own."""
+        raise NotImplementedError
 
     def _validated(self, X: Any) -> Any:
         """Return X for the fitted network, as scikit-learn checks it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ def _check_kinds(argument: str, values: np.ndarray, remedy: str) -> set[str]:
     return kinds
 
 
-def _first(values: np.ndarray, kinds, number: bool = True) -> str:
+def _first(values: np.ndarray, kinds: AbstractSet[str], number: bool = True) -> str:
     """Return the first value of these kinds as a message shows it, with its row."""
     for row, value in enumerate(values.ravel().tolist()):
         if kinds_of(np.array([value], dtype=object)) <= kinds and (number or not reads_as_number(value)):

@@ -15,8 +15,7 @@ from sklearn.utils.validation import validate_data
 from fastmlp._support.checks import check_third_is_weights, check_together, naming, weights
 from fastmlp._support.dates import refuse_columns
 from fastmlp.estimators.held_out import split
-from fastmlp.estimators.targets import AnyTargets
-from fastmlp.formats.model import Outputs
+from fastmlp.formats.model import Outputs, Targets
 from fastmlp.network.inputs import INPUT_DTYPES, check_places, check_sparse
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation, kind_for
@@ -46,7 +45,7 @@ class Samples:
     """
 
     def __init__(
-        self, X: Any, targets: AnyTargets, codes: NDArray[Any], *, is_single: bool,
+        self, X: Any, targets: Targets, codes: NDArray[Any], *, is_single: bool,
         feature_names: NDArray[Any] | None = None, sample_weight: NDArray[Any] | None = None,
         X_val: Any = None, codes_val: NDArray[Any] | None = None,
     ):  # fmt: skip
@@ -151,7 +150,7 @@ class HeldOut:
 
 def read(
     reader: Any, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any,
-    *, readable: Callable[[str, Any], Any], learn: Callable[[Any, bool], tuple[AnyTargets, NDArray[Any]]],
+    *, readable: Callable[[str, Any], Any], learn: Callable[[Any, bool], tuple[Targets, NDArray[Any]]],
     reset: bool = True,
 ) -> Samples:  # fmt: skip
     """Return the data of a fit, checked and encoded; no parameter changes what they are.

@@ -127,6 +127,14 @@ class EstimatorSettings:
             schedule = schedules.InverseScaling(self.power_t)
         return named("learning_rate", schedule, schedules.BY_NAME)
 
+    def prints_epochs(self) -> bool:
+        """Return whether each epoch prints a line."""
+        return bool(self.verbose) and not self.draws_bar()
+
+    def draws_bar(self) -> bool:
+        """Return whether `fit` draws a progress bar."""
+        return int(self.verbose) > 1
+
     def most_samples_of_a_batch(self) -> int:
         """Return the batch size, of which a data set of fewer samples makes one batch."""
         return _DEFAULT_BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)

@@ -19,6 +19,7 @@ from fastmlp._support.checks import as_printed, listed, shown
 from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.formats.model import Outputs
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
+from fastmlp.training.data import Score
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ class Classes:
             codes = np.eye(outputs.n_outputs, dtype=np.uint8)[codes]
         return _smoothed_targets(codes, outputs.smoothing)
 
-    def score(self, outputs: Outputs) -> Any:
+    def score(self, outputs: Outputs) -> Score:
         """Return what scores validation data after an epoch: the accuracy."""
         one_of_several = self.is_several or outputs.activation == "softmax"
         return (CrossEntropy() if one_of_several else BinaryCrossEntropy()).score
@@ -182,7 +183,7 @@ class Indicators:
         """Return label indicators as the loss takes them."""
         return codes if outputs.loss.takes_labels else _smoothed_targets(codes, outputs.smoothing)
 
-    def score(self, outputs: Outputs) -> Any:
+    def score(self, outputs: Outputs) -> Score:
         """Return what scores validation data after an epoch: the share of samples with all labels right."""
         return BinaryCrossEntropy().score
 
@@ -247,9 +248,6 @@ class Reals:
         """Return None: the loss has a score of its own."""
 
 
-AnyTargets = Classes | Indicators | Reals
-
-
 def learn_labels(
     y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False
 ) -> Classes | Indicators:
@@ -260,8 +258,8 @@ def learn_labels(
     return Classes(unique_labels(y) if classes is None else classes)
 
 
-def learn_reals(y: NDArray[Any], is_sparse: bool = False) -> Reals:
-    """Return how many targets each sample has; sparse ones are refused before."""
+def learn_reals(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False) -> Reals:
+    """Return how many targets each sample has; `learn_labels` takes the same arguments."""
     return Reals(_n_columns(y))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastmlp import losses
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation
-from fastmlp.training.data import Validation
+from fastmlp.training.data import Score, Validation
 from fastmlp.training.evaluation import evaluate
 from fastmlp.training.history import History
 
@@ -43,13 +43,22 @@ class Targets(Protocol):
     def encode(self, y: Any) -> NDArray[Any]:
         """Return targets as numbers."""
 
+    def encode_again(self, y: Any) -> NDArray[Any]:
+        """Return targets as numbers, for a warm start."""
+
     def decode(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Return what `encode` was given."""
 
-    def for_loss(self, codes: NDArray[Any], outputs: Any) -> NDArray[Any]:
+    def strata(self, codes: NDArray[Any], n_held_out: int, is_all: bool) -> NDArray[Any] | None:
+        """Return what a split is stratified by, or None."""
+
+    def outputs(self, settings: Any) -> Outputs:
+        """Return the loss and the outputs that an estimator's settings ask for."""
+
+    def for_loss(self, codes: NDArray[Any], outputs: Outputs) -> NDArray[Any]:
         """Return encoded targets as the loss of `outputs` takes them."""
 
-    def score(self, outputs: Any) -> Any:
+    def score(self, outputs: Outputs) -> Score | None:
         """Return what scores data, or None for the score of the loss."""
 
 

@@ -252,11 +252,13 @@ def test_whatever_is_written_is_read_to_the_same_predictions(labels, inputs, fir
         y = {"indicators": np.eye(3, dtype=int)[CODES], "number": X[:, 0], "numbers": X[:, :2]}[labels]
     else:
         y = np.asarray(labels)[np.arange(N) % len(labels)]
+    first, *others = ({name: one for name, one in params.items() if name in cls().get_params()}
+                      for params in (first, *(params for params, _ in then)))  # fmt: skip
     model = cls(**{"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0, **first})
     train(model, "fit", inputs, y)
     if not hasattr(model, "network_"):
         model = cls(hidden_layer_sizes=(4,), max_iter=1, random_state=0).fit(inputs, y)
-    for params, way in then:
+    for params, (_, way) in zip(others, then, strict=True):
         model.set_params(**params)
         train(model, way, inputs, y)
     assume(hasattr(model, "network_"))  # a fit that fails leaves none
