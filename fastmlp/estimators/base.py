@@ -127,7 +127,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         is_one_of_calls: bool = False,
     ) -> None:  # fmt: skip
         """Train, and take the model, also if training is broken off; what fails sooner changes nothing."""
-        follower = _Follower(lambda: self._adopt(fitting.model(), fitting.session), observer)
+        follower = _Follower(lambda: self._begin(fitting), observer)
         try:
             fitting.train(
                 epochs, reporter=reporter, observer=follower, is_one_of_calls=is_one_of_calls,
@@ -136,6 +136,11 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         finally:
             if fitting.trainer.has_begun:
                 self._adopt(fitting.model(), fitting.session)
+
+    def _begin(self, fitting: Fitting) -> None:
+        """Take the model as training begins, if it is another one."""
+        if not self.__sklearn_is_fitted__() or self.model_.network is not fitting.trainer.network:
+            self._adopt(fitting.model(), fitting.session)
 
     def _read(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, *,

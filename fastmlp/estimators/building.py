@@ -119,7 +119,7 @@ class Fitting:
             self.outputs,
             trainer.target_preparation,
             self.samples.feature_names,
-            self.settings.frozen(),
+            self.settings.frozen,
             record_of(trainer, self.session.epochs_before, self.has_validation),
         )
 

@@ -59,7 +59,7 @@ def fill(outlined: Outline, plain: PlainModel) -> Any:
         outlined.outputs,
         plain.preparation("target_preparation"),
         plain.feature_names,
-        settings.frozen(),
+        settings.frozen,
         _record(plain, settings),
     )
     outlined.estimator._adopt(model)

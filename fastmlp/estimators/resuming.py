@@ -61,7 +61,7 @@ def next_part(
 
 def has_changed(settings: EstimatorSettings, model: FittedModel, session: Session | None) -> bool:
     """Return whether there is no trainer of these parameters."""
-    return session is None or not are_equal(model.parameters, settings.frozen())
+    return session is None or not are_equal(model.parameters, settings.frozen)
 
 
 def check_kept(settings: EstimatorSettings, model: FittedModel, when: str, advice: str) -> None:
