@@ -59,7 +59,7 @@ def cli(*arguments):
 
 def in_folder(made, path):
     """Return the results of the study, to be written around a path."""
-    return replace(made["study"], folder=path.parents[2])
+    return replace(made["study"], folder=path.parents[1])
 
 
 #: The paths, in a folder, and what writes there.
