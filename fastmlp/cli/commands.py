@@ -47,6 +47,7 @@ Encoding = Annotated[str | None, typer.Option(help="Of text, such as utf-8; by d
 @app.command()
 def train(
     data: Annotated[str, typer.Argument(help=DATA_HELP)] = "digits",
+    *,
     target: Annotated[
         str | None, typer.Option(help="The column to predict; for .npz the array, 'y'.")
     ] = None,
@@ -139,6 +140,7 @@ def train(
 def predict(
     model: Annotated[Path, typer.Argument(help="A file that `fastmlp train --out` or `model.save` wrote.")],
     data: Annotated[str, typer.Argument(help=DATA_HELP + " Of a built-in set, the test part.")],
+    *,
     proba: Annotated[bool, typer.Option("--proba", help="Add the probability of each class.")] = False,
     keep: Annotated[
         list[str] | None, typer.Option(help="Copy this column of DATA, such as an id; can be repeated.")

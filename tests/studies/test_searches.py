@@ -376,3 +376,10 @@ def test_a_model_that_is_lost_does_not_end_the_study(study, tmp_path):
     lines = (tmp_path / "out" / "runs.jsonl").read_bytes()
     assert run_study(study(text), tmp_path / "out", n_jobs=1).records == results.records
     assert (tmp_path / "out" / "runs.jsonl").read_bytes() == lines
+
+
+def test_the_train_scores_of_epochs_are_by_the_scoring_of_the_run(study, tmp_path):
+    text = "[runs.a]\nset.scoring = 'neg_log_loss'\n[[figures]]\nkind = 'curves'\ntitle = 'c'\nruns = 'a'\n"
+    (record,) = run_study(study(text), tmp_path / "out", n_jobs=1).records
+    assert len(record.curves["score"]) == record.epochs
+    assert record.curves["score"][-1] == record.scores["train"] < 0

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastmlp import augmentations, initializers, losses, optimizers, schedules
+from fastmlp.estimators.inspection import check_values
 from fastmlp.estimators.loading import ESTIMATORS
 from fastmlp.studies.file.schema import Place, nearest
 
@@ -36,16 +37,6 @@ def _built(parameter: str, value: Any) -> Any:
     if name not in choices:
         raise ValueError(f"name={name!r} is not one of {', '.join(choices)}.")
     return choices[name](**settings)
-
-
-def check_parameters(estimator: type, params: dict[str, Any]) -> None:
-    """Refuse parameters of a study file that suit no data.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
-    estimator(**built_parameters(params))._check_params()
 
 
 class KnownParameters:
@@ -89,7 +80,7 @@ def _objection(kind: Any, name: str, value: Any) -> str:
     if isinstance(value, bool) and not isinstance(kind().get_params()[name], bool):
         return "it is neither true nor false."  # which Python takes for 1 and 0
     try:
-        kind(**built_parameters({name: value}))._validate_params()
+        check_values(kind(**built_parameters({name: value})))
     except (TypeError, ValueError) as error:
         return str(error)
     return ""

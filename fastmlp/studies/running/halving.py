@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -88,8 +87,7 @@ def search_by_halving(
         resource=search.resource, min_resources=smallest, max_resources=largest,
         cv=[(rows, rows)], random_state=search.seed, refit=False, n_jobs=n_jobs, error_score="raise",
     )  # fmt: skip
-    with parallel_config(backend="threading"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of scores that are not finite: those of what diverged
+    with parallel_config(backend="threading"):
         halving.fit(rows[:, None], np.zeros(n_train))
     return sorted(records.values(), key=lambda record: _order(record, search.resource))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import platform
 import re
 import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,13 @@ from safetensors.numpy import save
 
 from fastmlp._support.files import replacing
 from fastmlp._support.progress import SILENT, Reporter
+from fastmlp.callbacks import EpochEnd
 from fastmlp.environment import __version__
+from fastmlp.estimators.building import untrained
+from fastmlp.estimators.inspection import with_model
 from fastmlp.estimators.loading import load
+from fastmlp.formats.model import FittedModel
+from fastmlp.network.network import Network
 from fastmlp.studies.file.groups import Run
 from fastmlp.studies.file.parameters import built_parameters
 from fastmlp.studies.file.study import Data
@@ -98,8 +106,29 @@ def do(job: Job, stop: threading.Event | None = None, reporter: Reporter = SILEN
         return _lost(job)
     try:
         return _done(job, stop, reporter)
+    except UserWarning as warning:  # see `only_interrupts`
+        raise KeyboardInterrupt from warning
     except (TypeError, ValueError) as error:
         raise ValueError(f"{job.run.key}: {error}") from error
+
+
+def do_alone(job: Job) -> Record | None:
+    """Train the model of a run as `do` does, in a process that does nothing else meanwhile."""
+    with only_interrupts():
+        return do(job)
+
+
+@contextmanager
+def only_interrupts() -> Iterator[None]:
+    """Hide what fits warn of, which the records say, but raise what they warn of after Ctrl-C.
+
+    A `fit` takes Ctrl-C for the end of the training, and that must end the study. Warnings are filtered in
+    the whole process: the threads that train belong within it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", "Training interrupted by user", UserWarning)
+        yield
 
 
 def _lost(job: Job) -> Record:
@@ -117,13 +146,13 @@ def _done(job: Job, stop: threading.Event | None, reporter: Reporter) -> Record 
     n = run.train
     X, y = split.X_train[:n], split.y_train[:n]
     model = _model(job, split)
-    watch = _Watch(run, stop, reporter)
+    watch = _Watch(run, model, (X, y), stop, reporter)
     model.set_params(callbacks=[watch])
-    # Not by `fit`, which takes Ctrl-C for the end of the training and warns of what the record says.
-    model._check_params()
-    data = model._begin(X, y, None, *_validation(split))
-    watch.begin(model, X, y)
-    model._train(data, model.max_iter, SILENT)
+    try:
+        model.fit(X, y, None, *_validation(split))
+    except ValueError:
+        if not _has_diverged(model):
+            raise
     if stop is not None and stop.is_set():
         return None
     model.set_params(callbacks=())
@@ -135,6 +164,11 @@ def _done(job: Job, stop: threading.Event | None, reporter: Reporter) -> Record 
             with replacing(job.folder / weights_file(file)) as opened:
                 opened.write(save(watch.weights))
     return _record(job, model, watch, split, (X, y), file)
+
+
+def _has_diverged(model: Any) -> bool:
+    """Return whether a fit has ended in its first epoch; what fails before leaves a model as it was."""
+    return hasattr(model, "history_") and model.history_.diverged
 
 
 def _validation(split: Split) -> tuple[Any, Any]:
@@ -176,40 +210,56 @@ def _model(job: Job, split: Split):
 
 
 class _Watch:
-    """What is kept of each epoch beside the history; a callback of the run."""
+    """What is kept of each epoch beside the history; a callback of the run.
 
-    def __init__(self, run: Run, stop, reporter: Reporter):
-        self._run, self._stop, self._reporter = run, stop, reporter
+    Parameters
+    ----------
+    run : Run
+    model : MLPClassifier or MLPRegressor
+        Before it is fitted, or as it was loaded.
+    train : tuple of X and y
+    stop : Event or None
+    reporter : Reporter
+    """
+
+    def __init__(
+        self, run: Run, model: Any, train: tuple[Any, Any], stop: threading.Event | None, reporter: Reporter
+    ):
+        X, y = train
+        self._run, self._model, self._stop, self._reporter = run, model, stop, reporter
+        self._X, self._y = X[:TRAIN_SCORED], y[:TRAIN_SCORED]
+        is_loaded, is_asked_for = hasattr(model, "model_"), run.wants_train_score or 0 in run.snapshots
+        self.before = len(model.history_.loss) if is_loaded else 0
         self.train_scores: list[float] = []
         self.weights: dict[str, np.ndarray] = {}
+        self._start: FittedModel | None = None
+        if is_asked_for:
+            self._start = model.model_ if is_loaded else untrained(model, X, y)
+            self._keep(0, self._start.network)
 
-    def begin(self, model, X, y) -> None:
-        """Remember the model and the data; the weights are those of the start."""
-        self._model, self._train = model, (X[:TRAIN_SCORED], y[:TRAIN_SCORED])
-        self.before = model._epochs_before
-        self._keep(0)
-
-    def __call__(self, event) -> bool:
+    def __call__(self, event: EpochEnd) -> bool:
         """Measure, and return whether to stop."""
-        if self._run.wants_train_score:
-            self.train_scores.append(self._model._evaluate(*self._train)[1])
-        self._keep(event.epoch - self.before)
-        self._reporter.update(event.epoch - self.before, 0, event.loss, event.val_score)
+        epoch = event.epoch - self.before
+        if self._run.wants_train_score and self._start is not None:
+            scored = with_model(self._model, replace(self._start, network=event.network))
+            self.train_scores.append(scored.evaluate(self._X, self._y)[1])
+        self._keep(epoch, event.network)
+        self._reporter.update(epoch, 0, event.loss, event.val_score)
         return self._stop is not None and self._stop.is_set()
 
-    def _keep(self, epoch: int) -> None:
+    def _keep(self, epoch: int, network: Network) -> None:
         if epoch in self._run.snapshots:
-            self.weights[str(epoch)] = np.ascontiguousarray(self._model.coefs_[0], dtype=np.float32)
+            self.weights[str(epoch)] = np.ascontiguousarray(network.coefs_[0], dtype=np.float32)
 
 
 def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
     parts = {"train": train, "validation": (split.X_val, split.y_val), "test": (split.X_test, split.y_test)}
     # Neither a loss nor a score of what diverged in its first epoch, or of a part without rows.
     measured: dict[str, tuple[float | None, float | None]] = {
-        name: model._evaluate(*part) if model.n_iter_ and len(part[1]) else (None, None)
+        name: model.evaluate(*part) if model.n_iter_ and len(part[1]) else (None, None)
         for name, part in parts.items()
     }
-    history, before, run = model._trainer.history, watch.before, job.run
+    history, before, run = model.history_, watch.before, job.run
     val_score = history.val_score[before:]
     return Record(
         run.key,
@@ -229,7 +279,7 @@ def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
         model.n_iter_,
         int(np.nanargmax(val_score)) + 1 if np.isfinite(val_score).any() else None,
         round(float(np.sum(history.seconds)), 4),
-        model._trainer.divergence,
+        model.model_.record.divergence,
         file,
         {
             "fastmlp": __version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__,
@@ -244,4 +294,4 @@ def _spread(model, X, y) -> float | None:
     if n_batches < 2:
         return None
     batches = [slice(i * _SPREAD_BATCH, (i + 1) * _SPREAD_BATCH) for i in range(n_batches)]
-    return float(np.std([model._evaluate(X[rows], y[rows])[1] for rows in batches], ddof=1))
+    return float(np.std([model.evaluate(X[rows], y[rows])[1] for rows in batches], ddof=1))

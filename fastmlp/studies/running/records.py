@@ -23,6 +23,8 @@ from fastmlp.studies.file.study import Data
 RUNS = "runs.jsonl"
 #: The folder of their models.
 MODELS = "models"
+#: Parameters that regressors had, too, when older records were made.
+_OF_REGRESSORS = {"class_weight": None, "label_smoothing": 0.0}
 
 
 @dataclass(repr=False)
@@ -176,8 +178,9 @@ def fingerprint(data: Data, run: Run, quick: bool, source: Record | None, defaul
     for name in ("sep", "decimal", "encoding"):  # older records know nothing of these
         if told[name] is None:
             del told[name]
+    params = {**_OF_REGRESSORS, **defaults, **run.params}
     whole = {
-        "params": {**defaults, **run.params}, "seed": run.seed, "train": run.train, "data": told,
+        "params": params, "seed": run.seed, "train": run.train, "data": told,
         "quick": quick, "source": source and source.fingerprint,
     }  # fmt: skip
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.estimators.building import untrained
 from fastmlp.estimators.loading import MLPClassifier, load
 from fastmlp.studies.file.groups import split
 from fastmlp.studies.file.parameters import built_parameters
@@ -96,10 +97,9 @@ class Results:
         if self.is_classifier and y.ndim == 1:
             rows = np.concatenate([np.flatnonzero(y == one)[:n] for one in np.unique(y)])
         model = estimator_of(self.data)(**built_parameters(run.params), random_state=0)
-        model._check_params()
-        model._begin(X, y, None, None, None)
+        start = untrained(model, X, y)
         return gradient_check(
-            model.network_, X[rows], model._targets_of(model._encode(y[rows])), model._loss,
+            start.network, X[rows], start.loss_targets(start.targets.encode(y[rows])), start.loss,
             epsilons=wanted.epsilons, parameters=wanted.parameters or None,
         )  # fmt: skip
 

@@ -13,12 +13,13 @@ from typing import Any
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
 from fastmlp._support.progress import Reporter, say, show_models_progress
+from fastmlp.estimators.inspection import check_parameters
 from fastmlp.studies.file.groups import Group, Run, split
-from fastmlp.studies.file.parameters import check_parameters
+from fastmlp.studies.file.parameters import built_parameters
 from fastmlp.studies.file.schema import nearest
 from fastmlp.studies.file.study import Study
 from fastmlp.studies.running.halving import search_by_halving
-from fastmlp.studies.running.job import Job, do, kept_epochs, weights_file
+from fastmlp.studies.running.job import Job, do, do_alone, kept_epochs, only_interrupts, weights_file
 from fastmlp.studies.running.records import Record, Store, best_of, fingerprint, opened
 from fastmlp.studies.running.results import Results
 from fastmlp.studies.running.study_data import chosen_estimator, estimator_of, identified, load_data
@@ -94,14 +95,15 @@ class _Work:
     def all(self) -> list[Record]:
         """Do what is not done, and return the records in the study's order."""
         self._check()
-        for wave in self._study.waves():
-            runs = {group.name: self._runs(group) for group in wave}
-            done = self._do([run for of_group in runs.values() for run in of_group])
-            for group in wave:
-                if group.is_open:
-                    self._records[group.name] = self._search(group)
-                else:
-                    self._records[group.name] = [done[run.key] for run in runs[group.name]]
+        with only_interrupts():
+            for wave in self._study.waves():
+                runs = {group.name: self._runs(group) for group in wave}
+                done = self._do([run for of_group in runs.values() for run in of_group])
+                for group in wave:
+                    if group.is_open:
+                        self._records[group.name] = self._search(group)
+                    else:
+                        self._records[group.name] = [done[run.key] for run in runs[group.name]]
         return [record for name in self._study.groups for record in self._records[name]]
 
     def _check(self) -> None:
@@ -114,7 +116,7 @@ class _Work:
         self._defaults = estimator().get_params()
         for run in (run for group in self._study.groups.values() for run in self._study.runs_of(group)):
             try:
-                check_parameters(estimator, run.params)
+                check_parameters(estimator(**built_parameters(run.params)))
             except (TypeError, ValueError) as error:
                 raise ValueError(f"runs.{run.group}: {error}") from None
 
@@ -235,6 +237,8 @@ def _elsewhere(jobs: list[Job], n_jobs: int, backend: str) -> Iterator[Record]:
         pool = Parallel(n_jobs, backend=backend, batch_size=1, return_as="generator_unordered")
     except (ValueError, NotImplementedError):  # a backend that returns only when all is done
         for i in range(0, len(jobs), n_jobs):
-            yield from Parallel(n_jobs, backend=backend)(delayed(do)(job) for job in jobs[i : i + n_jobs])
+            yield from Parallel(n_jobs, backend=backend)(
+                delayed(do_alone)(job) for job in jobs[i : i + n_jobs]
+            )
     else:
-        yield from pool(delayed(do)(job) for job in jobs)
+        yield from pool(delayed(do_alone)(job) for job in jobs)
