@@ -182,17 +182,6 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         return tags
 
 
-def check_parameters(estimator: BaseMLP) -> None:
-    """Refuse parameters of an estimator that suit no data, as its `fit` does.
-
-    Raises
-    ------
-    ValueError, TypeError
-        The message names the parameter.
-    """
-    estimator._check_params()
-
-
 class _Follower:
     """Gives an estimator its model as the first epoch begins, so that callbacks can predict with it."""
 

@@ -231,6 +231,7 @@ def record_of(trainer: Trainer, epochs_before: int, has_validation: bool) -> Rec
         validation_scores=scores,
         validation_score=score,
         stopped_early=trainer.restore_best and history.converged,
+        divergence=trainer.divergence,
     )
 
 

@@ -101,6 +101,8 @@ class Record:
     validation_score : float or None
         Of the weights that the model has.
     stopped_early : bool
+    divergence : str
+        How the last fit diverged; empty if it did not.
     """
 
     history: History
@@ -111,6 +113,7 @@ class Record:
     validation_scores: list[float] | None
     validation_score: float | None
     stopped_early: bool = False
+    divergence: str = ""
 
 
 @dataclass(frozen=True, eq=False)
