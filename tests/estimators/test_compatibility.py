@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 from unittest import SkipTest
 
 import joblib
@@ -15,6 +16,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_checks
+from sklearn.utils._testing import assert_allclose_dense_sparse
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from fastmlp import MLPClassifier, MLPRegressor
@@ -27,12 +30,18 @@ from helpers.estimators import (
     ignore_convergence,
 )
 
-# What scikit-learn's checks take float64 for granted in, where dtype="float32" asks for another type.
-OF_FLOAT64 = {
-    "check_sample_weight_equivalence_on_dense_data": "compares to the rounding of float64",
-    "check_sample_weight_equivalence_on_sparse_data": "compares to the rounding of float64",
-    "check_regressor_multioutput": "asks for predictions in float64",
-}
+# With dtype="float32" the computation is in float32 also for float64 data, by request. Two things that the
+# checks take for granted are then not there: fits that are equal in exact arithmetic agree to its rounding
+# (1.2e-7; the checks ask for 1e-7, and the differences are 2.5e-7), and predictions are float32. All else of
+# these checks must hold.
+FLOAT32_TOLERANCE = 8 * float(np.finfo(np.float32).eps)
+
+
+class PredictingFloat64(MLPRegressor):
+    """A regressor that computes in float32 and predicts in float64."""
+
+    def predict(self, X):
+        return super().predict(X).astype(np.float64)
 
 
 def checks():
@@ -41,16 +50,18 @@ def checks():
         for dtype in ("auto", "float32", "float64"):
             for checked, check in estimator_checks_generator(cls(max_iter=20, dtype=dtype)):
                 name = check.func.__name__
-                marks = ()
-                if dtype == "float32" and name in OF_FLOAT64:
-                    marks = pytest.mark.xfail(reason=OF_FLOAT64[name], raises=AssertionError)
+                if dtype == "float32" and name == "check_regressor_multioutput":
+                    checked = PredictingFloat64(max_iter=20, dtype=dtype)
                 case = f"{cls.__name__}-{dtype}-{name}"
-                yield pytest.param(checked, theirs(max_iter=20), check, id=case, marks=marks)
+                yield pytest.param(checked, theirs(max_iter=20), check, id=case)
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning")
 @pytest.mark.parametrize(("estimator", "theirs", "check"), list(checks()))
-def test_scikit_learns_check_passes(estimator, theirs, check):
+def test_scikit_learns_check_passes(estimator, theirs, check, monkeypatch):
+    if estimator.dtype == "float32" and check.func.__name__.startswith("check_sample_weight_equivalence"):
+        compare = partial(assert_allclose_dense_sparse, rtol=FLOAT32_TOLERANCE)
+        monkeypatch.setattr(estimator_checks, "assert_allclose_dense_sparse", compare)
     try:
         check(estimator)
     except SkipTest as reason:
