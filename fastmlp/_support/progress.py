@@ -88,15 +88,19 @@ def say(line: str, wanted: bool | None) -> None:
 
 
 @contextmanager
-def show_progress(wanted: bool | None, n_epochs: int, n_samples: int) -> Iterator[Reporter]:
+def show_progress(
+    wanted: bool | None, n_epochs: int, n_samples: int, *, asked_by: str = "progress=True"
+) -> Iterator[Reporter]:
     """Yield the reporter of a training; ``wanted`` None draws a bar only on a terminal or in a notebook.
+
+    ``asked_by`` is what a message says that the user set.
 
     Raises
     ------
     ImportError
         If a bar is wanted and rich is not installed.
     """
-    with _bar(wanted, f"epoch 1/{n_epochs}") as draw:
+    with _bar(wanted, f"epoch 1/{n_epochs}", asked_by) as draw:
         yield SILENT if draw is None else Reporter("epoch", n_epochs, draw, n_samples=n_samples)
 
 
@@ -108,7 +112,7 @@ def show_models_progress(wanted: bool | None, n_models: int) -> Iterator[Reporte
 
 
 @contextmanager
-def _bar(wanted: bool | None, text: str) -> Iterator[_Draw | None]:
+def _bar(wanted: bool | None, text: str, asked_by: str = "progress=True") -> Iterator[_Draw | None]:
     """Yield what draws a bar, which opens with this text, or None where there is to be none."""
     is_notebook = _is_notebook()
     if wanted is None:
@@ -120,7 +124,7 @@ def _bar(wanted: bool | None, text: str) -> Iterator[_Draw | None]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     except ImportError:
-        raise ImportError("progress=True needs rich: pip install 'fastmlp[progress]'") from None
+        raise ImportError(f"{asked_by} needs rich: pip install 'fastmlp[progress]'") from None
     columns = (
         TextColumn("{task.description}", markup=False), BarColumn(),
         TextColumn("{task.fields[note]}", markup=False), TimeRemainingColumn(),

@@ -75,13 +75,17 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         else:
             samples = self._read(X, y, sample_weight, X_val, y_val)
             fitting = begin(settings, samples)
+        asked_by = f"verbose={settings.verbose!r}" if settings.draws_bar() else "progress=True"
+        progress = settings.draws_bar() or progress
         with (
             observing(self, fitting, X, y, sample_weight) as observer,
-            show_progress(settings.draws_bar() or progress, settings.max_iter, samples.n_samples) as reporter,
+            show_progress(progress, settings.max_iter, samples.n_samples, asked_by=asked_by) as reporter,
         ):
             try:
                 self._train(fitting, settings.max_iter, reporter=reporter, observer=observer)
             except KeyboardInterrupt:
+                if not fitting.trainer.has_begun:
+                    raise
                 warnings.warn("Training interrupted by user.", stacklevel=4)
         _check_trained(fitting)
         for warning in warnings_of(fitting):

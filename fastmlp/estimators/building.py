@@ -52,18 +52,20 @@ class Fitting:
     ----------
     settings : EstimatorSettings
     samples : Samples
-    targets : Classes, Indicators or Reals
     outputs : Outputs
     session : Session
         With the trainer of this fit.
     """
 
     def __init__(
-        self, settings: EstimatorSettings, samples: Samples, targets: Targets, outputs: Outputs,
-        session: Session,
+        self, settings: EstimatorSettings, samples: Samples, outputs: Outputs, session: Session
     ):  # fmt: skip
-        self.settings, self.samples, self.targets, self.outputs = settings, samples, targets, outputs
-        self.session = session
+        self.settings, self.samples, self.outputs, self.session = settings, samples, outputs, session
+
+    @property
+    def targets(self) -> Targets:
+        """What the outputs stand for."""
+        return self.samples.targets
 
     @property
     def trainer(self) -> Trainer:
@@ -158,7 +160,7 @@ def begin(settings: EstimatorSettings, samples: Samples) -> Fitting:
     )
     has_validation = samples.X_val is not None
     trainer = make_trainer(settings, network, outputs, target_preparation, random_state, has_validation)
-    return Fitting(settings, samples, samples.targets, outputs, Session(trainer, deepcopy(random_state)))
+    return Fitting(settings, samples, outputs, Session(trainer, deepcopy(random_state)))
 
 
 def make_trainer(

@@ -38,9 +38,7 @@ def warm_start(
     else:  # the model came from a file, or from scikit-learn
         random_state = deepcopy(check_random_state(settings.random_state))
     trainer = _renewed_trainer(settings, samples, model, session, outputs, keeps_solver=False)
-    return Fitting(
-        settings, samples, samples.targets, outputs, Session(trainer, random_state, trainer.n_epochs)
-    )
+    return Fitting(settings, samples, outputs, Session(trainer, random_state, trainer.n_epochs))
 
 
 def next_part(
@@ -48,7 +46,7 @@ def next_part(
 ) -> Fitting:
     """Return a call of `partial_fit`, which continues with the state of the solver where there is one."""
     if session is not None and not has_changed(settings, model, session):
-        return Fitting(settings, samples, model.targets, model.outputs, session)
+        return Fitting(settings, samples, model.outputs, session)
     outputs = model.targets.outputs(settings)
     trainer = _renewed_trainer(settings, samples, model, session, outputs, keeps_solver=True)
     if session is None:
@@ -56,7 +54,7 @@ def next_part(
         session = Session(trainer, deepcopy(check_random_state(settings.random_state)), n_before)
     else:
         session = Session(trainer, session.random_state, session.epochs_before)
-    return Fitting(settings, samples, model.targets, outputs, session)
+    return Fitting(settings, samples, outputs, session)
 
 
 def has_changed(settings: EstimatorSettings, model: FittedModel, session: Session | None) -> bool:
