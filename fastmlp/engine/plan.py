@@ -19,6 +19,8 @@ from fastmlp.layers import learned_vectors, running_statistics
 #: Samples are padded to whole groups of this many, and blocks of memory begin at such a multiple
 #: (64 bytes in float32). The C core calls it LANES.
 LANES = 16
+#: The most rows of a prediction that threads share by units, each reading strips of them for all.
+SHARED_ROWS = 64
 
 #: BLAS takes 32-bit sizes.
 LARGEST_SIZE = 2**31 - 1
@@ -256,7 +258,7 @@ def plan_workspace(
 
     tiles = plan.operations != "blas"
     by_rows = plan.layers if tiles and backward else plan.layers[:1]
-    n_rows = batch_size if backward or not tiles else LANES
+    n_rows = batch_size if backward or not tiles else SHARED_ROWS
     inputs_rows = tuple(
         block(0 if sparse and layer is plan.layers[0] else n_rows * layer.weight_stride) for layer in by_rows
     )

@@ -16,6 +16,7 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport Walk, forward, walk_t, write_outputs
 
 from fastmlp._support.threads import count_threads
+from fastmlp.engine import plan as plan_module
 
 cnp.import_array()
 
@@ -30,10 +31,12 @@ cdef double WORK_OF_A_THREAD = 1.5e7
 cdef double SHARED_WORK = 1e6
 cdef double SLICE_SECONDS = 0.05  # between two looks at signals such as Ctrl-C
 
+# A few rows are shared by units: each thread then reads its part of the weights only, and that is what takes
+# the time.
+cdef int64_t SHARED_ROWS = plan_module.SHARED_ROWS
+
 cdef enum:
-    # A few rows are shared by units: each thread then reads its part of the weights only, and that is what
-    # takes the time. One row takes as long as so many at full speed.
-    SHARED_ROWS = 64
+    # One row takes as long as so many at full speed.
     ROWS_OF_READING = 9
     # Threads are started for small predictions once so many have followed each other this closely.
     CALLS_OF_A_BURST = 8
@@ -237,6 +240,8 @@ cdef class Predictor:
             step_t step = walk.step
             size_t[::1] addresses = np.zeros(self.n_layers, dtype=np.uintp)
         self.point_at(&walk.walk, source)
+        # The members read their strips at the same time, each into rows of its own.
+        walk.walk.keeps_rows = True
         step.stride = row_stride_of(n_rows)
         task.walk, task.step, task.n_rows, task.is_finite = &walk.walk, &step, n_rows, True
         addresses[self.n_layers - 1] = <size_t>out
@@ -249,6 +254,7 @@ cdef class Predictor:
             with nogil:
                 run_awake(n_members, predict_units, &task)
         last_shared = seconds()
+        walk.walk.keeps_rows = False  # a slab has more rows than there is room for
         if len(self.idle) < MAX_IDLE:
             self.idle.append(walk)
         return task.is_finite

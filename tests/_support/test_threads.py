@@ -196,6 +196,19 @@ def test_a_burst_of_predictions_has_the_bits_of_single_threads(n, dtype):
             np.testing.assert_array_equal(network.predict(X), expected)
 
 
+@both_types
+@pytest.mark.parametrize("n", [17, 20, 33, 64])
+def test_rows_that_threads_read_side_by_side_stay_their_own(n, dtype):
+    # 50 columns are no whole vectors: each thread converts its strip of rows, while another reads the next.
+    rng = np.random.default_rng(0)
+    X, many = rng.standard_normal((n, 50)), rng.standard_normal((256, 50))
+    network = Network([Dense(500), Dense(500), Dense(3, "identity")], 50, dtype=dtype, random_state=0)
+    expected = network.forward(X)[-1]
+    for _ in range(100):
+        network.predict(many)  # wakes the threads
+        np.testing.assert_array_equal(network.predict(X), expected)
+
+
 def test_a_burst_of_predictions_finds_what_is_not_finite():
     network = Network([Dense(400), Dense(200)], 784, random_state=0, n_threads=3)
     X = np.ones((40, 784), np.float32)
