@@ -72,9 +72,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Training stops when the loss has not fallen by ``tol`` for ``n_iter_no_change`` epochs; not with
         "one_cycle", which is planned over all of them. By solver "lbfgs" it stops when no element of the
         gradient is larger than ``tol``.
-    verbose : bool or int, default=False
-        1 prints a line per epoch; 2 has `fit` draw a progress bar instead, also in notebooks, for which rich
-        must be installed: ``pip install 'fastmlp[progress]'``.
+    verbose : bool, int or "bar", default=False
+        True prints a line per epoch; "bar" has `fit` draw a progress bar, also in notebooks, for which rich must
+        be installed: ``pip install 'fastmlp[progress]'``.
     momentum : float, default=0.9
     nesterovs_momentum : bool, default=True
     beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8

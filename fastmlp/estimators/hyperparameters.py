@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp.callbacks import Callback
 from fastmlp.engine.selection import DTYPES, ENGINES
-from fastmlp.estimators.settings import HIDDEN_ACTIVATIONS, EstimatorSettings
+from fastmlp.estimators.settings import HIDDEN_ACTIVATIONS, PROGRESS_BAR, EstimatorSettings
 from fastmlp.network import preparation as preparations
 
 _Class = TypeVar("_Class", bound=Any)
@@ -126,7 +126,7 @@ class Hyperparameters(BaseEstimator):
         "random_state": ["random_state"],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, np.inf, closed="left")],
-        "verbose": ["verbose"],
+        "verbose": ["verbose", StrOptions({PROGRESS_BAR})],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
@@ -161,7 +161,7 @@ class Hyperparameters(BaseEstimator):
     shuffle: bool = True
     random_state: Int | np.random.RandomState | None = None
     tol: float = 1e-4
-    verbose: bool | int = False
+    verbose: bool | int | Literal["bar"] = False
     momentum: Float = 0.9
     nesterovs_momentum: bool = True
     beta_1: Float = 0.9

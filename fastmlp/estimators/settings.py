@@ -19,6 +19,9 @@ from fastmlp.schedules import Schedule
 #: Softmax is for outputs; across the units of a hidden layer scikit-learn's users do not expect it.
 HIDDEN_ACTIVATIONS = {*activations.NAMES, *activations.ALIASES} - {"softmax"}
 
+#: The value of ``verbose`` that asks for a progress bar.
+PROGRESS_BAR = "bar"
+
 # scikit-learn has these two for SGD only.
 _OF_SGD = ("invscaling", "adaptive")
 _DEFAULT_BATCH_SIZE = 200
@@ -136,7 +139,7 @@ class EstimatorSettings:
 
     def draws_bar(self) -> bool:
         """Return whether `fit` draws a progress bar."""
-        return int(self.verbose) > 1
+        return bool(self.verbose == PROGRESS_BAR)
 
     def most_samples_of_a_batch(self) -> int:
         """Return the batch size, of which a data set of fewer samples makes one batch."""

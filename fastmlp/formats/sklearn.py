@@ -162,6 +162,8 @@ def _their_parameters(
     found["activation"] = names.pop() if names else "relu"
     if "loss" in known:
         found["loss"] = model.loss.name
+    if isinstance(found["verbose"], str):  # "bar"
+        found["verbose"] = True
     return found | _their_solver(parameters, optimizer)
 
 

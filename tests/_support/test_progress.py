@@ -49,7 +49,7 @@ TRAINER = "train()"
 VALIDATION = "train(X_val=X, y_val=y)"
 FIT = "fastmlp.fit(X, y, max_iter=3)"
 CLASS = "MLPClassifier(max_iter=3, learning_rate='one_cycle').fit(X, y)"
-VERBOSE = "MLPClassifier(max_iter=3, learning_rate='one_cycle', verbose=2).fit(X, y)"
+VERBOSE = "MLPClassifier(max_iter=3, learning_rate='one_cycle', verbose='bar').fit(X, y)"
 OFF = "train(progress=False)"
 ON = "train(progress=True)"
 PRINTING = "train(callbacks=[lambda event: print('epoch', event.epoch, 'is over')])"
@@ -135,7 +135,7 @@ def test_a_bar_that_is_asked_for_needs_rich_and_says_so():
     done = in_pipe(ON, "without rich")
     assert done.returncode != 0
     assert "ImportError: progress=True needs rich: pip install 'fastmlp[progress]'" in done.stderr
-    assert "ImportError: verbose=2 needs rich: pip install" in in_pipe(VERBOSE, "without rich").stderr
+    assert "ImportError: verbose='bar' needs rich: pip install" in in_pipe(VERBOSE, "without rich").stderr
 
 
 def test_a_bar_that_is_asked_for_keeps_out_of_the_output():

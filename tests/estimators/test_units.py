@@ -17,6 +17,8 @@ from fastmlp.cli.commands import app
 from fastmlp.layers import Dense
 from fastmlp.losses import Quantile
 from fastmlp.network.preparation import Preparation
+from fastmlp.studies.file import study
+from fastmlp.studies.running import study_data
 from helpers.estimators import quietly
 
 # Seconds since 1970, within some minutes: float32 has every 128th of them.
@@ -347,8 +349,8 @@ def test_columns_in_float32_are_not_moved_by_the_rounding_of_their_mean():
 
 def test_a_study_shifts_columns_before_it_rounds_them(tmp_path):
     np.savez(tmp_path / "data.npz", X=FAR, y=CLASSES)
-    data = studies.spec.Data(str(tmp_path / "data.npz"), validation=0.2, center=OFFSET, scale=1 / SPREAD)
-    split = studies.job.load_data(data, quick=False)
+    data = study.Data(str(tmp_path / "data.npz"), validation=0.2, center=OFFSET, scale=1 / SPREAD)
+    split = study_data.load_data(data, quick=False)
     assert split.X_train.dtype == np.float32
     assert_allclose(np.sort(split.X_test[:, 0])[-1], X[:, 0].max(), atol=1)
     assert len(np.unique(split.X_train)) > 900

@@ -258,3 +258,9 @@ def test_data_frames_without_loss():
     assert model.predict(frame).shape == y.shape
     with pytest.raises(NotFittedError):
         MLPClassifier().to_sklearn()
+
+
+def test_a_progress_bar_becomes_lines():
+    X, y = np.eye(4), [0, 1, 0, 1]
+    model = MLPClassifier((2,), max_iter=1, learning_rate="one_cycle", batch_size=4).fit(X, y)
+    assert model.set_params(verbose="bar").to_sklearn().verbose is True
