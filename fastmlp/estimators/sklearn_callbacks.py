@@ -53,7 +53,8 @@ class EpochTasks:
         """Return what an estimator is fitted by, as it is now, in copies that training does not change."""
         model = self._fitting.model()
         model = replace(model, network=deepcopy(model.network), record=deepcopy(model.record))
-        present = {"model_": model, "_session": None, "n_features_in_": model.network.n_features}
+        n_features = model.network.n_features
+        present: dict[str, Any] = {"model_": model, "_session": None, "n_features_in_": n_features}
         if model.feature_names is not None:
             present["feature_names_in_"] = model.feature_names
         return present
