@@ -13,7 +13,6 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import d2_pinball_score, r2_score
 
 from fastmlp._support import converting
 from fastmlp._support.checks import known, number, shown
@@ -31,6 +30,8 @@ def r2(targets: ArrayLike, predictions: np.ndarray, sample_weight: Weights | Non
 
     Those, and their predictions, are multiplied by a power of two first, which leaves R^2 as it is.
     """
+    from sklearn.metrics import r2_score  # here, so that naming a loss does not load scikit-learn
+
     values = np.asarray(targets)
     if values.dtype == np.float64 and np.isfinite(values).all():
         largest = np.abs(values).max(axis=0, initial=0)
@@ -234,6 +235,8 @@ class Quantile(Loss):
         self, targets: ArrayLike, predictions: np.ndarray, sample_weight: Weights | None = None
     ) -> float:
         """Return the mean D^2 of the quantiles: the share of the pinball loss of constants that is gone."""
+        from sklearn.metrics import d2_pinball_score
+
         predictions = np.asarray(predictions).reshape(len(predictions), -1, len(self.quantiles))
         targets = np.asarray(targets).reshape(predictions.shape[:2])
         return float(np.mean([

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from fastmlp._support.threads import count_threads
 from fastmlp.engine.core import BFLOAT16_IS_MISSING, has_bfloat16, instruction_set
-from fastmlp.engine.plan import choose_operations
+from fastmlp.engine.plan import Plan, choose_operations
 
 #: What predicts for all of them but the reference.
 PREDICTOR = "fastmlp.engine.prediction"
@@ -55,6 +55,11 @@ def operations_of(engine: str, dtype: str) -> str:
         if not has_bfloat16():
             raise ValueError(BFLOAT16_IS_MISSING)
     return operations
+
+
+def in_use(engine: str, plan: Plan) -> str:
+    """Return what "auto" came to for a plan, "tile" or "blas"; any other engine as it was given."""
+    return plan.operations if engine == "auto" else engine
 
 
 def needs_blas(engine: str) -> bool:

@@ -7,14 +7,20 @@ import pickle
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 from sklearn.base import is_classifier
 
-from fastmlp.estimators.exports import needed
+from fastmlp._support.optional import needed
 from fastmlp.estimators.fit_warnings import ranges
 from fastmlp.losses import Quantile
+
+if TYPE_CHECKING:
+    from fastmlp.estimators.classifier import MLPClassifier
+    from fastmlp.estimators.regressor import MLPRegressor
+
+    Model: TypeAlias = MLPClassifier | MLPRegressor
 
 # Columns of a data frame, and the curve that each is of.
 _LOSSES = {"validation_loss": "val_loss", "training_loss": "loss"}
@@ -47,7 +53,7 @@ class Outcome:
     diverged: bool = False
 
 
-class FittedModels(list):
+class FittedModels(list["Model"]):
     """The models that `fit_many` has trained: a list that knows the best of them.
 
     A slice, a copy and a sum of such lists are such lists, too.
@@ -81,12 +87,12 @@ class FittedModels(list):
      'diverged', 'error']
     """
 
-    def __init__(self, models: Iterable[Any] = (), outcomes: Iterable[Outcome] = ()):
+    def __init__(self, models: Iterable[Model] = (), outcomes: Iterable[Outcome] = ()):
         super().__init__(models)
         self._outcomes = list(outcomes)
 
     @property
-    def best(self) -> Any:
+    def best(self) -> Model:
         """The first model with the highest ``validation_score_``: the score of the weights that it has.
 
         A model whose training diverged, and has the weights of the last epoch before that, is below all that
@@ -169,11 +175,16 @@ class FittedModels(list):
         """Return a list of the same models."""
         return self[:]
 
-    def __getitem__(self, index):
-        found = super().__getitem__(index)
-        return FittedModels(found, self._outcomes) if isinstance(index, slice) else found
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Model: ...
+    @overload
+    def __getitem__(self, index: slice) -> FittedModels: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Model | FittedModels:
+        if isinstance(index, slice):
+            return FittedModels(super().__getitem__(index), self._outcomes)
+        return super().__getitem__(index)
 
-    def __add__(self, other):
+    def __add__(self, other: list[Any]) -> FittedModels:  # type: ignore[override]  # of models only
         if not isinstance(other, list):
             return NotImplemented
         return FittedModels([*self, *other], [*self._outcomes, *getattr(other, "_outcomes", ())])

@@ -22,7 +22,7 @@ class Share:
         if self._stop.is_set():
             raise Stopped
 
-    def update(self, epoch, n_samples, loss, val_score=None) -> None:
+    def update(self, epoch: int, n_samples: int, loss: float, val_score: float | None = None) -> None:
         """Report ``epoch`` finished epochs and ``n_samples`` of the next."""
         self.check()
         self._reporter.update(epoch, n_samples, loss, val_score)

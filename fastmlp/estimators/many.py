@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
 import warnings
@@ -18,11 +19,12 @@ from fastmlp._support.progress import Reporter, say, show_models_progress
 from fastmlp._support.threads import one_thread_by_default
 from fastmlp.engine.selection import needs_blas
 from fastmlp.estimators.base import BaseMLP
+from fastmlp.estimators.classifier import MLPClassifier
 from fastmlp.estimators.fit_warnings import grouped
 from fastmlp.estimators.fitted_models import FittedModels, Outcome, outcome_of, parameters_set
 from fastmlp.estimators.jobs import Running, Share, Stopped
-from fastmlp.estimators.loading import MLPClassifier, MLPRegressor
 from fastmlp.estimators.reading import Samples
+from fastmlp.estimators.regressor import MLPRegressor
 from fastmlp.estimators.sweep_folder import Finished
 from fastmlp.formats.safetensors_file import FormatError
 from fastmlp.tabular.tasks import choose_task
@@ -31,9 +33,19 @@ _ON_ERROR = ("raise", "keep")
 
 
 def fit_many(
-    configurations, X, y, X_val=None, y_val=None, *, sample_weight=None, estimator=None, n_jobs=None,
-    progress=None, on_error="raise", resume=None,
-) -> FittedModels:  # fmt: skip
+    configurations: Iterable[Mapping[str, Any] | MLPClassifier | MLPRegressor],
+    X: Any,
+    y: Any,
+    X_val: Any = None,
+    y_val: Any = None,
+    *,
+    sample_weight: Any = None,
+    estimator: MLPClassifier | MLPRegressor | None = None,
+    n_jobs: int | None = None,
+    progress: bool | None = None,
+    on_error: str = "raise",
+    resume: str | os.PathLike[str] | None = None,
+) -> FittedModels:
     """Train a model for each configuration, as many at a time as there are jobs, from one copy of the data.
 
     Each model is trained by one thread, if its ``n_threads`` is None, and has the same bits as one that is
@@ -145,10 +157,10 @@ def fit_many(
     if on_error not in _ON_ERROR:
         raise ValueError(f"on_error={on_error!r} must be one of {', '.join(map(repr, _ON_ERROR))}.")
     n_jobs = effective_n_jobs(n_jobs)
-    configurations, models = _make_models(configurations, estimator, y, progress)
+    chosen, models = _make_models(configurations, estimator, y, progress)
     samples = _read_once(models, X, y, sample_weight, X_val, y_val)
     finished = None if resume is None else Finished(resume, models, samples)
-    sweep = _Sweep(models, samples, [parameters_set(one) for one in configurations], on_error, finished)
+    sweep = _Sweep(models, samples, [parameters_set(one) for one in chosen], on_error, finished)
     try:
         with ExitStack() as stack:
             if any(needs_blas(model.engine) for model in models):
@@ -235,7 +247,9 @@ class _Sweep:
             share.finish(model.validation_score_)
 
 
-def _make_models(configurations, estimator, y, progress) -> tuple[list[Any], list[Any]]:
+def _make_models(
+    configurations: Any, estimator: Any, y: Any, progress: bool | None
+) -> tuple[list[Any], list[Any]]:
     """Return the configurations and their estimators; refuse parameters that no data could make good."""
     if isinstance(configurations, Mapping | str) or not isinstance(configurations, Iterable):
         raise TypeError(
@@ -260,7 +274,7 @@ def _make_models(configurations, estimator, y, progress) -> tuple[list[Any], lis
     return configurations, models
 
 
-def _make_model(configuration, estimator):
+def _make_model(configuration: Any, estimator: Any) -> Any:
     if isinstance(configuration, BaseMLP):
         model = clone(configuration)
     elif isinstance(configuration, Mapping):

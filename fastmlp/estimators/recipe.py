@@ -8,7 +8,8 @@ import numpy as np
 
 from fastmlp._support.dates import refuse_columns
 from fastmlp._support.progress import say
-from fastmlp.estimators.loading import MLPClassifier, MLPRegressor
+from fastmlp.estimators.classifier import MLPClassifier
+from fastmlp.estimators.regressor import MLPRegressor
 from fastmlp.network.preparation import kind_for
 from fastmlp.optimizers import is_full_batch
 from fastmlp.tabular.tasks import choose_task
@@ -55,7 +56,10 @@ def fit(
     X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
     task: str = "auto", progress: bool | None = None, **params: Any,
 ) -> Any: ...  # fmt: skip
-def fit(X, y, X_val=None, y_val=None, *, sample_weight=None, task="auto", progress=None, **params):
+def fit(
+    X: Any, y: Any, X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    task: str = "auto", progress: bool | None = None, **params: Any,
+) -> MLPClassifier | MLPRegressor:  # fmt: skip
     """Train a model on X and y, with the data standardised and a recipe that suits them.
 
     Parameters

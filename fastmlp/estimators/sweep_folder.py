@@ -56,7 +56,7 @@ class Finished:
         If the folder is not a path, a model cannot be saved, or its random state is an instance.
     """
 
-    def __init__(self, folder: str | os.PathLike, models: list[Any], samples: dict[type, Samples]):
+    def __init__(self, folder: str | os.PathLike[str], models: list[Any], samples: dict[type, Samples]):
         if not isinstance(folder, str | os.PathLike):
             raise TypeError(f"resume={folder!r} must be the path of a folder, or None.")
         if not os.fspath(folder):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from fastmlp import activations, initializers
-from fastmlp._support.checks import named, shown
+from fastmlp._support.checks import named, number, shown
 from fastmlp.engine.plan import Plan, make_plan
 from fastmlp.initializers import Initializer
 from fastmlp.layers import Dense
@@ -31,6 +31,21 @@ def checked(layers: Sequence[Dense]) -> tuple[Dense, ...]:
             "layers before it can drop some of their outputs."
         )
     return canonical
+
+
+def frozen(layers: Sequence[Dense], numbers: Iterable[int]) -> tuple[Dense, ...]:
+    """Return the layers, those of these numbers frozen and the others not; negative ones count from the end.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer of a number.
+    """
+    n, chosen = len(layers), set()
+    for one in numbers:
+        number("layers", one, at_least=-n, at_most=n - 1, whole=True)
+        chosen.add(one % n)
+    return tuple(replace(layer, trainable=i not in chosen) for i, layer in enumerate(layers))
 
 
 def plan_of(layers: Sequence[Dense], n_features: int, computed_in: str, operations: str) -> Plan:

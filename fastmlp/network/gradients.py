@@ -20,7 +20,7 @@ class Gradients:
         self._parameters, self._inputs, self._engine = parameters, inputs, engine
 
     def of(
-        self, X: Readable, targets: np.ndarray, loss: Loss, *, sample_weight: np.ndarray | None,
+        self, X: Readable, targets: np.ndarray, loss: Loss, sample_weight: np.ndarray | None, *,
         n_threads: int | None,
     ) -> tuple[float, np.ndarray, np.ndarray]:  # fmt: skip
         """Return the mean loss over X and targets as the engine reads them, and its gradients.

@@ -52,7 +52,7 @@ class Inputs:
         return self.preparation is not None and not self.preparation.can_prepare_in(self.dtype)
 
     def check(self, X: Samples, n_threads: int | None) -> Readable:
-        """Return X as an array, or CSR, of one of `INPUT_DTYPES`, without a copy where it can be.
+        """Return X as an array, or CSR, that the engine reads, without a copy where it can be.
 
         Raises
         ------
@@ -64,7 +64,17 @@ class Inputs:
         checked: Readable = X if isinstance(X, SparseRows) else _check_array_or_matrix(X, n_threads)
         if checked.shape[1] != self.n_features:
             raise ValueError(f"X has {checked.shape[1]} features, but this network takes {self.n_features}.")
-        return checked
+        return self.readable(checked)
+
+    def readable(self, X: Readable) -> Readable:
+        """Return an array as float64 if the preparation cannot be applied in the network's type."""
+        if self.needs_float64 and isinstance(X, np.ndarray):
+            return np.asarray(X, dtype=np.float64)
+        return X
+
+    def read_sparse(self, X: Readable) -> np.ndarray | SparseRows:
+        """Return a sparse X as the engine reads it, in the network's type; an array as it is."""
+        return X if isinstance(X, np.ndarray) else SparseRows.of(X, self.dtype)
 
 
 def _check_array_or_matrix(X: Samples, n_threads: int | None) -> Any:

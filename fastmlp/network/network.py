@@ -1,18 +1,15 @@
 """A network: dense layers over one flat vector of parameters.
 
-Only this package reaches the engine, and engine/selection.py finds it: parameter_vector.py has the
-parameters, inputs.py and targets.py what a network takes, prediction.py what it predicts, summary.py its
-table. Here they are put together, and here is the way into training.
+Only this package reaches the engine, and engine/selection.py finds it: structure.py and parameter_vector.py
+have layers and parameters, inputs.py and targets.py what a network takes, prediction.py what it predicts,
+gradients.py and fits.py what trains it, summary.py its table. Here they are put together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from copy import copy, deepcopy
-from dataclasses import replace
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,29 +17,29 @@ from numpy.typing import ArrayLike, DTypeLike
 from sklearn.utils import check_random_state
 
 from fastmlp._support.checks import number, weights
-from fastmlp._support.threads import check_n_threads, count_threads
-from fastmlp.engine.plan import LayerPlan, Plan
-from fastmlp.engine.selection import ENGINES, dtype_name, limited_blas, operations_of
+from fastmlp._support.threads import check_n_threads
+from fastmlp.engine.selection import dtype_name, operations_of
 from fastmlp.engine.sparse_rows import SparseRows
 from fastmlp.initializers import Initializer
 from fastmlp.layers import Dense
 from fastmlp.losses import Loss
 from fastmlp.network.construction import checked, initializers_of, plan_of
+from fastmlp.network.fits import Fits, TrainingLock
 from fastmlp.network.gradients import Gradients
 from fastmlp.network.inputs import Inputs, Readable, Samples
 from fastmlp.network.parameter_vector import ParameterVector
 from fastmlp.network.prediction import Prediction
 from fastmlp.network.preparation import Preparation
 from fastmlp.network.state import State
+from fastmlp.network.structure import Structure
 from fastmlp.network.summary import Summary
 from fastmlp.network.targets import check_loss, check_targets
-from fastmlp.network.training_lock import TrainingLock
 
 if TYPE_CHECKING:
     from fastmlp.engine.native import Training
 
 
-class Network:
+class Network(Structure):
     """A multilayer perceptron: its layers and its parameters.
 
     Parameters
@@ -109,33 +106,21 @@ class Network:
             preparation.check_width("preparation", n_features)
         computed_in = dtype_name(dtype)
         operations = operations_of(engine, computed_in)
-        self.layers, self.n_threads = checked(layers), n_threads
-        self._engine, self._computed_in = engine, computed_in
-        self._vector = ParameterVector(plan_of(self.layers, n_features, computed_in, operations))
-        self._inputs = Inputs(n_features, self.dtype, preparation)
-        self._prediction = Prediction(self._vector, self._inputs, engine)
+        layers = checked(layers)
+        vector = ParameterVector(plan_of(layers, n_features, computed_in, operations))
+        self._assemble(layers, vector, computed_in, engine, n_threads, preparation)
+        vector.draw(initializers_of(layers, initializer), check_random_state(random_state))
+
+    def _assemble(
+        self, layers: tuple[Dense, ...], vector: ParameterVector, computed_in: str, engine: str,
+        n_threads: int | None, preparation: Preparation | None,
+    ) -> None:  # fmt: skip
+        """Set every attribute, of a new network or one that was pickled."""
+        super().__init__(layers, vector, computed_in)
+        self._engine, self.n_threads = engine, n_threads
+        self._inputs = Inputs(self.n_features, self.dtype, preparation)
+        self._prediction = Prediction(vector, self._inputs, engine)
         self._lock = TrainingLock()
-        self._vector.draw(initializers_of(self.layers, initializer), check_random_state(random_state))
-
-    @property
-    def n_features(self) -> int:
-        """The number of inputs."""
-        return self._vector.plan.n_features
-
-    @property
-    def n_outputs(self) -> int:
-        """The number of outputs."""
-        return self._vector.plan.n_outputs
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the parameters and outputs."""
-        return self._vector.plan.dtype
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether training multiplies in bfloat16."""
-        return self._computed_in == "bfloat16"
 
     @property
     def engine(self) -> str:
@@ -148,11 +133,6 @@ class Network:
         return self._prediction.operations
 
     @property
-    def plan(self) -> Plan:
-        """Sizes, types and the layout of the parameters."""
-        return self._vector.plan
-
-    @property
     def preparation(self) -> Preparation | None:
         """The standardisation of the inputs, or None."""
         return self._inputs.preparation
@@ -161,10 +141,6 @@ class Network:
     def preparation(self, preparation: Preparation | None) -> None:
         self._inputs = Inputs(self.n_features, self.dtype, preparation)
         self._prediction = Prediction(self._vector, self._inputs, self._engine)
-
-    def __repr__(self) -> str:
-        sizes = "-".join(str(n) for n in (self.n_features, *(layer.units for layer in self.layers)))
-        return f"<Network {sizes}, {self._computed_in}>"
 
     def _repr_html_(self) -> str:
         return Summary(self.plan, self._computed_in, self.engine_in_use, self._inputs).html()
@@ -198,84 +174,6 @@ class Network:
         """
         return Summary(self.plan, self._computed_in, self.engine_in_use, self._inputs).text()
 
-    @property
-    def parameters(self) -> np.ndarray:
-        """All weights and biases; assigning copies into it."""
-        return self._vector.values
-
-    @parameters.setter
-    def parameters(self, values: np.ndarray) -> None:
-        self._vector.assign(values)
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """The weights of each layer, (n_in, n_out) as scikit-learn has them: views of `parameters`."""
-        return self._vector.split()[0]
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """The biases of each layer, (n_out,): views of `parameters`."""
-        return self._vector.split()[1]
-
-    def parts(self, vector: np.ndarray | None = None) -> list[dict[str, np.ndarray]]:
-        """Return each layer's parts of `parameters`, or of a vector like it, by their names: views of it.
-
-        ``"weight"`` (n_out, n_in), and of (n_out,) each ``"bias"``, the ``"scale"`` of a normalisation, the
-        ``"slope"`` of prelu, and the running ``"mean"`` and ``"variance"`` of a batch normalisation.
-
-        Examples
-        --------
-        >>> from fastmlp import Network
-        >>> network = Network([Dense(8, "prelu", batch_norm=True), Dense(1, "identity")], n_features=2)
-        >>> [list(parts) for parts in network.parts()]
-        [['weight', 'bias', 'scale', 'slope', 'mean', 'variance'], ['weight', 'bias']]
-        """
-        return self._vector.parts(vector)
-
-    def split_layer(self, layer: LayerPlan, vector: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Return one layer's `parts`."""
-        return self._vector.layer_parts(layer, vector)
-
-    def split(self, vector: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return a vector like `parameters` as weights (n_in, n_out) and biases (n_out,): views of it."""
-        return self._vector.split(vector)
-
-    def new_vector(self) -> np.ndarray:
-        """Return zeros like `parameters`, aligned as the engine wants them."""
-        return self._vector.new_vector()
-
-    def freeze(self, layers: Sequence[int]) -> None:
-        """Have training leave these layers as they are; the others learn, also those that did not before.
-
-        Parameters
-        ----------
-        layers : sequence of int
-            Their numbers, from 0 for the first hidden layer; negative ones count from the end. An empty one
-            sets all layers free.
-
-        Examples
-        --------
-        Fine-tune the last layer of a model alone:
-
-        >>> import fastmlp
-        >>> X, y, *_ = fastmlp.datasets.load_digits()
-        >>> model = fastmlp.fit(X[:500], y[:500], random_state=0)
-        >>> model.network_.freeze([0])
-        >>> before = model.coefs_[0].copy()
-        >>> model = model.partial_fit(X[500:], y[500:])
-        >>> bool((model.coefs_[0] == before).all())
-        True
-        """
-        n = len(self.layers)
-        frozen = set()
-        for layer in layers:
-            number("layers", layer, at_least=-n, at_most=n - 1, whole=True)
-            frozen.add(layer % n)
-        self.layers = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self.layers))
-        plans = tuple(replace(one, trainable=i not in frozen) for i, one in enumerate(self.plan.layers))
-        self._vector = ParameterVector(replace(self.plan, layers=plans), self._vector.values)
-        self._prediction = Prediction(self._vector, self._inputs, self._engine)
-
     def check_inputs(self, X: Samples) -> Readable:
         """Return X as the engine reads it, without a copy where it can be; refuse what is not fit to be read.
 
@@ -284,17 +182,11 @@ class Network:
         ValueError
             If X is not two-dimensional, empty, of another width, or holds NaN or infinity.
         """
-        return self._readable(self._inputs.check(X, self.n_threads))
-
-    def _readable(self, X: Readable) -> Readable:
-        """Return an array as float64 if the preparation cannot be applied in the network's type."""
-        if self._inputs.needs_float64 and isinstance(X, np.ndarray):
-            return np.asarray(X, dtype=np.float64)
-        return X
+        return self._inputs.check(X, self.n_threads)
 
     def read_sparse(self, X: Readable) -> np.ndarray | SparseRows:
         """Return a sparse X as the engine reads it, for many passes over it; an array as it is."""
-        return X if isinstance(X, np.ndarray) else SparseRows.of(X, self.dtype)
+        return self._inputs.read_sparse(X)
 
     def check_loss(self, loss: str | Loss) -> Loss:
         """Return the loss that a name stands for; refuse one that does not go with the last layer.
@@ -333,14 +225,7 @@ class Network:
         ValueError
             If X is not fit to be read, see `check_inputs`, or so large that outputs would be NaN.
         """
-        outputs = self._prediction.of_array(X, self.n_threads)
-        if outputs is not None:
-            return outputs
-        # No plain array, or one that is not fit to be read: this finds out.
-        outputs = self._prediction.of_last_layer(self.check_inputs(X), self.n_threads)
-        if np.isnan(outputs).any():
-            raise ValueError(f"X has values that are too large for {self.dtype}: some outputs are NaN.")
-        return outputs
+        return self._prediction.of(X, self.n_threads)
 
     def predict_array(self, X: Any) -> np.ndarray | None:
         """Return what `predict` returns for a plain array of finite numbers; None for all else."""
@@ -382,14 +267,8 @@ class Network:
         self, X: Samples, y: ArrayLike, loss: str | Loss, sample_weight: ArrayLike | None = None
     ) -> tuple[float, np.ndarray]:
         """Return the mean loss against the targets y, weighted or not, and the outputs, in one pass."""
-        X, loss = self.check_inputs(X), self.check_loss(loss)
-        return self._prediction.with_loss(
-            X,
-            self.check_targets(X, y, loss),
-            loss,
-            sample_weight=weights("sample_weight", sample_weight, X.shape[0]),
-            n_threads=self.n_threads,
-        )
+        checked = self._check_all(X, y, loss, sample_weight)
+        return self._prediction.with_loss(*checked, n_threads=self.n_threads)
 
     def gradients(
         self, X: Samples, y: ArrayLike, loss: str | Loss, sample_weight: ArrayLike | None = None
@@ -425,20 +304,21 @@ class Network:
         >>> bool(np.allclose(d_inputs, error * network.coefs_[0].T))
         True
         """
-        X, loss = self.check_inputs(X), self.check_loss(loss)
-        return Gradients(self._vector, self._inputs, self._engine).of(
-            X,
-            self.check_targets(X, y, loss),
-            loss,
-            sample_weight=weights("sample_weight", sample_weight, X.shape[0]),
-            n_threads=self.n_threads,
-        )
+        checked = self._check_all(X, y, loss, sample_weight)
+        return Gradients(self._vector, self._inputs, self._engine).of(*checked, n_threads=self.n_threads)
 
-    @contextmanager
+    def _check_all(
+        self, X: Samples, y: ArrayLike, loss: str | Loss, sample_weight: ArrayLike | None
+    ) -> tuple[Readable, np.ndarray, Loss, np.ndarray | None]:
+        """Return inputs, targets, loss and weights as the engine reads them."""
+        X, loss = self.check_inputs(X), self.check_loss(loss)
+        targets = self.check_targets(X, y, loss)
+        return X, targets, loss, weights("sample_weight", sample_weight, X.shape[0])
+
     def training(
         self, X: Readable, targets: np.ndarray, loss: Loss, *, parameters: np.ndarray | None = None,
         **options: Any,
-    ) -> Iterator[Training]:  # fmt: skip
+    ) -> AbstractContextManager[Training]:  # fmt: skip
         """Hold the network for one fit, and yield the engine's `Training` for it.
 
         It trains the network's own parameters, or those that are given.
@@ -448,41 +328,21 @@ class Network:
         RuntimeError
             If another fit is already training this network.
         """
-        with self._lock.held(), limited_blas(self.engine_in_use, self.n_threads):
-            yield import_module(ENGINES[self._engine]).Training(
-                replace(self.plan, operations="bfloat16") if self.is_mixed else self.plan,
-                self.parameters if parameters is None else parameters,
-                self._readable(X),
-                self._inputs.prepared,
-                loss=loss.name,
-                loss_options=loss.options(),
-                targets=targets,
-                n_threads=count_threads(self.n_threads),
-                **options,
-            )
+        return Fits(self._vector, self._inputs, self._engine, self._lock).by_batches(
+            X, targets, loss, parameters=parameters, is_mixed=self.is_mixed, n_threads=self.n_threads,
+            **options,
+        )  # fmt: skip
 
-    @contextmanager
     def full_batch(
         self, X: Readable, targets: np.ndarray, loss: Loss, **options: Any
-    ) -> Iterator[Callable[[np.ndarray], float]]:
+    ) -> AbstractContextManager[Callable[[np.ndarray], float]]:
         """Hold the network for one fit, and yield a function: the mean loss, which writes its gradient.
 
         It takes a vector like `parameters`, for the gradient. Raises RuntimeError as `training` does.
         """
-        with self._lock.held(), limited_blas(self.engine_in_use, self.n_threads):
-            yield partial(
-                import_module(ENGINES[self._engine]).gradients,
-                self.plan,
-                self.parameters,
-                self.read_sparse(self._readable(X)),
-                self._inputs.prepared,
-                d_inputs=None,
-                loss=loss.name,
-                loss_options=loss.options(),
-                targets=targets,
-                n_threads=count_threads(self.n_threads),
-                **options,
-            )
+        return Fits(self._vector, self._inputs, self._engine, self._lock).of_all_samples(
+            X, targets, loss, n_threads=self.n_threads, **options
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return State(
@@ -492,15 +352,7 @@ class Network:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         read = State.from_dict(state)
-        self.layers, self.n_threads = read.layers, read.n_threads
-        self._engine, self._computed_in = read.engine, read.dtype
-        # Where the processor cannot train in bfloat16 the network predicts all the same, in float32.
-        operations = operations_of(read.engine, "float32" if self.is_mixed else read.dtype)
-        self._vector = ParameterVector(plan_of(read.layers, read.n_features, read.dtype, operations))
-        self._inputs = Inputs(read.n_features, self.dtype, read.preparation)
-        self._prediction = Prediction(self._vector, self._inputs, read.engine)
-        self._lock = TrainingLock()
-        self._vector.assign_by_name(read.parameters)
+        self._assemble(read.layers, read.vector(), read.dtype, read.engine, read.n_threads, read.preparation)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
         # `__setstate__` copies the arrays: a deep copy of the state would copy them a second time.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,18 +18,16 @@ class ParameterVector:
     Parameters
     ----------
     plan : Plan
-    values : ndarray, optional
-        The vector of another plan with the same layout, to share; by default a new one of zeros.
 
     Attributes
     ----------
     values : ndarray of shape (n,)
-        The vector itself.
+        The vector itself; zeros at first.
     """
 
-    def __init__(self, plan: Plan, values: np.ndarray | None = None) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.values = self.new_vector() if values is None else values
+        self.values = self.new_vector()
 
     def new_vector(self) -> np.ndarray:
         """Return zeros like `values`, aligned as the engine wants them."""
@@ -49,6 +48,11 @@ class ParameterVector:
                 f"not {values.dtype} of shape {values.shape}."
             )
         self.values[:] = values
+
+    def freeze(self, trainable: Iterable[bool]) -> None:
+        """Note in the plan which layers learn; nothing else of it changes."""
+        layers = zip(self.plan.layers, trainable, strict=True)
+        self.plan = replace(self.plan, layers=tuple(replace(one, trainable=learns) for one, learns in layers))
 
     def parts(self, vector: np.ndarray | None = None) -> list[dict[str, np.ndarray]]:
         """Return each layer's parts, see `Network.parts`."""

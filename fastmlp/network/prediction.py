@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._support.threads import count_threads
-from fastmlp.engine.selection import COMPILED, ENGINES, PREDICTOR, limited_blas
+from fastmlp.engine.selection import COMPILED, ENGINES, PREDICTOR, in_use, limited_blas
 from fastmlp.losses import Loss
-from fastmlp.network.inputs import Inputs, Readable
+from fastmlp.network.inputs import Inputs, Readable, Samples
 from fastmlp.network.parameter_vector import ParameterVector
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Prediction:
 
     def __init__(self, parameters: ParameterVector, inputs: Inputs, engine: str) -> None:
         self._parameters, self._inputs, self._engine = parameters, inputs, engine
-        self.operations = parameters.plan.operations if engine == "auto" else engine
+        self.operations = in_use(engine, parameters.plan)
 
     @cached_property
     def _predictor(self) -> Predictor:
@@ -41,6 +41,21 @@ class Prediction:
             self._inputs.needs_float64,
         )
         return predictor
+
+    def of(self, X: Samples, n_threads: int | None) -> np.ndarray:
+        """Return the outputs for X, see `Network.predict`."""
+        outputs = self.of_array(X, n_threads)
+        if outputs is not None:
+            return outputs
+        # No plain array, or one that is not fit to be read: this finds out.
+        readable = self._inputs.check(X, n_threads)
+        outputs = self._empty(readable, self._parameters.plan.n_outputs)
+        self._run(readable, self._last(outputs), n_threads)
+        if np.isnan(outputs).any():
+            raise ValueError(
+                f"X has values that are too large for {self._inputs.dtype}: some outputs are NaN."
+            )
+        return outputs
 
     def of_array(self, X: Any, n_threads: int | None) -> np.ndarray | None:
         """Return the outputs for a plain array of finite numbers; None for all else."""
@@ -57,14 +72,8 @@ class Prediction:
         self._run(X, outs, n_threads)
         return outs
 
-    def of_last_layer(self, X: Readable, n_threads: int | None) -> np.ndarray:
-        """Return the outputs for X as the engine reads it."""
-        outputs = self._empty(X, self._parameters.plan.n_outputs)
-        self._run(X, self._last(outputs), n_threads)
-        return outputs
-
     def with_loss(
-        self, X: Readable, targets: np.ndarray, loss: Loss, *, sample_weight: np.ndarray | None,
+        self, X: Readable, targets: np.ndarray, loss: Loss, sample_weight: np.ndarray | None, *,
         n_threads: int | None,
     ) -> tuple[float, np.ndarray]:  # fmt: skip
         """Return the mean loss and the outputs for X and targets as the engine reads them."""

@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.engine.selection import operations_of
 from fastmlp.layers import Dense
+from fastmlp.network.construction import plan_of
+from fastmlp.network.parameter_vector import ParameterVector
 from fastmlp.network.preparation import Preparation
 
 #: Of the form that `State.to_dict` returns; the states of fastmlp 0.2 and earlier have no version.
@@ -55,6 +58,14 @@ class State:
             )
         values = {one.name: state[one.name] for one in fields(cls)}
         return cls(**values | {"layers": tuple(Dense(**layer) for layer in state["layers"])})
+
+    def vector(self) -> ParameterVector:
+        """Return the parameters, laid out for the engine and processor that are here."""
+        # Where the processor cannot train in bfloat16 the network predicts all the same, in float32.
+        operations = operations_of(self.engine, "float32" if self.dtype == "bfloat16" else self.dtype)
+        vector = ParameterVector(plan_of(self.layers, self.n_features, self.dtype, operations))
+        vector.assign_by_name(self.parameters)
+        return vector
 
 
 def _attributes(one: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastmlp._support.checks import kind_of, listed, shown
 from fastmlp.plots.canvas import axes_for
@@ -13,13 +14,20 @@ from fastmlp.plots.runs import SPREADS
 from fastmlp.plots.style import COLORS, INK, quiet, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 def comparison(
-    scores, *, kind="dots", error="std", references=None, reference_label="published",
-    score_name="score", ax=None,
-) -> Figure:  # fmt: skip
+    scores: Mapping[str, ArrayLike],
+    *,
+    kind: str = "dots",
+    error: str | None = "std",
+    references: Mapping[str, float] | None = None,
+    reference_label: str = "published",
+    score_name: str = "score",
+    ax: Axes | None = None,
+) -> Figure:
     """Draw the scores of several named runs beside each other, with error bars.
 
     Parameters
@@ -62,17 +70,17 @@ def comparison(
     if error is not None and error not in SPREADS:
         raise ValueError(f"error={shown(error)} is not known; choose 'std', 'range' or None.")
     values = _numbers("scores", scores)
-    references = _numbers("references", {} if references is None else references)
-    if unknown := [name for name in references if name not in values]:
+    others = _numbers("references", {} if references is None else references)
+    if unknown := [name for name in others if name not in values]:
         raise ValueError(f"references has {shown(unknown[0])}; it must be one of {listed(values)}.")
     with style():
-        ax = axes_for(ax, 6.4, 1.5 + 0.5 * len(values))
+        axes = axes_for(ax, 6.4, 1.5 + 0.5 * len(values))
         for y, one in enumerate(values.values()):
-            _draw_score(ax, y, one, kind, error)
-        if references:
-            places = [list(values).index(name) for name in references]
-            ax.plot(
-                [one.mean() for one in references.values()],
+            _draw_score(axes, y, one, kind, error)
+        if others:
+            places = [list(values).index(name) for name in others]
+            axes.plot(
+                [one.mean() for one in others.values()],
                 places,
                 "D",
                 markerfacecolor="white",
@@ -83,14 +91,14 @@ def comparison(
                 label=reference_label,
             )
         several = [len(one) for one in values.values() if len(one) > 1]
-        if references or (several and error):
-            _explain(ax, kind, error if several else None, references)
-        ax.set_yticks(range(len(values)), list(values))
-        ax.set_ylim(len(values) - 0.5, -0.5)
-        ax.set_xlabel(score_name)
-        quiet(ax, "x")
-        ax.tick_params(axis="y", length=0)
-    return ax.get_figure()
+        if others or (several and error):
+            _explain(axes, kind, error if several else None, bool(others))
+        axes.set_yticks(range(len(values)), list(values))
+        axes.set_ylim(len(values) - 0.5, -0.5)
+        axes.set_xlabel(score_name)
+        quiet(axes, "x")
+        axes.tick_params(axis="y", length=0)
+    return axes.get_figure()
 
 
 def _numbers(argument: str, scores: Any) -> dict[str, np.ndarray]:
@@ -113,7 +121,7 @@ def _numbers(argument: str, scores: Any) -> dict[str, np.ndarray]:
     return numbers
 
 
-def _draw_score(ax, y, values, kind, error) -> None:
+def _draw_score(ax: Any, y: int, values: np.ndarray, kind: str, error: str | None) -> None:
     """Draw the mean of a name's scores, its error bar and the scores themselves."""
     mean, spread = values.mean(), None
     if error and len(values) > 1:
@@ -133,18 +141,13 @@ def _draw_score(ax, y, values, kind, error) -> None:
     )
 
 
-def _explain(ax, kind, error, references) -> None:
+def _explain(ax: Any, kind: str, error: str | None, has_references: bool) -> None:
     """Say above the axes what the marks are."""
     from matplotlib.lines import Line2D
 
-    handles, name = (
-        [],
-        {"std": "mean ± standard deviation", "range": "mean, min to max", None: "score"}[error],
-    )
-    color = INK if kind == "bars" else COLORS[0]
-    handles.append(
-        Line2D([], [], color=color, marker="" if kind == "bars" else "o", markersize=8, label=name)
-    )
-    if references:
+    name = {"std": "mean ± standard deviation", "range": "mean, min to max", None: "score"}[error]
+    color, marker = (INK, "") if kind == "bars" else (COLORS[0], "o")
+    handles = [Line2D([], [], color=color, marker=marker, markersize=8, label=name)]
+    if has_references:
         handles += [line for line in ax.get_lines() if line.get_marker() == "D"]
     ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)

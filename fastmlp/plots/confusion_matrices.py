@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastmlp.plots.canvas import axes_for
+from fastmlp.plots.models import labels_of, names_of
 from fastmlp.plots.style import ink_on, quiet, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-from fastmlp.plots.models import labels_of, names_of
 
 _SHARES = {"true": "the true class", "pred": "the predicted class", "all": "all samples"}
 #: The size of letters below which numbers are left out.
 _SMALLEST = 5
 
 
-def confusion_matrix(model, X, y, *, normalize=None, class_names=None, ax=None) -> Figure:
+def confusion_matrix(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    normalize: str | None = None,
+    class_names: Iterable[str] | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw how often a classifier takes each class for each.
 
     Parameters
@@ -76,9 +85,9 @@ def confusion_matrix(model, X, y, *, normalize=None, class_names=None, ax=None) 
         side = min(max(4.6, 2 + 0.52 * len(names)), 12)
         cell = 72 * (side - 2) / len(names)  # in points, as sizes of letters are
         size = min(12, cell / (1 + 0.6 * len(f"{cells.max():{values_format}}")))
-        ax = axes_for(ax, side + 0.5 * is_long, side)
+        axes = axes_for(ax, side + 0.5 * is_long, side)
         display = ConfusionMatrixDisplay(cells, display_labels=names).plot(
-            ax=ax,
+            ax=axes,
             cmap="Blues",
             colorbar=False,
             values_format=values_format,
@@ -89,19 +98,19 @@ def confusion_matrix(model, X, y, *, normalize=None, class_names=None, ax=None) 
         )
         if display.text_ is not None:
             _finish_cells(display, cells)
-        ax.set(xlabel="predicted label", ylabel="true label")
+        axes.set(xlabel="predicted label", ylabel="true label")
         unit = f"per cent of {_SHARES[normalize]}" if normalize else f"{len(y):,} samples"
-        ax.set_title(f"{unit}; {100 * np.mean(predicted == y):.1f} % right")
-        ax.spines[:].set_visible(False)
-        quiet(ax, None)
-        ax.tick_params(length=0, labelsize=min(12, max(0.8 * cell, 4)))
+        axes.set_title(f"{unit}; {100 * np.mean(predicted == y):.1f} % right")
+        axes.spines[:].set_visible(False)
+        quiet(axes, None)
+        axes.tick_params(length=0, labelsize=min(12, max(0.8 * cell, 4)))
         if is_long:
-            for label in ax.get_xticklabels():
+            for label in axes.get_xticklabels():
                 label.set(ha="right", rotation_mode="anchor")
-    return ax.get_figure()
+    return axes.get_figure()
 
 
-def _finish_cells(display, shown) -> None:
+def _finish_cells(display: Any, shown: np.ndarray) -> None:
     """Empty the cells without samples, and write in the ink that reads on each of the others."""
     image = display.im_
     for index, text in np.ndenumerate(display.text_):

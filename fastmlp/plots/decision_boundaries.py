@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -12,12 +13,12 @@ from sklearn.utils.validation import check_consistent_length
 from fastmlp._support.checks import number, shown
 from fastmlp._support.dates import refuse_columns
 from fastmlp.plots.canvas import axes_for
+from fastmlp.plots.models import check_model, labels_of, names_of
 from fastmlp.plots.style import INK, colors, quiet, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-from fastmlp.plots.models import check_model, labels_of, names_of
 
 _MARKERS = "os^DvPX"
 
@@ -26,7 +27,14 @@ _STRENGTH = 0.45
 
 
 def decision_boundary(
-    model, X, y, *, class_names=None, feature_names=None, resolution=200, ax=None
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    class_names: Iterable[str] | None = None,
+    feature_names: Iterable[str] | None = None,
+    resolution: int = 200,
+    ax: Axes | None = None,
 ) -> Figure:
     """Draw what a model of two features predicts over the plane, and the samples on it.
 
@@ -85,17 +93,17 @@ def decision_boundary(
     if hasattr(X, "columns"):  # the model asks for the names that it was fitted with
         mesh = type(X)(dict(zip(X.columns, mesh.T, strict=True)))
     with style():
-        ax = axes_for(ax, 6.4, 5.2)
+        axes = axes_for(ax, 6.4, 5.2)
         if is_classifier(model):
-            _draw_classes(ax, model, sides, mesh, points, y, names_of(model, class_names))
+            _draw_classes(axes, model, sides, mesh, points, y, names_of(model, class_names))
         else:
-            _draw_surface(ax, model, sides, mesh, points, y)
-        ax.set(xlabel=names[0], ylabel=names[1], xlim=sides[0][[0, -1]], ylim=sides[1][[0, -1]])
-        quiet(ax, None)
-    return ax.get_figure()
+            _draw_surface(axes, model, sides, mesh, points, y)
+        axes.set(xlabel=names[0], ylabel=names[1], xlim=sides[0][[0, -1]], ylim=sides[1][[0, -1]])
+        quiet(axes, None)
+    return axes.get_figure()
 
 
-def _plane(X, feature_names) -> tuple[np.ndarray, list[str]]:
+def _plane(X: Any, feature_names: Iterable[str] | None) -> tuple[np.ndarray, list[str]]:
     """Return the samples, (n_samples, 2), and the names of the two features."""
     refuse_columns("X", X)
     points = check_array(X, dtype=[np.float64, np.float32])
@@ -109,7 +117,10 @@ def _plane(X, feature_names) -> tuple[np.ndarray, list[str]]:
     return points, names
 
 
-def _draw_classes(ax, model, sides, mesh, points, y, names) -> None:
+def _draw_classes(
+    ax: Any, model: Any, sides: list[np.ndarray], mesh: Any, points: np.ndarray, y: np.ndarray,
+    names: list[str],
+) -> None:  # fmt: skip
     from matplotlib.colors import to_rgb
 
     shape, hues = (len(sides[1]), len(sides[0])), colors(len(names))
@@ -139,7 +150,9 @@ def _draw_classes(ax, model, sides, mesh, points, y, names) -> None:
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(names), 4), handletextpad=0.2)
 
 
-def _draw_surface(ax, model, sides, mesh, points, y) -> None:
+def _draw_surface(
+    ax: Any, model: Any, sides: list[np.ndarray], mesh: Any, points: np.ndarray, y: np.ndarray
+) -> None:
     predicted = np.asarray(model.predict(mesh))
     if predicted.ndim != 1:
         raise ValueError("model predicts several numbers for a sample; the picture needs one.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,13 +12,14 @@ from fastmlp.plots.style import COLORS, FAINT, INK, quiet, style
 from fastmlp.training.gradient_check import GradientCheck
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: The ground of what is pointed out.
 _MARKED = "#FBE3D1"
 
 
-def gradient_check_errors(check, *, ax=None) -> Figure:
+def gradient_check_errors(check: GradientCheck, *, ax: Axes | None = None) -> Figure:
     """Draw the differences of a `fastmlp.gradient_check` over epsilon, both axes logarithmic.
 
     Parameters
@@ -66,23 +67,23 @@ def gradient_check_errors(check, *, ax=None) -> Figure:
     with style():
         from matplotlib.ticker import NullFormatter
 
-        ax = axes_for(ax, 6.4, 4.4)
-        ax.set(xscale="log", yscale="log", xlabel="ε", ylabel="numerical less analytic, without sign")
+        axes = axes_for(ax, 6.4, 4.4)
+        axes.set(xscale="log", yscale="log", xlabel="ε", ylabel="numerical less analytic, without sign")
         for i, row in enumerate(sizes):
             name = None if i else f"each of {len(sizes)} parameters"
-            ax.plot(epsilons, row, color="#888888", alpha=0.6, linewidth=1, label=name)
-        ax.plot(epsilons, largest, "o-", color=COLORS[0], label="largest")
+            axes.plot(epsilons, row, color="#888888", alpha=0.6, linewidth=1, label=name)
+        axes.plot(epsilons, largest, "o-", color=COLORS[0], label="largest")
         squares = largest[last] * (epsilons / epsilons[last]) ** 2
-        ax.plot(epsilons, squares, "--", color=COLORS[1], label="as ε²")
-        for axis in (ax.xaxis, ax.yaxis):  # the style does not parse powers of ten
+        axes.plot(epsilons, squares, "--", color=COLORS[1], label="as ε²")
+        for axis in (axes.xaxis, axes.yaxis):  # the style does not parse powers of ten
             axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter(NullFormatter())
-        quiet(ax)
-        ax.legend(loc="lower right")
-    return ax.get_figure()
+        quiet(axes)
+        axes.legend(loc="lower right")
+    return axes.get_figure()
 
 
-def gradient_check_table(check, *, ax=None) -> Figure:
+def gradient_check_table(check: GradientCheck, *, ax: Axes | None = None) -> Figure:
     """Draw the table of a `fastmlp.gradient_check`, the largest difference of each epsilon marked.
 
     Parameters
@@ -127,22 +128,24 @@ def gradient_check_table(check, *, ax=None) -> Figure:
     ])  # fmt: skip
     edges = np.concatenate([[0], np.cumsum(widths)])
     with style():
-        ax = axes_for(ax, 0.115 * edges[-1], 0.3 * (len(lines) + 3))
-        ax.set(xlim=(0, edges[-1]), ylim=(len(lines) + 0.2, -2.2))
-        ax.set_axis_off()
+        axes = axes_for(ax, 0.115 * edges[-1], 0.3 * (len(lines) + 3))
+        axes.set(xlim=(0, edges[-1]), ylim=(len(lines) + 0.2, -2.2))
+        axes.set_axis_off()
         for j, head in enumerate(heads):
-            _write(ax, edges, j, -1, head, color="#555555")
-        ax.plot(edges[[0, -1]], [-0.05, -0.05], color=INK, linewidth=1)
+            _write(axes, edges, j, -1, head, color="#555555")
+        axes.plot(edges[[0, -1]], [-0.05, -0.05], color=INK, linewidth=1)
         for i, line in enumerate(lines):
             if i and check.rows[i].layer != check.rows[i - 1].layer:
-                ax.plot(edges[[0, -1]], [i, i], color=FAINT, linewidth=1)
+                axes.plot(edges[[0, -1]], [i, i], color=FAINT, linewidth=1)
             for j, cell in enumerate(line):
                 marked = j >= 4 and largest[j - 4] == i
-                _write(ax, edges, j, i + 0.5, cell, marked=marked)
-    return ax.get_figure()
+                _write(axes, edges, j, i + 0.5, cell, marked=marked)
+    return axes.get_figure()
 
 
-def _write(ax, edges, column, y, text, *, marked=False, color=INK) -> None:
+def _write(
+    ax: Any, edges: np.ndarray, column: int, y: float, text: str, *, marked: bool = False, color: str = INK
+) -> None:
     """Write a cell: the parameter's name to the left, all else to the right."""
     from matplotlib.patches import Rectangle
 

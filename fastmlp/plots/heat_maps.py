@@ -12,15 +12,23 @@ from fastmlp.plots.canvas import axes_for
 from fastmlp.plots.style import COLORS, INK, ink_on, quiet, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COMBINED: dict[str, Callable[[Any], Any]] = {"mean": np.mean, "max": np.max, "min": np.min}
 
 
 def heat_map(
-    results, rows, columns, score="mean_test_score", *, combine="mean", greater_is_better=True,
-    score_name=None, ax=None,
-) -> Figure:  # fmt: skip
+    results: Any,
+    rows: str,
+    columns: str,
+    score: str = "mean_test_score",
+    *,
+    combine: str = "mean",
+    greater_is_better: bool = True,
+    score_name: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw the scores of a grid search over two parameters, with the best one framed.
 
     Parameters
@@ -84,20 +92,20 @@ def heat_map(
         raise ValueError(f"results have a {score!r} that is not finite in every cell; try combine='max'.")
     combined = "" if max(map(len, cells.values())) == 1 else f"{combine} of several "
     with style():
-        ax = axes_for(ax, max(4.8, 2.4 + 0.95 * len(across)), 1.7 + 0.6 * len(down))
-        _draw_cells(ax, table, greater_is_better)
+        axes = axes_for(ax, max(4.8, 2.4 + 0.95 * len(across)), 1.7 + 0.6 * len(down))
+        _draw_cells(axes, table, greater_is_better)
         ticks = list(map(_text, across))
         is_long = max(map(len, ticks)) > 9
-        ax.set_xticks(
+        axes.set_xticks(
             range(len(across)), ticks, rotation=30 if is_long else 0, ha="right" if is_long else "center"
         )
-        ax.set_yticks(range(len(down)), list(map(_text, down)))
-        ax.set(xlabel=columns.removeprefix("param_"), ylabel=rows.removeprefix("param_"))
-        ax.set_title(combined + (score_name or score.replace("_", " ")))
-    return ax.get_figure()
+        axes.set_yticks(range(len(down)), list(map(_text, down)))
+        axes.set(xlabel=columns.removeprefix("param_"), ylabel=rows.removeprefix("param_"))
+        axes.set_title(combined + (score_name or score.replace("_", " ")))
+    return axes.get_figure()
 
 
-def _records(results, names) -> list[dict[str, Any]]:
+def _records(results: Any, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a dictionary for each result, with what stands for rows, columns and score."""
     results = getattr(results, "cv_results_", results)
     is_table = not isinstance(results, type) and (hasattr(results, "keys") or hasattr(results, "columns"))
@@ -172,7 +180,7 @@ def _format_for(table: np.ndarray) -> str:
     return "{:.3g}" if decimals > 6 else f"{{:.{max(decimals, 0)}f}}"
 
 
-def _draw_cells(ax, table, greater_is_better) -> None:
+def _draw_cells(ax: Any, table: np.ndarray, greater_is_better: bool) -> None:
     """Draw the cells with their numbers, and a frame around the best."""
     from matplotlib.patches import Rectangle
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +18,22 @@ from fastmlp.plots.models import labels_of, names_of
 from fastmlp.plots.style import say, style
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 #: Images in a row: more would be too small on a phone.
 _N_COLUMNS = 4
 
 
 def misclassified(
-    model, X, y, n=12, image_shape=None, *, order="first", class_names=None, figure=None
+    model: Any,
+    X: Any,
+    y: Any,
+    n: int = 12,
+    image_shape: Sequence[int] | None = None,
+    *,
+    order: str = "first",
+    class_names: Iterable[str] | None = None,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure:
     """Draw images that a classifier takes for something else, with both labels and its confidence.
 
@@ -88,9 +96,9 @@ def misclassified(
     rows = wrong[:n]
     with style():
         if not len(rows):
-            figure = figure_for(figure, 6.4, 1.6)
-            say(figure.subplots(), f"None of {len(y)} samples is misclassified.")
-            return figure
+            drawn_on = figure_for(figure, 6.4, 1.6)
+            say(drawn_on.subplots(), f"None of {len(y)} samples is misclassified.")
+            return drawn_on
         what = "true → predicted label" if confidence is None else "true → predicted label, confidence"
         titles = _titles(
             model, names, y[rows], predicted[rows], None if confidence is None else confidence[rows]
@@ -98,7 +106,7 @@ def misclassified(
         return _gallery(figure, _images(X, rows, shape), titles, f"{which}\n{what}")
 
 
-def _gallery(figure, images, titles, heading) -> Any:
+def _gallery(figure: Any, images: np.ndarray, titles: list[str], heading: str) -> Any:
     """Draw images beside each other, each under its title."""
     n_rows = -(-len(images) // _N_COLUMNS)
     figure = figure_for(figure, 7.2, 0.6 + 2.35 * n_rows)
@@ -117,15 +125,18 @@ def _gallery(figure, images, titles, heading) -> Any:
     return figure
 
 
-def _confidence(model, X, predicted) -> np.ndarray | None:
+def _confidence(model: Any, X: Any, predicted: np.ndarray) -> np.ndarray | None:
     """Return the probability that the model gives to what it predicts, if it gives any."""
     if not hasattr(model, "predict_proba"):
         return None
     indices = np.searchsorted(model.classes_, predicted)
-    return model.predict_proba(X)[np.arange(len(predicted)), indices]
+    confidence: np.ndarray = model.predict_proba(X)[np.arange(len(predicted)), indices]
+    return confidence
 
 
-def _titles(model, names, true, predicted, confidence) -> list[str]:
+def _titles(
+    model: Any, names: list[str], true: np.ndarray, predicted: np.ndarray, confidence: np.ndarray | None
+) -> list[str]:
     """Return for each image the true and the predicted label and the confidence, on two lines."""
     indices = [np.searchsorted(model.classes_, labels) for labels in (true, predicted)]
     pairs = [(names[i], names[j]) for i, j in zip(*indices, strict=True)]
@@ -138,7 +149,7 @@ def _titles(model, names, true, predicted, confidence) -> list[str]:
     return [f"{a} → {b}\n{p}".rstrip() for (a, b), p in zip(pairs, sure, strict=True)]
 
 
-def _image_sizes(image_shape, models, n_features) -> tuple[int, ...]:
+def _image_sizes(image_shape: Any, models: Any, n_features: int) -> tuple[int, ...]:
     """Return (height, width), or (height, width, 3)."""
     height, width, channels = sizes_of(models if image_shape is None else image_shape, n_features)
     if channels not in (1, 3):
@@ -146,7 +157,7 @@ def _image_sizes(image_shape, models, n_features) -> tuple[int, ...]:
     return (height, width) if channels == 1 else (height, width, 3)
 
 
-def _images(X, rows, shape) -> np.ndarray:
+def _images(X: Any, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return these rows as images; colours as parts of 1."""
     chosen = X.tocsr()[rows].toarray() if issparse(X) else np.asarray(X)[rows]
     images = chosen.reshape(len(rows), *shape)
@@ -156,7 +167,13 @@ def _images(X, rows, shape) -> np.ndarray:
     return (images - low) / (high - low if high > low else 1)
 
 
-def first_layer(model, image_shape=None, *, labels=None, figure=None) -> Figure:
+def first_layer(
+    model: Any,
+    image_shape: Sequence[int] | None = None,
+    *,
+    labels: Iterable[str] | None = None,
+    figure: Figure | SubFigure | None = None,
+) -> Figure:
     """Draw the first layer's weights as an image: what the network looks at, before and after it learned.
 
     Each feature has as many weights as there are units. The first three principal components of these become
@@ -210,14 +227,13 @@ def first_layer(model, image_shape=None, *, labels=None, figure=None) -> Figure:
         raise ValueError(f"labels={shown(labels)} must be {len(models)}, one for each image.")
     images = [_as_colors(one, image_shape) for one in models]
     with style():
-        figure = figure_for(figure, max(3.2, 2.9 * len(images)), 3.2)
-        for ax, image, label in zip(
-            figure.subplots(1, len(images), squeeze=False)[0], images, labels, strict=True
-        ):
+        drawn_on = figure_for(figure, max(3.2, 2.9 * len(images)), 3.2)
+        tiles = drawn_on.subplots(1, len(images), squeeze=False)[0]
+        for ax, image, label in zip(tiles, images, labels, strict=True):
             ax.imshow(image, interpolation="nearest")
             ax.set_title(label, loc="center")
             ax.set_axis_off()
-    return figure
+    return drawn_on
 
 
 def _as_colors(model: Any, image_shape: Any) -> np.ndarray:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from fastmlp._support.checks import kind_of, listed, shown
-
-if TYPE_CHECKING:
-    pass
 
 
 def check_model(model: Any) -> None:

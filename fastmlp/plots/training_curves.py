@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from fastmlp.plots.runs import SPREADS, curves_of, named_runs, score_name_of
 from fastmlp.plots.style import COLORS, colors, quiet, style
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
+
+#: The curves of each run, of the runs of each name.
+_Data: TypeAlias = dict[str, list[dict[str, np.ndarray]]]
 
 #: Of each panel: what is drawn of the training data, and what of the validation data.
 _PANELS = {"loss": ("loss", "val_loss"), "score": ("score", "val_score")}
@@ -22,7 +26,14 @@ _LOG_FROM = 50
 
 
 def curves(
-    runs, *, labels=None, side_by_side=False, band="range", log=None, score_name=None, figure=None
+    runs: Any,
+    *,
+    labels: Iterable[str] | None = None,
+    side_by_side: bool = False,
+    band: str | None = "range",
+    log: bool | None = None,
+    score_name: str | None = None,
+    figure: Figure | SubFigure | None = None,
 ) -> Figure:
     """Draw loss and score over the epochs, of the training and the validation data.
 
@@ -80,25 +91,25 @@ def curves(
     score_name = score_name or score_name_of([run for group in groups.values() for run in group])
     there = {key for group in data.values() for one in group for key in one}
     panels = {name: keys for name, keys in _PANELS.items() if there & set(keys)}
-    log = _is_log(log, data)
+    is_log = _is_log(log, data)
     with style():
         by_run = len(data) > 1 and not side_by_side
         hues = colors(len(data)) if by_run else []
         handles = _handles(data, there, hues, band)
-        figure, grid = _grid(figure, len(panels), len(data) if side_by_side else 1, handles)
+        drawn_on, grid = _grid(figure, len(panels), len(data) if side_by_side else 1, handles)
         for row, (panel, keys) in zip(grid, panels.items(), strict=True):
             for i, (name, group) in enumerate(data.items()):
                 for j, key in enumerate(keys):
                     _draw_curve(row[i % len(row)], group, key, name, hues[i] if by_run else COLORS[j], band)
             row[0].set_ylabel(score_name if panel == "score" else panel)
-            if panel == "loss" and log:
+            if panel == "loss" and is_log:
                 _make_log(row[0])
         for ax, name in zip(grid[0], [] if by_run else data, strict=False):
             ax.set_title(name)
-    return figure
+    return drawn_on
 
 
-def _grid(figure, n_rows, n_columns, handles) -> tuple[Any, np.ndarray]:
+def _grid(figure: Any, n_rows: int, n_columns: int, handles: list[Any]) -> tuple[Any, np.ndarray]:
     """Return the figure and its axes, over epochs, with the legend below them."""
     is_ours, height = figure is None, 0.6 + 2.9 * n_rows
     figure = figure_for(figure, max(6.4, 3.4 * n_columns), height)
@@ -121,7 +132,7 @@ def _grid(figure, n_rows, n_columns, handles) -> tuple[Any, np.ndarray]:
     return figure, grid
 
 
-def _is_log(log, data) -> bool:
+def _is_log(log: bool | None, data: _Data) -> bool:
     """Return whether the axis of the loss is to be logarithmic."""
     losses = [one[key] for group in data.values() for one in group for key in _PANELS["loss"] if key in one]
     values = np.concatenate([*losses, np.empty(0)])
@@ -131,7 +142,7 @@ def _is_log(log, data) -> bool:
     return bool(log or (log is None and len(values) and 0 < _LOG_FROM * values.min() <= values.max()))
 
 
-def _make_log(ax) -> None:
+def _make_log(ax: Any) -> None:
     """Make the axis of the loss logarithmic, with numbers rather than powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -142,7 +153,9 @@ def _make_log(ax) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_curve(ax, group, key, name, color, band) -> None:
+def _draw_curve(
+    ax: Any, group: list[dict[str, np.ndarray]], key: str, name: str, color: str, band: str | None
+) -> None:
     """Draw a curve, or the mean of several and a band around it."""
     values = [one[key] for one in group if key in one]
     if not values:
@@ -169,7 +182,7 @@ def _draw_curve(ax, group, key, name, color, band) -> None:
         ax.fill_between(epochs, low, high, color=color, alpha=0.2, linewidth=0)
 
 
-def _handles(data, there, hues, band) -> list[Any]:
+def _handles(data: _Data, there: set[str], hues: Sequence[str], band: str | None) -> list[Any]:
     """Return what the legend explains: colours, dashes and bands."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

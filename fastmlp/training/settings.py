@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import augmentations
-from fastmlp._support.checks import number, shown
+from fastmlp._support.checks import are_equal, number, shown
 from fastmlp.augmentations import Augmentation
 from fastmlp.callbacks import Callback, EveryNSteps
 from fastmlp.losses import Loss
@@ -80,6 +80,11 @@ class Settings:
     def step_callbacks(self) -> list[EveryNSteps]:
         """The callbacks that are called amid the epochs."""
         return [one for one in self.callbacks if isinstance(one, EveryNSteps)]
+
+    def has_rate_of(self, other: Settings) -> bool:
+        """Return whether the learning rate begins and changes as with other settings."""
+        now, then = ((one.optimizer.learning_rate, one.schedule) for one in (self, other))
+        return are_equal(now, then)
 
     def augmentation_for(self, network: Network) -> dict[str, Any] | None:
         """Return what the engine takes for the augmentation; None for none."""

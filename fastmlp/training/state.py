@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+from numpy.random import RandomState
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 from fastmlp.callbacks import EpochEnd
 from fastmlp.network.network import Network
+from fastmlp.optimizers import Optimizer
 from fastmlp.training.history import History
 from fastmlp.training.watch import Watch
-
-#: What `Trainer.__getstate__` writes.
-PICKLE_VERSION = 1
 
 #: A vector like a network's parameters, in their type.
 Vector: TypeAlias = NDArray[np.floating[Any]]
@@ -76,6 +76,19 @@ class State:
     divergence: str = ""
     limit: str = ""
     has_begun: bool = False
+
+    @classmethod
+    def initial(
+        cls, network: Network, watch: Watch, optimizer: Optimizer, random_state: int | RandomState | None
+    ) -> Self:
+        """Return the state before any training."""
+        return cls(
+            network,
+            watch,
+            seed=int(check_random_state(random_state).randint(2**31)),
+            base_rate=optimizer.learning_rate,
+            moments=[network.new_vector() for _ in range(optimizer.n_moments)],
+        )
 
     @property
     def trained(self) -> Vector:
@@ -178,27 +191,3 @@ class State:
         self.raw = earlier.raw if averages else None
         if keeps_rate:
             self.base_rate = earlier.base_rate
-
-    def parts(self) -> dict[str, Any]:
-        """Return all but the network by name, for pickling: numbers, texts, vectors, History and Watch."""
-        parts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "network"}
-        if self.best is not None:
-            parts["best"] = {"vectors": self.best.vectors, "epoch": self.best.epoch}
-        return parts
-
-    @classmethod
-    def of_parts(cls, network: Network, parts: dict[str, Any]) -> Self:
-        """Return the state that has these `parts`."""
-        best = parts["best"]
-        return cls(network, **parts | {"best": best and Snapshot(**best)})
-
-
-def check_version(version: int | None) -> None:
-    """Refuse the pickle of a trainer that another version of fastmlp wrote."""
-    if version is None:
-        raise ValueError(
-            "this trainer was pickled by fastmlp 0.2 or earlier; save models with model.save there and load "
-            "them here with fastmlp.load."
-        )
-    if version != PICKLE_VERSION:
-        raise ValueError("this trainer was pickled by a newer version of fastmlp; load it with that one.")

@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
 
 from fastmlp import optimizers, schedules
-from fastmlp._support.checks import are_equal, named, number
+from fastmlp._support.checks import named, number
 from fastmlp._support.progress import SILENT, show_progress
 from fastmlp.augmentations import Augmentation
 from fastmlp.callbacks import Callback
 from fastmlp.losses import Loss
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation
+from fastmlp.training import pickles
 from fastmlp.training.data import Matrix, Observer, Reporter, Score, TrainingData, Validation
 from fastmlp.training.divergence import DivergenceWarning
 from fastmlp.training.evaluation import evaluate
 from fastmlp.training.fit import Fit
 from fastmlp.training.history import History
 from fastmlp.training.settings import Settings
-from fastmlp.training.state import PICKLE_VERSION, State, check_version
+from fastmlp.training.state import State
 from fastmlp.training.watch import Watch
 
 
@@ -92,15 +92,10 @@ class Trainer:
 
     Attributes
     ----------
+    network : Network
     history : History
-    n_epochs : int
-        Epochs trained so far.
-    samples_seen : int
-        Samples trained on so far, scikit-learn's ``t_``.
-    divergence : str
-        How the last fit diverged; empty if it did not.
-    limit : str
-        What ended the last fit by L-BFGS before it converged; empty if it converged or was stopped.
+    n_epochs, samples_seen : int
+    divergence, limit : str
 
     Examples
     --------
@@ -145,47 +140,30 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
     ):
-        self.network = network
+        self.network: Network = network
         self.settings = Settings(
-            loss=network.check_loss(loss),
-            optimizer=optimizers.chosen("optimizer", optimizer),
-            schedule=named("schedule", schedule, schedules.BY_NAME),
-            batch_size=batch_size, alpha=alpha, l2=l2, l1=l1, clip_value=clip_value, clip_norm=clip_norm,
-            ema_decay=ema_decay, augmentation=augmentation, image_shape=image_shape,
-            input_dropout=input_dropout, input_noise=input_noise, shuffle=shuffle, restore_best=restore_best,
-            max_seconds=max_seconds, target_preparation=target_preparation, score=score,
-            callbacks=tuple(callbacks), progress=progress,
+            loss=network.check_loss(loss), optimizer=optimizers.chosen("optimizer", optimizer),
+            schedule=named("schedule", schedule, schedules.BY_NAME), batch_size=batch_size, alpha=alpha,
+            l2=l2, l1=l1, clip_value=clip_value, clip_norm=clip_norm, ema_decay=ema_decay,
+            augmentation=augmentation, image_shape=image_shape, input_dropout=input_dropout,
+            input_noise=input_noise, shuffle=shuffle, restore_best=restore_best, max_seconds=max_seconds,
+            target_preparation=target_preparation, score=score, callbacks=tuple(callbacks), progress=progress,
         )  # fmt: skip
         self.settings.check_goes_with(network)
-        self.state = State(
-            network, Watch(watch, tol, n_iter_no_change),
-            seed=int(check_random_state(random_state).randint(2**31)),
-            base_rate=self.optimizer.learning_rate,
-            moments=[network.new_vector() for _ in range(self.optimizer.n_moments)],
-        )  # fmt: skip
+        self.state = State.initial(network, Watch(watch, tol, n_iter_no_change), self.optimizer, random_state)
 
     def __repr__(self) -> str:
-        return (
-            f"<Trainer of {self.network!r} by {self.optimizer.solver}, {self.loss.name}, "
-            f"{self.n_epochs} epochs so far>"
-        )
+        by = f"{self.optimizer.solver}, {self.loss.name}"
+        return f"<Trainer of {self.network!r} by {by}, {self.n_epochs} epochs so far>"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>\n{self.history.to_html()}"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "version": PICKLE_VERSION,
-            "network": self.network,
-            "settings": dict(vars(self.settings)),
-            "state": self.state.parts(),
-        }
+        return pickles.to_dict(self.network, self.settings, self.state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        check_version(state.get("version"))
-        self.network = state["network"]
-        self.settings = Settings(**state["settings"])
-        self.state = State.of_parts(self.network, state["state"])
+        self.network, self.settings, self.state = pickles.from_dict(state)
 
     @property
     def loss(self) -> Loss:
@@ -234,7 +212,7 @@ class Trainer:
 
     @property
     def samples_seen(self) -> int:
-        """Samples trained on so far."""
+        """Samples trained on so far, scikit-learn's ``t_``."""
         return self.state.samples_seen
 
     @property
@@ -244,7 +222,7 @@ class Trainer:
 
     @property
     def limit(self) -> str:
-        """What ended the last fit by L-BFGS before it converged; empty for nothing."""
+        """What ended the last fit by L-BFGS before it converged; empty if it converged or was stopped."""
         return self.state.limit
 
     @property
@@ -394,8 +372,7 @@ class Trainer:
         is_comparable : bool
             Whether the best value that it saw is one for this trainer, too.
         """
-        now, before = ((one.optimizer.learning_rate, one.schedule) for one in (self, earlier))
         self.state.take_over(
             earlier.state, averages=self.settings.ema_decay is not None, keeps_solver=keeps_solver,
-            keeps_rate=are_equal(now, before), is_comparable=is_comparable,
+            keeps_rate=self.settings.has_rate_of(earlier.settings), is_comparable=is_comparable,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp._support import threads
 from fastmlp.engine import native, prediction
 from fastmlp.losses import Quantile
-from fastmlp.network import network
+from fastmlp.network import fits
 from fastmlp.network import prediction as network_predictions
 from helpers.estimators import ignore_convergence
 
@@ -176,6 +176,6 @@ def test_one_thread_by_default_is_for_the_thread_that_asks_and_ends():
 def test_any_number_gives_the_same_bits():
     model = fitted()
     expected = model.predict_proba(X)
-    assert network.count_threads is network_predictions.count_threads is threads.count_threads
+    assert fits.count_threads is network_predictions.count_threads is threads.count_threads
     for n_threads in (1, 2, 5):
         assert_array_equal(model.set_params(n_threads=n_threads).predict_proba(X), expected)
