@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Yield a file whose bytes are at ``path`` after the block; an error in the block changes nothing.
 
     A new file, or one in place of a regular file, is written under another name in the same folder and then
@@ -49,7 +49,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         raise
 
 
-def check_writable(path: str | os.PathLike) -> None:
+def check_writable(path: str | os.PathLike[str]) -> None:
     """Check, before hours of training, that `replacing` can write to a path.
 
     Nothing is created, opened or changed. A disk that fills up later is not foreseen.
@@ -95,7 +95,7 @@ class _Place:
         return self.status is not None and stat.S_ISREG(self.status.st_mode)
 
 
-def _place(path: str | os.PathLike) -> _Place:
+def _place(path: str | os.PathLike[str]) -> _Place:
     """Return where to write to, or raise why that is impossible."""
     path = os.fsdecode(path)
     if not path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from fastmlp.engine.selection import DTYPES, ENGINES
 from fastmlp.environment import config
 from fastmlp.estimators.loading import load
 from fastmlp.estimators.recipe import fit
-from fastmlp.formats import description as saving
+from fastmlp.formats.plain_values import describe_labels
 from fastmlp.tabular import reading as tables
 from fastmlp.tabular.files import name_of
 from fastmlp.tabular.tasks import TASKS
@@ -117,7 +117,7 @@ def train(
         if task == "auto":
             console.print(split.task.sentence("--task"))
         if out is not None and split.task.is_classification and split.y_train.ndim == 1:
-            saving.describe_labels(np.unique(split.y_train))  # what cannot be saved is refused now
+            describe_labels(np.unique(split.y_train))  # what cannot be saved is refused now
         if class_weight is not None:
             params |= options.class_weights(class_weight, split.y_train, split.task)
             given["sample_weight"] = ("--class-weight", class_weight, class_weight)
@@ -179,7 +179,7 @@ def info() -> None:
         console.print_table([(name, "bold"), str(value)] for name, value in config().items())
 
 
-def predicted(model, X, proba: bool) -> pd.DataFrame:
+def predicted(model: Any, X: Any, proba: bool) -> pd.DataFrame:
     """Return what a model predicts: a column, or several of them, and with ``proba`` one for each class."""
     predictions = model.predict(X)
     predictions = predictions.toarray() if issparse(predictions) else np.asarray(predictions)

@@ -130,7 +130,7 @@ def _complain(message: str) -> None:
 def plain_messages() -> Iterator[None]:
     """Show what goes wrong as one sentence: no traceback, no code of ours in a warning."""
 
-    def show(message, category, *_):
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         errors.print(("warning:", "yellow"), f" {message}")
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The walk of a training step over the plan, compiled. engine/reference/walk.py tells the same, name for name.
+"""The walk of a training step over the plan, compiled. reference/walk.py tells the same, name for name.
 
 Design. A `Walk` owns typed memoryviews of everything it touches and takes their addresses once; from
 then on everything is C structs, which any thread may read. The functions of the step are called by every

@@ -73,8 +73,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "one_cycle", which is planned over all of them. By solver "lbfgs" it stops when no element of the
         gradient is larger than ``tol``.
     verbose : bool, int or "bar", default=False
-        True prints a line per epoch; "bar" has `fit` draw a progress bar, also in notebooks, for which rich must
-        be installed: ``pip install 'fastmlp[progress]'``.
+        True prints a line per epoch; "bar" has `fit` draw a progress bar, also in notebooks, for which rich
+        must be installed: ``pip install 'fastmlp[progress]'``.
     momentum : float, default=0.9
     nesterovs_momentum : bool, default=True
     beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -138,10 +138,10 @@ class _Arrays(Mapping[str, np.ndarray]):
         except Exception as error:  # of zip files, of NumPy, of objects
             raise ValueError(f"{self._data}: the array {name!r} cannot be read ({error}).") from None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._names)
 
 

@@ -59,7 +59,7 @@ class TextFormat:
     decimal: str | None = None
     encoding: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sep = {"tab": "\t", r"\t": "\t", "space": " "}.get(self.sep or "", self.sep)
         object.__setattr__(self, "sep", sep)
         if sep is not None and sep != _SPACES and (len(sep) != 1 or sep in '"\r\n'):

@@ -31,7 +31,7 @@ class Term:
         """Whether it asks for what is measured of each epoch only on demand."""
         return self.epoch is not None and self.measure == "train"
 
-    def __str__(self):
+    def __str__(self) -> str:
         if not self.run:
             return self.measure
         return f"{self.measure}{'' if self.epoch is None else f' at epoch {self.epoch}'} of {self.run}"

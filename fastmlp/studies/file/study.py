@@ -215,7 +215,7 @@ class Study:
     differences: tuple[Difference, ...] = ()
     gradient_check: GradientChecks | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Study {self.name}: {len(self.groups)} groups of runs, {len(self.claims)} claims>"
 
     def waves(self) -> list[list[Group]]:

@@ -34,7 +34,7 @@ class Verdict:
     verdict: str
     findings: tuple[str, ...]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Verdict {self.verdict!r}, {len(self.findings)} findings>"
 
 

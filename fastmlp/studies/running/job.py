@@ -198,7 +198,7 @@ def load_weights(path: Path) -> dict[int, np.ndarray]:
         return {int(epoch): file.get_tensor(epoch) for epoch in file.keys()}  # noqa: SIM118  not a dict
 
 
-def _model(job: Job, split: Split):
+def _model(job: Job, split: Split) -> Any:
     """Return the estimator of a run: a new one, or that of another run to go on from."""
     params = built_parameters(job.run.params)
     if job.n_threads is not None:
@@ -252,7 +252,7 @@ class _Watch:
             self.weights[str(epoch)] = np.ascontiguousarray(network.coefs_[0], dtype=np.float32)
 
 
-def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
+def _record(job: Job, model: Any, watch: _Watch, split: Split, train: tuple[Any, Any], file: str) -> Record:
     parts = {"train": train, "validation": (split.X_val, split.y_val), "test": (split.X_test, split.y_test)}
     # Neither a loss nor a score of what diverged in its first epoch, or of a part without rows.
     measured: dict[str, tuple[float | None, float | None]] = {
@@ -288,7 +288,7 @@ def _record(job: Job, model, watch: _Watch, split, train, file: str) -> Record:
     )  # fmt: skip
 
 
-def _spread(model, X, y) -> float | None:
+def _spread(model: Any, X: Any, y: np.ndarray) -> float | None:
     """Return the standard deviation of the score over whole batches of the rows."""
     n_batches = len(y) // _SPREAD_BATCH
     if n_batches < 2:

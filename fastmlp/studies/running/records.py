@@ -77,7 +77,7 @@ class Record:
     model: str
     versions: dict[str, str]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Record of {self.name}, seed {self.seed}, {self.epochs} epochs>"
 
     @property
@@ -133,7 +133,7 @@ class Store:
 
 
 @contextmanager
-def opened(folder: str | os.PathLike) -> Iterator[Store]:
+def opened(folder: str | os.PathLike[str]) -> Iterator[Store]:
     """Yield the store of a folder, which is made if it is not there; one process at a time has it.
 
     Raises

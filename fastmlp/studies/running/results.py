@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.estimators.building import untrained
-from fastmlp.estimators.loading import MLPClassifier, load
+from fastmlp.estimators.classifier import MLPClassifier
+from fastmlp.estimators.loading import load
 from fastmlp.studies.file.groups import split
 from fastmlp.studies.file.parameters import built_parameters
 from fastmlp.studies.file.study import Study
@@ -41,7 +42,7 @@ class Results:
     records: list[Record]
     quick: bool = False
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Results of {self.study.name}: {len(self.records)} runs>"
 
     def of(self, reference: str) -> list[Record]:

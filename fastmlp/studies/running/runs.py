@@ -31,7 +31,7 @@ _THREADS = ("threading", "sequential")
 
 def run_study(
     study: Study,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     *,
     n_jobs: int | None = -1,
     backend: str = "threading",
@@ -85,7 +85,9 @@ def _n_runs(study: Study, quick: bool) -> int:
 class _Work:
     """The runs of a study on their way into its store."""
 
-    def __init__(self, study: Study, store: Store, n_jobs, backend: str, quick: bool, reporter: Reporter):
+    def __init__(
+        self, study: Study, store: Store, n_jobs: int, backend: str, quick: bool, reporter: Reporter
+    ):
         self._study, self._store, self._quick, self._reporter = study, store, quick, reporter
         self._backend = backend
         with parallel_config(backend, n_jobs=n_jobs):  # a wrong one is told before anything runs
