@@ -86,7 +86,7 @@ class _Work:
     """The runs of a study on their way into its store."""
 
     def __init__(
-        self, study: Study, store: Store, n_jobs: int, backend: str, quick: bool, reporter: Reporter
+        self, study: Study, store: Store, n_jobs: int | None, backend: str, quick: bool, reporter: Reporter
     ):
         self._study, self._store, self._quick, self._reporter = study, store, quick, reporter
         self._backend = backend
