@@ -66,15 +66,13 @@ classifier.set_params(alpha=1).fit(X, y)
 classifier.save("model.safetensors")
 classifier.compile()(X[0])
 classifier.hidden_activations(X, 0).mean()
-loaded = fastmlp.load("model.safetensors")
-if isinstance(loaded, MLPClassifier):
-    loaded.predict_proba(X)
+fastmlp.load("model.safetensors").predict_proba(X)
 low, high = MLPRegressor(Quantile([0.1, 0.9]), 16, "gelu", callbacks=()).fit(frame, y).predict_interval(X).T
 fastmlp.fit(X, y).predict_proba(X)
 fastmlp.fit(frame, y, frame, y, task="regression", batch_size=3).predict_interval(X)
 fastmlp.fit(X, y, task="classification").predict_proba(X)
 for model in fastmlp.fit_many([{"alpha": 1}, classifier], X, y, n_jobs=2):
-    model.predict(X)
+    model.predict_proba(X)
 GridSearchCV(classifier, {"alpha": [1, 2]}, cv=3).fit(X, y).best_estimator_.predict(X)
 make_pipeline(StandardScaler(), classifier).fit(X, y).predict(X)
 cross_val_score(MLPRegressor(), X, y, cv=3).mean()

@@ -7,7 +7,7 @@ import pickle
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, overload
+from typing import Any, SupportsIndex, TypeVar, overload
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -16,11 +16,8 @@ from fastmlp._support.optional import needed
 from fastmlp.estimators.fit_warnings import ranges
 from fastmlp.losses import Quantile
 
-if TYPE_CHECKING:
-    from fastmlp.estimators.classifier import MLPClassifier
-    from fastmlp.estimators.regressor import MLPRegressor
-
-    Model: TypeAlias = MLPClassifier | MLPRegressor
+#: The class of the models, where the caller names it.
+_Model = TypeVar("_Model")
 
 # Columns of a data frame, and the curve that each is of.
 _LOSSES = {"validation_loss": "val_loss", "training_loss": "loss"}
@@ -53,7 +50,7 @@ class Outcome:
     diverged: bool = False
 
 
-class FittedModels(list["Model"]):
+class FittedModels(list[_Model]):
     """The models that `fit_many` has trained: a list that knows the best of them.
 
     A slice, a copy and a sum of such lists are such lists, too.
@@ -87,12 +84,12 @@ class FittedModels(list["Model"]):
      'diverged', 'error']
     """
 
-    def __init__(self, models: Iterable[Model] = (), outcomes: Iterable[Outcome] = ()):
+    def __init__(self, models: Iterable[_Model] = (), outcomes: Iterable[Outcome] = ()):
         super().__init__(models)
         self._outcomes = list(outcomes)
 
     @property
-    def best(self) -> Model:
+    def best(self) -> _Model:
         """The first model with the highest ``validation_score_``: the score of the weights that it has.
 
         A model whose training diverged, and has the weights of the last epoch before that, is below all that
@@ -163,7 +160,7 @@ class FittedModels(list["Model"]):
         columns["validation_score"] = list(self.scores)
         for name, curve in _LOSSES.items():
             columns[name] = [_of_kept_epoch(model, curve) for model in self]
-        columns["epochs"] = [model.n_iter_ if _is_fitted(model) else 0 for model in self]
+        columns["epochs"] = [_n_iter_of(model) for model in self]
         columns["seconds"] = [outcome.seconds for outcome in known]
         columns["diverged"] = [outcome.diverged for outcome in known]
         columns["error"] = [None if outcome.error is None else _text_of(outcome.error) for outcome in known]
@@ -171,20 +168,20 @@ class FittedModels(list["Model"]):
         series = {name: pd.Series(values, index, dtype=object) for name, values in columns.items()}
         return pd.DataFrame({name: one.infer_objects() for name, one in series.items()}, index=index)
 
-    def copy(self) -> FittedModels:
+    def copy(self) -> FittedModels[_Model]:
         """Return a list of the same models."""
         return self[:]
 
     @overload
-    def __getitem__(self, index: SupportsIndex) -> Model: ...
+    def __getitem__(self, index: SupportsIndex) -> _Model: ...
     @overload
-    def __getitem__(self, index: slice) -> FittedModels: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Model | FittedModels:
+    def __getitem__(self, index: slice) -> FittedModels[_Model]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> _Model | FittedModels[_Model]:
         if isinstance(index, slice):
             return FittedModels(super().__getitem__(index), self._outcomes)
         return super().__getitem__(index)
 
-    def __add__(self, other: list[Any]) -> FittedModels:  # type: ignore[override]  # of models only
+    def __add__(self, other: list[Any]) -> FittedModels[Any]:  # of models only
         if not isinstance(other, list):
             return NotImplemented
         return FittedModels([*self, *other], [*self._outcomes, *getattr(other, "_outcomes", ())])
@@ -240,6 +237,10 @@ def _of_kept_epoch(model: Any, curve: str) -> float:
         return math.nan
     value = model.history_.of_kept_epoch(curve)
     return math.nan if value is None else value
+
+
+def _n_iter_of(model: Any) -> int:
+    return int(model.n_iter_) if _is_fitted(model) else 0
 
 
 def _is_fitted(model: Any) -> bool:

@@ -18,7 +18,7 @@ from fastmlp.formats.sklearn import plain_model_of
 ESTIMATORS: dict[str, Any] = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor)}
 
 
-def load(path: str | os.PathLike[str]) -> MLPClassifier | MLPRegressor:
+def load(path: str | os.PathLike[str]) -> Any:
     """Return the model that ``model.save(path)`` wrote.
 
     Parameters
@@ -72,7 +72,7 @@ def restore(
     return estimator
 
 
-def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
+def from_sklearn(model: Any) -> Any:
     """Return a fitted scikit-learn perceptron as one of fastmlp's, which predicts the same.
 
     Parameters

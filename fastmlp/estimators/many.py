@@ -8,7 +8,7 @@ import traceback
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
@@ -29,23 +29,30 @@ from fastmlp.estimators.sweep_folder import Finished
 from fastmlp.formats.safetensors_file import FormatError
 from fastmlp.tabular.tasks import choose_task
 
+_Estimator = TypeVar("_Estimator", bound=BaseMLP)
+
 _ON_ERROR = ("raise", "keep")
 
 
+@overload
 def fit_many(
-    configurations: Iterable[Mapping[str, Any] | MLPClassifier | MLPRegressor],
-    X: Any,
-    y: Any,
-    X_val: Any = None,
-    y_val: Any = None,
-    *,
-    sample_weight: Any = None,
-    estimator: MLPClassifier | MLPRegressor | None = None,
-    n_jobs: int | None = None,
-    progress: bool | None = None,
-    on_error: str = "raise",
+    configurations: Iterable[Mapping[str, Any]], X: Any, y: Any, X_val: Any = None, y_val: Any = None, *,
+    sample_weight: Any = None, estimator: _Estimator, n_jobs: int | None = None,
+    progress: bool | None = None, on_error: str = "raise", resume: str | os.PathLike[str] | None = None,
+) -> FittedModels[_Estimator]: ...  # fmt: skip
+@overload  # y or the configurations decide what the models are
+def fit_many(
+    configurations: Iterable[Mapping[str, Any] | MLPClassifier | MLPRegressor], X: Any, y: Any,
+    X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None,
+    estimator: MLPClassifier | MLPRegressor | None = None, n_jobs: int | None = None,
+    progress: bool | None = None, on_error: str = "raise", resume: str | os.PathLike[str] | None = None,
+) -> FittedModels[Any]: ...  # fmt: skip
+def fit_many(
+    configurations: Iterable[Mapping[str, Any] | MLPClassifier | MLPRegressor], X: Any, y: Any,
+    X_val: Any = None, y_val: Any = None, *, sample_weight: Any = None, estimator: Any = None,
+    n_jobs: int | None = None, progress: bool | None = None, on_error: str = "raise",
     resume: str | os.PathLike[str] | None = None,
-) -> FittedModels:
+) -> FittedModels[Any]:  # fmt: skip
     """Train a model for each configuration, as many at a time as there are jobs, from one copy of the data.
 
     Each model is trained by one thread, if its ``n_threads`` is None, and has the same bits as one that is
@@ -187,7 +194,7 @@ class _Sweep:
         self._stop, self._running = threading.Event(), Running()
         self.warned: list[list[Warning]] = [[] for _ in models]
 
-    def models(self) -> FittedModels:
+    def models(self) -> FittedModels[Any]:
         """Return the models that are finished, in the order of their configurations."""
         outcomes = [outcome for _, outcome in sorted(self._outcomes.items())]
         return FittedModels([outcome.model for outcome in outcomes], outcomes)
