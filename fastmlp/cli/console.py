@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -57,8 +58,13 @@ class PlainConsole:
             table.add_column(Text(heading), justify="right" if i else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text.assemble(cell, overflow="fold") for cell in row))
-        is_terminal = (sys.stderr if self._stderr else sys.stdout).isatty()
-        self._show(table, width=None if is_terminal else _ANY_WIDTH)
+        if (sys.stderr if self._stderr else sys.stdout).isatty():
+            self._show(table)
+            return
+        text = io.StringIO()
+        Console(file=text, markup=False, emoji=False, highlight=False, width=_ANY_WIDTH).print(table)
+        for line in text.getvalue().splitlines():
+            self.print(line.rstrip())  # rich fills the last column
 
     def _show(self, content: Any, **options: Any) -> None:
         console = _Console(stderr=self._stderr, markup=False, emoji=False, highlight=False, **options)

@@ -27,7 +27,7 @@ from fastmlp.training.history import History
 from fastmlp.training.trainer import Trainer
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Session:
     """What an estimator keeps, beside its model, to train it further; a model of a file has none.
 
@@ -43,6 +43,9 @@ class Session:
     trainer: Trainer
     random_state: np.random.RandomState
     epochs_before: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Session of {self.trainer!r}>"
 
 
 class Fitting:

@@ -81,7 +81,7 @@ class Outputs:
     smoothing: float = 0.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Record:
     """What happened in the training of a model.
 
@@ -115,8 +115,11 @@ class Record:
     stopped_early: bool = False
     divergence: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Record of {self.n_iter} epochs: {self.history!r}>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedModel:
     """A network with all that is needed to predict, save, export and describe it.
 
@@ -141,6 +144,9 @@ class FittedModel:
     feature_names: NDArray[Any] | None
     parameters: Mapping[str, Any]
     record: Record
+
+    def __repr__(self) -> str:
+        return f"<FittedModel of {self.estimator_name}: {self.network!r}>"
 
     @property
     def loss(self) -> losses.Loss:

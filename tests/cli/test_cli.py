@@ -214,6 +214,7 @@ def test_info_tells_the_build():
     text = run("info").stdout
     for word in (fastmlp.__version__, "compiler", "portable", "blas", "BLAS", "threads"):
         assert word in text
+    assert not any(line.endswith(" ") for line in text.splitlines())
 
 
 def test_without_the_extra_it_says_which_one_to_install(tmp_path):
