@@ -356,7 +356,9 @@ def _check(network: Network, settings: Settings, data: TrainingData) -> None:
 
 def _read(network: Network, data: TrainingData) -> TrainingData:
     """Return the data with their sparse matrices as the engine reads them."""
-    validation = data.validation
-    if validation is not None:
-        validation = replace(validation, X=network.read_sparse(validation.X))
-    return replace(data, X=network.read_sparse(data.X), validation=validation)
+    if data.is_sparse:
+        data = replace(data, X=network.read_sparse(data.X))
+    if data.validation is not None:
+        validation = replace(data.validation, X=network.read_sparse(data.validation.X))
+        data = replace(data, validation=validation)
+    return data
