@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -92,7 +93,9 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             warnings.warn(warning, stacklevel=4)
         return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, **learn: Any) -> Self:
+    def _partial_fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, classes: Any = None
+    ) -> Self:
         """Train for one epoch on these data, from the present weights if there are any."""
         if self.early_stopping and X_val is None:
             raise ValueError(
@@ -101,7 +104,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             )
         settings = self._settings()
         if not self.__sklearn_is_fitted__():
-            fitting = begin(settings, self._read(X, y, sample_weight, X_val, y_val, **learn))
+            fitting = begin(settings, self._read(X, y, sample_weight, X_val, y_val, classes=classes))
         else:
             model, session = self.model_, self._session
             if resuming.has_changed(settings, model, session):
@@ -148,22 +151,22 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
     def _read(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, *,
-        encode: Callable[[Any], NDArray[Any]] | None = None, **learn: Any,
+        encode: Callable[[Any], NDArray[Any]] | None = None, classes: NDArray[Any] | None = None,
     ) -> Samples:  # fmt: skip
         """Return the data, checked and encoded.
 
-        What y holds is learnt from it, or is what the model has, if ``encode`` encodes it; X then has the
-        model's columns.
+        What y holds is learnt from it, with ``classes`` if all of them are known. With ``encode``, which is
+        a method of the model's targets, it is what the model has learnt, and X must have the model's columns.
         """
 
         def learnt(y: Any, is_sparse: bool) -> tuple[Targets, NDArray[Any]]:
             if encode is not None:
                 return self.model_.targets, encode(y)
-            targets = type(self)._learn(y, is_sparse=is_sparse, **learn)
+            targets = self._learn(y, classes, is_sparse)
             return targets, targets.encode(y)
 
         return read(
-            self.__copy__(),  # a fit that fails changes nothing here
+            copy(self),  # a fit that fails changes nothing here
             X, y, sample_weight, X_val, y_val, readable=self._readable, learn=learnt, reset=encode is None,
         )  # fmt: skip
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,9 +113,6 @@ class FittedEstimator(Hyperparameters):
         """,
     )
 
-    #: Whether the targets are real numbers.
-    targets_are_numbers: ClassVar[bool]
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(cls)
@@ -201,7 +199,7 @@ class FittedEstimator(Hyperparameters):
 
     def _scored(self, model: FittedModel) -> Self:
         """Return a copy of the estimator that has this model, for arrays: no names, dense predictions."""
-        scored = self.__copy__()
+        scored = copy(self)
         targets = model.targets
         if isinstance(targets, Indicators):
             targets = Indicators(targets.classes)

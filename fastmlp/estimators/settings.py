@@ -39,13 +39,10 @@ class EstimatorSettings:
     parameters : mapping of str to object
     """
 
-    label_smoothing: float = 0.0
-    class_weight: Any = None
-
     def __init__(self, parameters: Mapping[str, Any]):
         self._parameters = dict(parameters)
-        self.label_smoothing = self._parameters.get("label_smoothing", 0.0)
-        self.class_weight = self._parameters.get("class_weight")
+        self.label_smoothing: float = self._parameters.get("label_smoothing", 0.0)
+        self.class_weight: Any = self._parameters.get("class_weight")
 
     def __getattr__(self, name: str) -> Any:
         try:

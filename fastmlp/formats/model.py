@@ -81,7 +81,7 @@ class Outputs:
     smoothing: float = 0.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Record:
     """What happened in the training of a model.
 
