@@ -26,7 +26,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
     @staticmethod
     def _learn(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False) -> Targets:
-        """Return what y holds; each of the two estimators has its own."""
+        """Return the targets that y holds: `learn_labels` or `learn_reals`."""
         raise NotImplementedError
 
     @checks_parameters
@@ -133,7 +133,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         self, fitting: Fitting, epochs: int, *, reporter: Any = SILENT, observer: Any = None,
         is_one_of_calls: bool = False,
     ) -> None:  # fmt: skip
-        """Train, and take the model, also if training is broken off; what fails sooner changes nothing."""
+        """Train and adopt the model, also if it is interrupted; an error before that changes nothing."""
         follower = _Follower(lambda: self._begin(fitting), observer)
         try:
             fitting.train(
@@ -145,7 +145,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
                 self._adopt(fitting.model(), fitting.session)
 
     def _begin(self, fitting: Fitting) -> None:
-        """Take the model as training begins, if it is another one."""
+        """Adopt the model as training begins, unless the estimator has it already."""
         if not self.__sklearn_is_fitted__() or self.model_.network is not fitting.trainer.network:
             self._adopt(fitting.model(), fitting.session)
 
@@ -171,7 +171,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         )  # fmt: skip
 
     def _check_params(self) -> None:
-        """Refuse parameters that suit no data."""
+        """Check all parameters, before there are data."""
         self._validate_params()
         self._settings().check()
         self._scorer()
@@ -190,13 +190,13 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
 
 class _Follower:
-    """Gives an estimator its model as the first epoch begins, so that callbacks can predict with it."""
+    """Has an estimator adopt its model as the first epoch begins, so that callbacks can predict with it."""
 
     def __init__(self, adopt: Callable[[], None], observer: Any):
         self._adopt, self._observer, self._has_begun = adopt, observer, False
 
     def begin_epoch(self) -> None:
-        """Take note of an epoch that begins."""
+        """Adopt the model as the first epoch begins, and pass each epoch's beginning on."""
         if not self._has_begun:
             self._adopt()
             self._has_begun = True
@@ -204,7 +204,7 @@ class _Follower:
             self._observer.begin_epoch()
 
     def end_epoch(self, event: EpochEnd) -> bool:
-        """Take note of an epoch's end; return whether to stop."""
+        """Pass an epoch's end on; return whether to stop."""
         return self._observer is not None and bool(self._observer.end_epoch(event))
 
 

@@ -45,7 +45,7 @@ class Session:
 
 
 class Fitting:
-    """One fit: what it starts from, and the model that it comes to.
+    """One fit: its settings and data, and the model that it trains.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Fitting:
         reporter, observer
             See `Trainer.train`.
         is_one_of_calls : bool, default=False
-            Whether it is a call of `partial_fit`, of which early stopping looks for the best.
+            Whether it is a call of `partial_fit`: early stopping then looks for the best of all calls.
         score : callable or None
             ``score(model, X_val, y_val)`` returns what scores an epoch, in place of the targets' score.
         """

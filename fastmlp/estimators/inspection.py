@@ -10,7 +10,7 @@ from fastmlp.formats.model import FittedModel
 
 
 def check_parameters(estimator: Any) -> None:
-    """Refuse parameters that suit no data.
+    """Check all parameters, and how they go together.
 
     Raises
     ------
@@ -20,7 +20,7 @@ def check_parameters(estimator: Any) -> None:
 
 
 def check_values(estimator: Any) -> None:
-    """Refuse parameters that are wrong by themselves, whatever the others are.
+    """Check each parameter by itself, not how they go together.
 
     Raises
     ------

@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 
 class Samples:
-    """Training data and validation data, checked and encoded; what is made of them is made once.
+    """Training data and validation data, checked and encoded; what is derived from them is made once.
 
     Several threads may ask at once, as those of `fit_many` do.
 
@@ -149,7 +149,7 @@ class Samples:
 
 
 class HeldOut:
-    """How many of the rows are held out for early stopping, and by which random numbers."""
+    """The share of the rows that is held out for early stopping, and the generator that draws them."""
 
     def __init__(self, fraction: float, random_state: np.random.RandomState):
         self.fraction, self.random_state = fraction, random_state
@@ -160,7 +160,7 @@ def read(
     *, readable: Callable[[str, Any], Any], learn: Callable[[Any, bool], tuple[Targets, NDArray[Any]]],
     reset: bool = True,
 ) -> Samples:  # fmt: skip
-    """Return the data of a fit, checked and encoded; no parameter changes what they are.
+    """Return the data of a fit, checked and encoded; they do not depend on any parameter.
 
     Parameters
     ----------

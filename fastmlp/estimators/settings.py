@@ -1,4 +1,4 @@
-"""The parameters of an estimator at one moment, and what is built from them alone."""
+"""The parameters of an estimator at one moment, and the layers, optimizer and schedule that they describe."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class EstimatorSettings:
         return bool(self.verbose == PROGRESS_BAR)
 
     def most_samples_of_a_batch(self) -> int:
-        """Return the batch size, of which a data set of fewer samples makes one batch."""
+        """Return the batch size; a data set of fewer samples is one batch."""
         return _DEFAULT_BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)
 
     def _per_layer(self, name: str, n_layers: int) -> list[Any]:

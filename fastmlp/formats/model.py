@@ -1,4 +1,4 @@
-"""A fitted model: what saving, exports and serving work on, and what an estimator holds once it is fitted."""
+"""A fitted model: estimators hold one once they are fitted; saving, exports and prediction work on it."""
 
 from __future__ import annotations
 

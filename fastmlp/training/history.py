@@ -123,7 +123,7 @@ def known_history(
     *, losses: list[float], val_losses: list[float] | None, val_scores: list[float] | None,
     by_score: bool, kept_score: float | None = None,
 ) -> History:  # fmt: skip
-    """Return the history of a model whose file or scikit-learn tells the curves alone.
+    """Return the history of a model from its curves, which are all that a file or scikit-learn keeps.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def known_history(
     )
     goes_by_score = by_score and bool(scores)  # L-BFGS without validation data has none
     values = np.negative(scores) if goes_by_score else np.array(losses, dtype=float)
-    if not np.isnan(values).all():  # all of none is True
+    if not np.isnan(values).all():  # the array may be empty
         history.best_epoch = n_epochs - len(values) + int(np.nanargmin(values)) + 1
     if goes_by_score and history.best_epoch:
         best = -np.nanmin(values)

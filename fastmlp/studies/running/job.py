@@ -54,9 +54,9 @@ class Job:
     n_threads : int or None
         Of the run.
     source : str
-        The model to go on from, within the folder; empty for none.
+        The model to continue from, a file within the folder; empty for a new one.
     lost : str
-        Why there is none, where there should be one.
+        Why the model to continue from is missing; empty if it is not.
     """
 
     data: Data
@@ -86,7 +86,7 @@ def slug(name: str) -> str:
 
 
 def do(job: Job, stop: threading.Event | None = None, reporter: Reporter = SILENT) -> Record | None:
-    """Train the model of a run, write it to its file, and return the record; None if it was told to stop.
+    """Train the model of a run, write it to its file, and return the record; None if ``stop`` was set.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def _has_diverged(model: Any) -> bool:
 
 
 def _validation(split: Split) -> tuple[Any, Any]:
-    """Return the validation data as `fit` takes them: None where there are none."""
+    """Return the validation data as `fit` takes them: None without any."""
     return (split.X_val, split.y_val) if len(split.y_val) else (None, None)
 
 
@@ -199,7 +199,7 @@ def load_weights(path: Path) -> dict[int, np.ndarray]:
 
 
 def _model(job: Job, split: Split) -> Any:
-    """Return the estimator of a run: a new one, or that of another run to go on from."""
+    """Return the estimator of a run: a new one, or that of another run to continue from."""
     params = built_parameters(job.run.params)
     if job.n_threads is not None:
         params.setdefault("n_threads", job.n_threads)
