@@ -126,14 +126,14 @@ def named(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
 
 
 def known(argument: str, value: Any, choices: Mapping[str, type]) -> Any:
-    """Return an instance for ``value`` as `named` does, but of none other than the classes in ``choices``.
+    """Return an instance for ``value`` as `named` does, but refuse subclasses of the classes in ``choices``.
 
-    It is for what the compiled engine computes by name: whatever a subclass changes would be ignored.
+    The compiled engine computes these by name, and would ignore what a subclass changes.
 
     Raises
     ------
     ValueError
-        If it is none of them; the message names the argument, the value and what is allowed.
+        If it is not one of them; the message names the argument, the value and what is allowed.
     """
     instance = named(argument, value, choices)
     if type(instance) not in choices.values():
@@ -164,7 +164,7 @@ def number(
     below: float | None = math.inf,
     whole: bool = False,
 ) -> None:
-    """Check that a value is a number in a range; infinity is none unless ``below`` is None.
+    """Check that a value is a number in a range; infinity is allowed only if ``below`` is None.
 
     Raises
     ------

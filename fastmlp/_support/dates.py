@@ -19,7 +19,7 @@ _MOST_NAMED = 5
 
 
 def refuse_columns(argument: str, X: Any) -> None:
-    """Refuse inputs of which a column holds dates, times or complex numbers.
+    """Refuse inputs with a column that holds dates, times or complex numbers.
 
     NumPy and scikit-learn convert some of them to numbers, dates to nanoseconds.
 

@@ -19,7 +19,7 @@ _NOTEBOOK_SECONDS = 0.1
 
 
 class Reporter:
-    """Reports how far something is that has ``n`` equal units: the epochs of a training, or many models.
+    """Reports the progress of something with ``n`` equal units: the epochs of a training, or many models.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Reporter:
     n_samples : int, default=1
         Of a unit, where they are epochs.
     whole : Reporter or None, default=None
-        Of which this is one unit.
+        The reporter that counts this one as one of its units.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ def show_progress(
 ) -> Iterator[Reporter]:
     """Yield the reporter of a training; ``wanted`` None draws a bar only on a terminal or in a notebook.
 
-    ``asked_by`` is what a message says that the user set.
+    ``asked_by`` is how the message names the user's setting.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def show_models_progress(wanted: bool | None, n_models: int) -> Iterator[Reporte
 
 @contextmanager
 def _bar(wanted: bool | None, text: str, asked_by: str = "progress=True") -> Iterator[_Draw | None]:
-    """Yield what draws a bar, which opens with this text, or None where there is to be none."""
+    """Yield a function that draws a bar, which opens with this text; None if no bar is wanted."""
     is_notebook = _is_notebook()
     if wanted is None:
         wanted = (is_notebook or _is_terminal(sys.stderr)) and find_spec("rich") is not None
@@ -129,7 +129,7 @@ def _bar(wanted: bool | None, text: str, asked_by: str = "progress=True") -> Ite
         TextColumn("{task.description}", markup=False), BarColumn(),
         TextColumn("{task.fields[note]}", markup=False), TimeRemainingColumn(),
     )  # fmt: skip
-    # Rich moves what is printed above the bar; what goes to a file must stay on its way there.
+    # Rich moves what is printed above the bar; what is written to a file must not be moved.
     progress = Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=_is_terminal(sys.stdout)
     )

@@ -1,1 +1,1 @@
-"""The engine: plan.py lays out memory, native.pyx walks over it, reference/ tells the same in NumPy."""
+"""The engine: plan.py lays out memory, native.pyx walks over it, reference/ is the same in NumPy."""

@@ -58,7 +58,7 @@ def operations_of(engine: str, dtype: str) -> str:
 
 
 def in_use(engine: str, plan: Plan) -> str:
-    """Return what "auto" came to for a plan, "tile" or "blas"; any other engine as it was given."""
+    """Return what "auto" stands for with a plan, "tile" or "blas"; any other engine as it was given."""
     return plan.operations if engine == "auto" else engine
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
     @staticmethod
     def _learn(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False) -> Targets:
-        """Return what y holds; each of the two estimators has its own."""
+        """Return the targets that y holds: `learn_labels` or `learn_reals`."""
         raise NotImplementedError
 
     @checks_parameters
@@ -92,7 +93,9 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             warnings.warn(warning, stacklevel=4)
         return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, **learn: Any) -> Self:
+    def _partial_fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, classes: Any = None
+    ) -> Self:
         """Train for one epoch on these data, from the present weights if there are any."""
         if self.early_stopping and X_val is None:
             raise ValueError(
@@ -101,7 +104,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             )
         settings = self._settings()
         if not self.__sklearn_is_fitted__():
-            fitting = begin(settings, self._read(X, y, sample_weight, X_val, y_val, **learn))
+            fitting = begin(settings, self._read(X, y, sample_weight, X_val, y_val, classes=classes))
         else:
             model, session = self.model_, self._session
             if resuming.has_changed(settings, model, session):
@@ -130,7 +133,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         self, fitting: Fitting, epochs: int, *, reporter: Any = SILENT, observer: Any = None,
         is_one_of_calls: bool = False,
     ) -> None:  # fmt: skip
-        """Train, and take the model, also if training is broken off; what fails sooner changes nothing."""
+        """Train and adopt the model, also if it is interrupted; an error before that changes nothing."""
         follower = _Follower(lambda: self._begin(fitting), observer)
         try:
             fitting.train(
@@ -142,33 +145,33 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
                 self._adopt(fitting.model(), fitting.session)
 
     def _begin(self, fitting: Fitting) -> None:
-        """Take the model as training begins, if it is another one."""
+        """Adopt the model as training begins, unless the estimator has it already."""
         if not self.__sklearn_is_fitted__() or self.model_.network is not fitting.trainer.network:
             self._adopt(fitting.model(), fitting.session)
 
     def _read(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, *,
-        encode: Callable[[Any], NDArray[Any]] | None = None, **learn: Any,
+        encode: Callable[[Any], NDArray[Any]] | None = None, classes: NDArray[Any] | None = None,
     ) -> Samples:  # fmt: skip
         """Return the data, checked and encoded.
 
-        What y holds is learnt from it, or is what the model has, if ``encode`` encodes it; X then has the
-        model's columns.
+        What y holds is learnt from it, with ``classes`` if all of them are known. With ``encode``, which is
+        a method of the model's targets, it is what the model has learnt, and X must have the model's columns.
         """
 
         def learnt(y: Any, is_sparse: bool) -> tuple[Targets, NDArray[Any]]:
             if encode is not None:
                 return self.model_.targets, encode(y)
-            targets = type(self)._learn(y, is_sparse=is_sparse, **learn)
+            targets = self._learn(y, classes, is_sparse)
             return targets, targets.encode(y)
 
         return read(
-            self.__copy__(),  # a fit that fails changes nothing here
+            copy(self),  # a fit that fails changes nothing here
             X, y, sample_weight, X_val, y_val, readable=self._readable, learn=learnt, reset=encode is None,
         )  # fmt: skip
 
     def _check_params(self) -> None:
-        """Refuse parameters that suit no data."""
+        """Check all parameters, before there are data."""
         self._validate_params()
         self._settings().check()
         self._scorer()
@@ -187,13 +190,13 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
 
 class _Follower:
-    """Gives an estimator its model as the first epoch begins, so that callbacks can predict with it."""
+    """Has an estimator adopt its model as the first epoch begins, so that callbacks can predict with it."""
 
     def __init__(self, adopt: Callable[[], None], observer: Any):
         self._adopt, self._observer, self._has_begun = adopt, observer, False
 
     def begin_epoch(self) -> None:
-        """Take note of an epoch that begins."""
+        """Adopt the model as the first epoch begins, and pass each epoch's beginning on."""
         if not self._has_begun:
             self._adopt()
             self._has_begun = True
@@ -201,7 +204,7 @@ class _Follower:
             self._observer.begin_epoch()
 
     def end_epoch(self, event: EpochEnd) -> bool:
-        """Take note of an epoch's end; return whether to stop."""
+        """Pass an epoch's end on; return whether to stop."""
         return self._observer is not None and bool(self._observer.end_epoch(event))
 
 

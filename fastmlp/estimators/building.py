@@ -23,7 +23,6 @@ from fastmlp.layers import Dense
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation
 from fastmlp.optimizers import is_full_batch
-from fastmlp.training.history import History
 from fastmlp.training.trainer import Trainer
 
 
@@ -49,7 +48,7 @@ class Session:
 
 
 class Fitting:
-    """One fit: what it starts from, and the model that it comes to.
+    """One fit: its settings and data, and the model that it trains.
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ class Fitting:
         reporter, observer
             See `Trainer.train`.
         is_one_of_calls : bool, default=False
-            Whether it is a call of `partial_fit`, of which early stopping looks for the best.
+            Whether it is a call of `partial_fit`: early stopping then looks for the best of all calls.
         score : callable or None
             ``score(model, X_val, y_val)`` returns what scores an epoch, in place of the targets' score.
         """
@@ -228,7 +227,7 @@ def record_of(trainer: Trainer, epochs_before: int, has_validation: bool) -> Rec
         if score is None:  # it diverged in its first epoch
             score = np.nan
     return Record(
-        history,
+        history=history,
         n_iter=trainer.n_epochs - epochs_before,
         samples_seen=trainer.samples_seen,
         loss=losses[-1] if losses else np.nan,
@@ -238,60 +237,3 @@ def record_of(trainer: Trainer, epochs_before: int, has_validation: bool) -> Rec
         stopped_early=trainer.restore_best and history.converged,
         divergence=trainer.divergence,
     )
-
-
-def untrained(estimator: Any, X: Any, y: Any) -> FittedModel:
-    """Return the model that an estimator's `fit` starts from: with its first weights, not trained.
-
-    Parameters
-    ----------
-    estimator : MLPClassifier or MLPRegressor
-        It is not changed. ``random_state`` must be an int for the weights to be those of its `fit`.
-    X, y : array-like
-        As for `fit`.
-
-    Examples
-    --------
-    >>> import fastmlp
-    >>> X, y, *_ = fastmlp.datasets.load_digits()
-    >>> model = untrained(fastmlp.MLPClassifier((16,), random_state=0), X, y)
-    >>> model.network, model.record.n_iter
-    (<Network 64-16-10, float32>, 0)
-    """
-    return begin(estimator._settings(), estimator._read(X, y)).model()
-
-
-def known_history(
-    *, losses: list[float], val_losses: list[float] | None, val_scores: list[float] | None,
-    by_score: bool, kept_score: float | None = None,
-) -> History:  # fmt: skip
-    """Return the history of a model whose file or scikit-learn tells the curves alone.
-
-    Parameters
-    ----------
-    losses : list of float
-    val_losses, val_scores : list of float or None
-        Of the last epochs; a score of NaN after the last epoch, of one that diverged, is left out.
-    by_score : bool
-        Whether early stopping went by the score.
-    kept_score : float or None
-        The score of the weights that the model has, if it is known.
-    """
-    n_epochs = len(losses)
-    scores = list(val_scores or [])[:n_epochs]
-    history = History(
-        loss=list(losses),
-        val_loss=list(val_losses or []),
-        val_score=scores,
-        kept_epoch=n_epochs or None,
-        val_epochs=list(range(n_epochs - len(scores) + 1, n_epochs + 1)),
-    )
-    goes_by_score = by_score and bool(scores)  # L-BFGS without validation data has none
-    values = np.negative(scores) if goes_by_score else np.array(losses, dtype=float)
-    if not np.isnan(values).all():  # all of none is True
-        history.best_epoch = n_epochs - len(values) + int(np.nanargmin(values)) + 1
-    if goes_by_score and history.best_epoch:
-        best = -np.nanmin(values)
-        if kept_score is None or kept_score == best:  # an older file does not say so
-            history.kept_epoch = history.best_epoch
-    return history

@@ -204,7 +204,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
-    targets_are_numbers = False
     _readable = staticmethod(readable_labels)
     _learn = staticmethod(learn_labels)
 
@@ -252,7 +251,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError(message)
         if self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all samples; for partial_fit give a dict.")
-        return self._partial_fit(X, y, sample_weight, X_val, y_val, classes=classes)
+        return self._partial_fit(X, y, sample_weight, X_val, y_val, classes)
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Return the probability of each class.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastmlp.engine.selection import can_train_in
-from fastmlp.estimators.building import known_history
 from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.estimators.targets import Classes, Indicators, Reals
 from fastmlp.formats.model import FittedModel, Outputs, Record, Targets
 from fastmlp.formats.plain_model import PlainModel
+from fastmlp.training.history import known_history
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def _record(plain: PlainModel, settings: EstimatorSettings) -> Record:
         kept_score=score,
     )
     return Record(
-        history,
+        history=history,
         n_iter=known["n_iter_"],
         samples_seen=known["t_"],
         loss=known["loss_"],

@@ -1,10 +1,11 @@
-"""What an estimator is once it is fitted: its fitted attributes, its outputs, and where it goes from here."""
+"""A fitted estimator: its fitted attributes, its outputs, evaluation and compiled prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class Fitted(Generic[_T]):
-    """A fitted attribute: what the fitted model says; before `fit` the estimator does not have it."""
+    """A fitted attribute, read from the fitted model; the estimator lacks it before `fit`."""
 
     def __init__(self, of: Callable[[FittedModel], _T], doc: str):
         self._of, self._name, self.__doc__ = of, "", doc
@@ -55,7 +56,7 @@ class Fitted(Generic[_T]):
 
 
 class FittedEstimator(Hyperparameters):
-    """Base of the estimators: what they have of a fitted model."""
+    """Base of the estimators: everything that reads the fitted model."""
 
     model_: FittedModel
     n_features_in_: int
@@ -112,9 +113,6 @@ class FittedEstimator(Hyperparameters):
         """,
     )
 
-    #: Whether the targets are real numbers.
-    targets_are_numbers: ClassVar[bool]
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(cls)
@@ -129,13 +127,13 @@ class FittedEstimator(Hyperparameters):
         return twin
 
     def _adopt(self, model: FittedModel, session: Session | None = None) -> None:
-        """Have this model from now on.
+        """Make this the fitted model.
 
         Parameters
         ----------
         model : FittedModel
         session : Session or None
-            What to train it further by; None begins with a fresh state of the solver.
+            Training state to continue from; None starts with a fresh state of the solver.
         """
         self.model_, self._session = model, session
         self.n_features_in_ = model.network.n_features
@@ -176,7 +174,7 @@ class FittedEstimator(Hyperparameters):
 
     @staticmethod
     def _readable(argument: str, y: Any) -> Any:
-        """Return targets as scikit-learn's checks accept them; each of the two estimators has its own."""
+        """Return targets as scikit-learn's checks accept them: `readable_labels` or `readable_numbers`."""
         raise NotImplementedError
 
     def _validated(self, X: Any) -> Any:
@@ -185,7 +183,7 @@ class FittedEstimator(Hyperparameters):
         return validate_data(self, X, accept_sparse="csr", dtype=list(INPUT_DTYPES), reset=False)
 
     def _scorer(self) -> Callable[[FittedModel, Any, Any], Callable[..., float]] | None:
-        """Return what makes an epoch's score of a model and its data, or None without ``scoring``.
+        """Return a function from a model and validation data to their scorer, or None without ``scoring``.
 
         scikit-learn refuses a scoring that it does not know.
         """
@@ -201,7 +199,7 @@ class FittedEstimator(Hyperparameters):
 
     def _scored(self, model: FittedModel) -> Self:
         """Return a copy of the estimator that has this model, for arrays: no names, dense predictions."""
-        scored = self.__copy__()
+        scored = copy(self)
         targets = model.targets
         if isinstance(targets, Indicators):
             targets = Indicators(targets.classes)

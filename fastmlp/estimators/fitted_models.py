@@ -196,7 +196,7 @@ class FittedModels(list[_Model]):
 
 
 def outcome_of(model: Any, index: int, names: tuple[str, ...]) -> Outcome:
-    """Return what is known of a model: of one of a file no times, of one that is not fitted nothing."""
+    """Return the outcome of a model, without times if it was read from a file."""
     if not _is_fitted(model):
         return Outcome(model, index, names)
     history = model.history_

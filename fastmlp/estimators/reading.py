@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.base import is_regressor
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
@@ -19,13 +20,14 @@ from fastmlp.formats.model import Outputs, Targets
 from fastmlp.network.inputs import INPUT_DTYPES, check_places, check_sparse
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation, kind_for
+from fastmlp.network.targets import check_targets
 from fastmlp.training.data import TrainingData, Validation
 
 _T = TypeVar("_T")
 
 
 class Samples:
-    """Training data and validation data, checked and encoded; what is made of them is made once.
+    """Training data and validation data, checked and encoded; what is derived from them is made once.
 
     Several threads may ask at once, as those of `fit_many` do.
 
@@ -75,7 +77,8 @@ class Samples:
         """
         if kind is None or (kind == "auto" and issparse(self.X)):
             return None
-        check_sparse(self.X, prepare=kind)
+        if issparse(self.X):
+            check_sparse(self.X, prepare=kind)
         chosen = kind_for(self.X) if kind == "auto" else kind
         preparation = self._once(chosen, lambda: Preparation.fit(self.X, chosen))
         preparation.check_scales("X", self.feature_names)
@@ -110,7 +113,9 @@ class Samples:
         score : callable or None
             ``score(X_val, codes_val)`` returns what scores an epoch, see `Validation`.
         """
-        X = self._once(("X", network.dtype), lambda: network.read_sparse(self.X))
+        X = self.X
+        if issparse(X):
+            X = self._once(("X", network.dtype), lambda: network.read_sparse(self.X))
         rows, X_val, codes_val = np.arange(self.n_samples), self.X_val, self.codes_val
         weight_val = None
         if held_out is not None and X_val is None:
@@ -121,13 +126,15 @@ class Samples:
             weight_val = None if sample_weight is None else sample_weight[others]
         targets = self._once(
             ("targets", str(outputs)),
-            lambda: network.check_targets(X, self.targets.for_loss(self.codes, outputs), outputs.loss),
+            lambda: check_targets(
+                self.targets.for_loss(self.codes, outputs), outputs.loss, self.n_samples, network.n_outputs
+            ),
         )
         validation = None
         if codes_val is not None:
             y_val = self.targets.for_loss(codes_val, outputs)
             with naming("X_val", "y_val"):
-                network.check_targets(X_val, y_val, outputs.loss)
+                check_targets(y_val, outputs.loss, X_val.shape[0], network.n_outputs)
             scorer = None if score is None else score(X_val, codes_val)
             validation = Validation(X_val, y_val, weight_val, scorer)
         return TrainingData(X, targets, rows, sample_weight, validation)
@@ -142,7 +149,7 @@ class Samples:
 
 
 class HeldOut:
-    """How many of the rows are held out for early stopping, and by which random numbers."""
+    """The share of the rows that is held out for early stopping, and the generator that draws them."""
 
     def __init__(self, fraction: float, random_state: np.random.RandomState):
         self.fraction, self.random_state = fraction, random_state
@@ -153,7 +160,7 @@ def read(
     *, readable: Callable[[str, Any], Any], learn: Callable[[Any, bool], tuple[Targets, NDArray[Any]]],
     reset: bool = True,
 ) -> Samples:  # fmt: skip
-    """Return the data of a fit, checked and encoded; no parameter changes what they are.
+    """Return the data of a fit, checked and encoded; they do not depend on any parameter.
 
     Parameters
     ----------
@@ -199,10 +206,11 @@ def validated(reader: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, NDArray
         accept_sparse="csr",
         dtype=list(INPUT_DTYPES),
         multi_output=True,
-        y_numeric=reader.targets_are_numbers,
+        y_numeric=is_regressor(reader),
         reset=reset,
     )
-    check_places(X)
+    if issparse(X):
+        check_places(X)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return X, y

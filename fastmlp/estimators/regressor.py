@@ -61,7 +61,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(SquaredError, losses.AbsoluteError, losses.Huber, Quantile, losses.Poisson),
     }
-    targets_are_numbers = True
     _readable = staticmethod(readable_numbers)
     _learn = staticmethod(learn_reals)
 

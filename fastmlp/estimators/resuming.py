@@ -12,13 +12,14 @@ from sklearn.utils.metaestimators import available_if
 
 from fastmlp._support.checks import are_equal, shown
 from fastmlp.engine.selection import can_train_in
-from fastmlp.estimators.building import Fitting, Session, known_history, make_trainer
+from fastmlp.estimators.building import Fitting, Session, make_trainer
 from fastmlp.estimators.hyperparameters import checks_parameters
 from fastmlp.estimators.reading import Samples
 from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.formats.model import FittedModel, Outputs
 from fastmlp.network.preparation import Preparation
 from fastmlp.optimizers import is_full_batch
+from fastmlp.training.history import known_history
 from fastmlp.training.trainer import Trainer
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])

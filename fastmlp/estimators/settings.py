@@ -1,4 +1,4 @@
-"""The parameters of an estimator at one moment, and what is built from them alone."""
+"""The parameters of an estimator at one moment, and the layers, optimizer and schedule that they describe."""
 
 from __future__ import annotations
 
@@ -39,13 +39,10 @@ class EstimatorSettings:
     parameters : mapping of str to object
     """
 
-    label_smoothing: float = 0.0
-    class_weight: Any = None
-
     def __init__(self, parameters: Mapping[str, Any]):
         self._parameters = dict(parameters)
-        self.label_smoothing = self._parameters.get("label_smoothing", 0.0)
-        self.class_weight = self._parameters.get("class_weight")
+        self.label_smoothing: float = self._parameters.get("label_smoothing", 0.0)
+        self.class_weight: Any = self._parameters.get("class_weight")
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -142,7 +139,7 @@ class EstimatorSettings:
         return bool(self.verbose == PROGRESS_BAR)
 
     def most_samples_of_a_batch(self) -> int:
-        """Return the batch size, of which a data set of fewer samples makes one batch."""
+        """Return the batch size; a data set of fewer samples is one batch."""
         return _DEFAULT_BATCH_SIZE if self.batch_size == "auto" else int(self.batch_size)
 
     def _per_layer(self, name: str, n_layers: int) -> list[Any]:

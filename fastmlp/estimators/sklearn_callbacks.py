@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks, since 1.9: a fit is a task to them, and each of its epochs a task below it."""
+"""scikit-learn's callbacks (1.9 and later): a fit is a task, and each of its epochs is a task below it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ except ImportError:
 
 @contextmanager
 def observing(estimator: Any, fitting: Fitting, X: Any, y: Any, sample_weight: Any) -> Iterator[Any]:
-    """Yield what tells the estimator's callbacks of the epochs of a fit; None without callbacks.
+    """Yield an observer that calls the estimator's callbacks at each epoch; None without callbacks.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ class EpochTasks:
     def __init__(self, estimator: Any, fitting: Fitting, X: Any, y: Any, sample_weight: Any):
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._fitting = fitting
-        self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._context = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._fit = estimator._init_callback_context(max_subtasks=fitting.settings.max_iter)
-        self._fit.call_on_fit_task_begin(**self._told)
+        self._fit.call_on_fit_task_begin(**self._context)
         self._epoch: Any = None
 
     def _present(self) -> dict[str, Any]:
-        """Return what an estimator is fitted by, as it is now, in copies that training does not change."""
+        """Return the fitted attributes as they are now, in copies that training does not change."""
         model = self._fitting.model()
         model = replace(model, network=deepcopy(model.network), record=deepcopy(model.record))
         present: dict[str, Any] = {
@@ -63,21 +63,21 @@ class EpochTasks:
         return present
 
     def begin_epoch(self) -> None:
-        """Tell of an epoch that begins, unless it was told."""
+        """Call the callbacks as an epoch begins, once for each epoch."""
         if self._epoch is None:
             self._epoch = self._fit.subcontext(task_name="epoch")
-            self._epoch.call_on_fit_task_begin(**self._told, reconstruction_attributes=self._present)
+            self._epoch.call_on_fit_task_begin(**self._context, reconstruction_attributes=self._present)
 
     def end_epoch(self, event: EpochEnd) -> bool:
-        """Tell of an epoch's end; return whether to stop."""
+        """Call the callbacks as an epoch ends; return whether to stop."""
         epoch, self._epoch = self._epoch, None
-        return bool(epoch.call_on_fit_task_end(**self._told, reconstruction_attributes=self._present))
+        return bool(epoch.call_on_fit_task_end(**self._context, reconstruction_attributes=self._present))
 
     def end(self) -> None:
-        """Tell of the fit's end, and before that of an epoch's that was broken off."""
+        """Call the callbacks as the fit ends, and first for an epoch that was broken off."""
         if self._epoch is not None:
-            self._epoch.call_on_fit_task_end(**self._told)
-        self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes=self._present)
+            self._epoch.call_on_fit_task_end(**self._context)
+        self._fit.call_on_fit_task_end(**self._context, reconstruction_attributes=self._present)
 
 
 __all__ = ["CallbackSupportMixin", "EpochTasks", "observing"]

@@ -309,5 +309,5 @@ def _smoothed(loss: losses.Loss, smoothing: float) -> losses.Loss:
 
 
 def _smoothed_targets(codes: NDArray[Any], smoothing: float) -> NDArray[Any]:
-    """Return indicators of which a share is spread evenly over 0 and 1."""
+    """Return indicators with a share of each spread evenly over 0 and 1."""
     return (1 - smoothing) * codes + smoothing / 2 if smoothing else codes

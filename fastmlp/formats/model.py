@@ -1,4 +1,4 @@
-"""A fitted model: what saving, exports and serving work on, and what an estimator holds once it is fitted."""
+"""A fitted model: estimators hold one once they are fitted; saving, exports and prediction work on it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Outputs:
     smoothing: float = 0.0
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Record:
     """What happened in the training of a model.
 

@@ -1,4 +1,4 @@
-"""A fitted model in plain data: what a file or scikit-learn has, and an estimator is made of."""
+"""A fitted model in plain data: read from a file or from scikit-learn, to make an estimator of."""
 
 from __future__ import annotations
 

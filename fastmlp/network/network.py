@@ -129,7 +129,7 @@ class Network(Structure):
 
     @property
     def engine_in_use(self) -> str:
-        """What ``engine="auto"`` came to: "tile" or "blas"; otherwise the engine as it was given."""
+        """What ``engine="auto"`` stands for here: "tile" or "blas"; otherwise the engine as it was given."""
         return self._prediction.operations
 
     @property

@@ -25,7 +25,7 @@ class Prediction:
     Attributes
     ----------
     operations : str
-        What ``engine="auto"`` came to, "tile" or "blas"; otherwise the engine as it was given.
+        What ``engine="auto"`` stands for here, "tile" or "blas"; otherwise the engine as it was given.
     """
 
     def __init__(self, parameters: ParameterVector, inputs: Inputs, engine: str) -> None:
@@ -108,7 +108,7 @@ class Prediction:
         return np.empty((X.shape[0], n_columns), dtype=self._inputs.dtype)
 
     def _last(self, outputs: np.ndarray) -> list[np.ndarray | None]:
-        """Return one place for each layer's outputs, of which only the last is wanted."""
+        """Return a place for each layer's outputs: None for all but the last."""
         return [*[None] * (len(self._parameters.plan.layers) - 1), outputs]
 
     def _run(

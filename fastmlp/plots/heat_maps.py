@@ -57,7 +57,7 @@ def heat_map(
     Raises
     ------
     TypeError, ValueError
-        If the results are none of these, have no such columns, or no finite score.
+        If the results are not one of these, have no such columns, or no finite score.
 
     Examples
     --------

@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastmlp._support.checks import kind_of, shown
 
-#: What a run may tell of each epoch, of its training and its validation data.
+#: The curves that a run may have, of its training and its validation data.
 CURVES = ("loss", "val_loss", "score", "val_score")
 
-#: How far several runs differ, and how that is told.
+#: The kinds of error bars and bands over several runs, and how a legend calls them.
 SPREADS = {"range": "min to max", "std": "± standard deviation"}
 
 # Where a fitted estimator keeps it.
@@ -66,7 +66,7 @@ def curves_of(run: Any) -> dict[str, np.ndarray]:
     NotFittedError
         If it is a model that is not fitted.
     TypeError, ValueError
-        If it is none of these, or tells of no epoch.
+        If it is not one of these, or has no epochs.
     """
     if isinstance(run, BaseEstimator):
         check_is_fitted(run)
@@ -90,12 +90,12 @@ def curves_of(run: Any) -> dict[str, np.ndarray]:
                     f"{name} of a run has shape {curves[name].shape}; it must be a list of numbers."
                 )
     if not curves:
-        raise ValueError(f"runs hold a {type(run).__name__} that tells of no epoch.")
+        raise ValueError(f"runs hold a {type(run).__name__} that has no epochs.")
     return curves
 
 
 def score_name_of(runs: Sequence[Any]) -> str:
-    """Return what the scores of these runs measure, as far as they tell."""
+    """Return what the scores of these runs measure, as far as they say so."""
     names = {_score_name(run) for run in runs}
     return names.pop() if len(names) == 1 else "score"
 

@@ -56,7 +56,7 @@ def curves(
     score_name : str, optional
         What the scores measure; None asks the models.
     figure : matplotlib Figure or SubFigure, optional
-        Where to draw; None for a new one. With ``layout="constrained"`` it has room for the legend.
+        Where to draw; None for a new one. With ``layout="constrained"`` the legend fits beside it.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def curves(
     NotFittedError
         If a model is not fitted.
     TypeError, ValueError
-        If something is no run or tells of no epoch, or an argument is out of range.
+        If something is not a run or has no epochs, or an argument is out of range.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def _grid(figure: Any, n_rows: int, n_columns: int, handles: list[Any]) -> tuple
         ax.xaxis.get_major_locator().set_params(integer=True)
     if figure.get_layout_engine():
         figure.legend(handles=handles, loc="outside lower center", ncols=fitting)
-    else:  # nothing would make room for it below
+    else:  # below, it would overlap the axes
         grid[0, 0].legend(handles=handles, fontsize=9, frameon=True, edgecolor="none")
     return figure, grid
 

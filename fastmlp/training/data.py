@@ -31,10 +31,10 @@ class Observer(Protocol):
     """Follows the epochs from their beginning to their end."""
 
     def begin_epoch(self) -> None:
-        """Take note of an epoch that begins; by L-BFGS, called as often as the loss is evaluated."""
+        """Called as an epoch begins; by L-BFGS, as often as the loss is evaluated."""
 
     def end_epoch(self, event: EpochEnd) -> bool:
-        """Take note of an epoch that ended; True stops the training."""
+        """Called as an epoch ends; True stops the training."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -121,7 +121,7 @@ class Fit:
 
     @contextmanager
     def _begun(self) -> Iterator[None]:
-        """Take note that training begins, and however it ends, go back to the best epoch."""
+        """Note that training begins and, however it ends, go back to the best epoch."""
         self.state.begin()
         try:
             yield
@@ -130,7 +130,7 @@ class Fit:
                 self._end_at(self.best)
 
     def _end_at(self, best: Snapshot) -> None:
-        """Go back to the best parameters; of many calls only once they have come to a plateau."""
+        """Go back to the best parameters; of many calls only once they have reached a plateau."""
         history, of_calls = self.state.history, self.keep_best_of_calls
         if history.best_epoch is None or (of_calls and not history.converged):
             return
@@ -270,7 +270,7 @@ class Fit:
     # ------------------------------------------------------------------------------------------ both of them
 
     def _end_epoch(self, loss: float, rate: float, seconds: float, n_samples: int) -> bool:
-        """Take in an epoch that went well; return whether training should stop."""
+        """Add an epoch that went well to the history; return whether training should stop."""
         state, schedule = self.state, self.settings.schedule
         state.update(self.good, state.n_epochs + 1)
         val_loss = val_score = None
@@ -356,7 +356,9 @@ def _check(network: Network, settings: Settings, data: TrainingData) -> None:
 
 def _read(network: Network, data: TrainingData) -> TrainingData:
     """Return the data with their sparse matrices as the engine reads them."""
-    validation = data.validation
-    if validation is not None:
-        validation = replace(validation, X=network.read_sparse(validation.X))
-    return replace(data, X=network.read_sparse(data.X), validation=validation)
+    if data.is_sparse:
+        data = replace(data, X=network.read_sparse(data.X))
+    if data.validation is not None:
+        validation = replace(data.validation, X=network.read_sparse(data.validation.X))
+        data = replace(data, validation=validation)
+    return data

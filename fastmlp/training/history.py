@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from fastmlp.callbacks import EpochEnd
 
 # The names of History's lists.
@@ -115,3 +117,39 @@ class History:
         self.kept_epoch = len(self.loss)
         if event.val_loss is not None:
             self.val_epochs.append(self.kept_epoch)
+
+
+def known_history(
+    *, losses: list[float], val_losses: list[float] | None, val_scores: list[float] | None,
+    by_score: bool, kept_score: float | None = None,
+) -> History:  # fmt: skip
+    """Return the history of a model from its curves, which are all that a file or scikit-learn keeps.
+
+    Parameters
+    ----------
+    losses : list of float
+    val_losses, val_scores : list of float or None
+        Of the last epochs; a score of NaN after the last epoch, of one that diverged, is left out.
+    by_score : bool
+        Whether early stopping went by the score.
+    kept_score : float or None
+        The score of the weights that the model has, if it is known.
+    """
+    n_epochs = len(losses)
+    scores = list(val_scores or [])[:n_epochs]
+    history = History(
+        loss=list(losses),
+        val_loss=list(val_losses or []),
+        val_score=scores,
+        kept_epoch=n_epochs or None,
+        val_epochs=list(range(n_epochs - len(scores) + 1, n_epochs + 1)),
+    )
+    goes_by_score = by_score and bool(scores)  # L-BFGS without validation data has none
+    values = np.negative(scores) if goes_by_score else np.array(losses, dtype=float)
+    if not np.isnan(values).all():  # the array may be empty
+        history.best_epoch = n_epochs - len(values) + int(np.nanargmin(values)) + 1
+    if goes_by_score and history.best_epoch:
+        best = -np.nanmin(values)
+        if kept_score is None or kept_score == best:  # an older file does not say so
+            history.kept_epoch = history.best_epoch
+    return history

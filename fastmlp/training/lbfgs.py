@@ -117,7 +117,7 @@ def minimise(
     Parameters
     ----------
     loss : FullBatchLoss
-        Its ``has_converged`` tells afterwards whether a minimum was found.
+        Its ``has_converged`` says afterwards whether a minimum was found.
     optimizer : LBFGS
     max_iter : int
     end_iteration, end_evaluation : callable

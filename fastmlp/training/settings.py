@@ -27,7 +27,7 @@ _LIMITS = ("max_seconds", "clip_value", "clip_norm")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Settings:
-    """The settings of a `Trainer`, whose parameters tell what they mean.
+    """The settings of a `Trainer`; its parameters document them.
 
     Loss, optimizer and schedule are objects; all else is as it was given.
 
@@ -87,7 +87,7 @@ class Settings:
         return are_equal(now, then)
 
     def augmentation_for(self, network: Network) -> dict[str, Any] | None:
-        """Return what the engine takes for the augmentation; None for none."""
+        """Return the augmentation as the engine takes it; None without one."""
         return augmentations.engine_options(self.augmentation, self.image_shape, network.n_features)
 
     def check_goes_with(self, network: Network) -> None:

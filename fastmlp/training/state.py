@@ -100,7 +100,7 @@ class State:
         return [self.network.parameters] if self.raw is None else [self.network.parameters, self.raw]
 
     def begin(self) -> None:
-        """Take note that a call begins to train."""
+        """Note that a call begins to train."""
         self.history.converged = self.history.diverged = False
         self.divergence = self.limit = ""
         self.has_begun = True

@@ -76,7 +76,7 @@ class Watch:
         self._best, self.n_flat = np.inf, 0
 
     def go_on(self, history: History, earlier: Watch | None) -> None:
-        """Continue from the best value of a history, and from the count of the one who watched it, if any."""
+        """Continue from the best value of a history, and from the count of an earlier watch."""
         if earlier is not None and earlier.watched == self.watched:
             self._best, self.n_flat = earlier._best, earlier.n_flat
         elif earlier is None:

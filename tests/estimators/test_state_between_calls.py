@@ -68,7 +68,7 @@ def test_the_best_of_another_measure_is_no_best(change, way):
     before = model.network_.parameters.copy()
     train(model.set_params(**change), way, X_val=X_val, y_val=y_val)
     # By scores below 0, where accuracies were, no epoch would ever be the best.
-    assert model._session.trainer.history.best_epoch == 4
+    assert model.history_.best_epoch == 4
     assert not np.array_equal(model.network_.parameters, before)
 
 

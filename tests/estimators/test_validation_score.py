@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPClassifier as TheirClassifier
 import fastmlp
 from fastmlp import History, MLPClassifier, MLPRegressor, Trainer
 from fastmlp.callbacks import EpochEnd
+from fastmlp.estimators.inspection import with_model
 from fastmlp.schedules import HalveOnDrop, OnPlateau
 from helpers.estimators import data, ignore_convergence
 from helpers.many import DivergeAfter
@@ -151,7 +152,9 @@ def test_without_a_score_that_is_a_number_it_is_nan(tmp_path):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_file_that_does_not_say_it_and_a_model_of_scikit_learn(early_stopping, tmp_path, monkeypatch):
     model = stopped_early() if early_stopping else diverged()
-    model._adopt(replace(model.model_, record=replace(model.model_.record, validation_score=None)))
+    model = with_model(
+        model, replace(model.model_, record=replace(model.model_.record, validation_score=None))
+    )
     model.save(tmp_path / "model")
     assert fastmlp.load(tmp_path / "model").validation_score_ == model.score(X_VAL, NOISE)
     theirs = TheirClassifier(max_iter=20, early_stopping=early_stopping, random_state=0).fit(X, Y)
@@ -200,13 +203,13 @@ def test_a_frame_of_epochs_with_and_without_validation_data_has_a_row_for_each(t
     model = MLPClassifier(**PARAMS).partial_fit(X, Y, classes=[0, 1])
     model.partial_fit(X, Y, **VALIDATION).partial_fit(X, Y)
     model.partial_fit(X, Y, **VALIDATION)
-    frame = model._session.trainer.history.to_frame()
+    frame = model.history_.to_frame()
     assert list(frame.index) == [1, 2, 3, 4]
     assert list(frame["val_score"].isna()) == list(frame["val_loss"].isna()) == [True, False, True, False]
     assert len(model.validation_scores_) == len(model.validation_loss_curve_) == 2
     model.save(tmp_path / "model")
     loaded = fastmlp.load(tmp_path / "model").partial_fit(X, Y)
-    frame = loaded._session.trainer.history.to_frame()
+    frame = loaded.history_.to_frame()
     assert list(frame["seconds"].isna()) == [True] * 4 + [False]
     assert list(frame["val_score"].dropna()) == model.validation_scores_
     loaded = fastmlp.load(tmp_path / "model")

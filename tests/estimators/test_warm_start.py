@@ -217,7 +217,7 @@ def test_a_loaded_model_goes_by_the_scores_that_are_numbers(tmp_path):
     )
     before = model.coefs_[0].copy()
     assert_array_equal(model.fit(X, y).coefs_[0], before)
-    assert model._session.trainer.history.best_epoch == 3
+    assert model.history_.best_epoch == 3
 
 
 def test_models_of_fit_many_go_on():

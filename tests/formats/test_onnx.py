@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, activations
+from fastmlp.estimators.inspection import with_model
 from fastmlp.estimators.targets import Classes
 from fastmlp.losses import Quantile
 from helpers.bfloat16 import needs_bfloat16
@@ -195,7 +196,9 @@ def test_refusals(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="not fitted"):
         MLPClassifier().to_onnx()
     mixed = fitted(MLPClassifier, X, y)
-    mixed._adopt(replace(mixed.model_, targets=Classes(np.array([1, "two", None], dtype=object))))
+    mixed = with_model(
+        mixed, replace(mixed.model_, targets=Classes(np.array([1, "two", None], dtype=object)))
+    )
     with pytest.raises(ValueError, match="integers and strings"):
         mixed.to_onnx()
     monkeypatch.setitem(sys.modules, "onnx", None)

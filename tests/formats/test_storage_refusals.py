@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, initializers, losses, optimizers, schedules
+from fastmlp.estimators.inspection import with_model
 from fastmlp.estimators.targets import Classes
 from helpers.estimators import ignore_convergence
 
@@ -49,7 +50,7 @@ def written_into(model, part, value):
 
 def with_changes(**changes):
     model = fitted()
-    model._adopt(replace(model.model_, **changes))
+    model = with_model(model, replace(model.model_, **changes))
     return model
 
 

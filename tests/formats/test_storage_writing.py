@@ -14,6 +14,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastmlp
+from fastmlp.estimators.inspection import with_model
 from fastmlp.estimators.targets import Classes
 from fastmlp.schedules import Schedule
 from helpers.storage import X, fitted, save_classifier
@@ -185,7 +186,7 @@ def test_kill_minus_nine_leaves_a_whole_file(tmp_path):
 
 def test_labels_that_cannot_be_written_are_refused_before_anything_is(tmp_path):
     model = fitted()
-    model._adopt(replace(model.model_, targets=Classes(np.array([1, "a", None], dtype=object))))
+    model = with_model(model, replace(model.model_, targets=Classes(np.array([1, "a", None], dtype=object))))
     with pytest.raises(ValueError, match="class labels of type object"):
         model.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())

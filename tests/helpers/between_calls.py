@@ -29,7 +29,7 @@ def train(model, way, **data):
 
 
 def state(model):
-    """Return what a model has but its parameters, and cannot be told by a reference."""
+    """Return copies of everything that training changes."""
     state = model._session.trainer.state
     return [
         model.network_.parameters.copy(), *(moment.copy() for moment in state.moments), *model.loss_curve_,

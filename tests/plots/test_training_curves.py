@@ -149,7 +149,7 @@ def test_more_runs_than_colours_still_differ():
         ([], {}, ValueError, "runs are empty"),
         ({"a": []}, {}, ValueError, r"runs\['a'\] is empty"),
         (MLPClassifier(), {}, NotFittedError, "not fitted"),
-        (History(), {}, ValueError, "tells of no epoch"),
+        (History(), {}, ValueError, "has no epochs"),
         (LogisticRegression().fit(X[:100], Y[:100]), {}, ValueError, "LogisticRegression that tells of no"),
         ([3], {}, TypeError, "runs hold a int"),
         ("loss", {}, TypeError, "runs hold a str"),

@@ -181,7 +181,12 @@ def test_a_heat_map_has_means_over_seeds_and_the_best_of_the_rest(results):
     ("kind", "runs", "options", "says"),
     [
         ("heat_map", ["width"], {}, "a heat map needs two parameters, and width varies 1"),
-        ("heat_map", ["grid"], {"x": "alpha"}, "x = 'alpha' is none of what grid varies: learning_rate_init"),
+        (
+            "heat_map",
+            ["grid"],
+            {"x": "alpha"},
+            "x = 'alpha' is not one of those that grid varies",
+        ),
         ("heat_map", ["grid"], {"x": "l2", "y": "l2"}, "x and y are both 'l2'"),
         ("decision_boundary", ["width"], {}, "X has 64 features"),
         ("misclassified", ["rates/mad"], {}, "rates/mad/seed 0 has no model: training diverged"),

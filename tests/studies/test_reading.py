@@ -16,7 +16,7 @@ def study(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[runs.a]\ncontinues = 'b'\n", "runs.a.continues: 'b' is none of the runs"),
+        ("[runs.a]\ncontinues = 'b'\n", "runs.a.continues: 'b' is not one of the runs"),
         ("[runs.a]\ncontinues = 'a'\n", "runs.a.continues: waits for itself: a < a"),
         ("[runs.a]\nbest_of = 'b'\n[runs.b]\nbest_of = 'a'\n", "waits for itself"),
         ("[runs.a]\ncontinues = 'b'\n[runs.b]\ngrid.max_iter = [1, 2]\n", "must be one point"),
@@ -38,7 +38,7 @@ def study(tmp_path):
         ("[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = []\n", r"claims\[0\].checks: must hold at least one"),
         (
             "[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = ['test of b > 0']\n",
-            r"claims\[0\].checks: 'b' is none of",
+            r"claims\[0\].checks: 'b' is not one of the runs",
         ),
         (
             "[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = ['test of a']\n",
@@ -68,7 +68,7 @@ def study(tmp_path):
         ),
         (
             "[runs.a]\n[gradient_check]\nof = 'a'\nparameters = [[0, 'b[1]']]\npublished.'0 b[2]' = 1\n",
-            r"is none of the parameters; did you mean '0 b\[1\]'",
+            r"is not one of the parameters; did you mean '0 b\[1\]'",
         ),
         (
             "[runs.a]\n[[claims]]\nclaim = 'c'\nchecks = ['gradient order > 1.9']\n",

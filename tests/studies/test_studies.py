@@ -243,7 +243,7 @@ def test_a_file_of_ones_own_and_real_targets(tmp_path):
         (("scale = 0.1", "scal = 0.1"), "runs.rules.grid.weight_init: .* will not do"),
         (
             ('runs = "width"', 'runs = "widht"'),
-            r"tables\[0\].runs: 'widht' is none of the runs; did you mean 'width'",
+            r"tables\[0\].runs: 'widht' is not one of the runs; did you mean 'width'",
         ),
         (('"train loss", ', '"lossy", '), r"tables\[0\].show: 'lossy' is not one of"),
         (("[data]", "[data"), "not a TOML file"),

@@ -28,7 +28,7 @@ def test_early_stopping_keeps_the_best_iterate():
     model = MLPClassifier((30,), solver="lbfgs", early_stopping=True, random_state=0, n_iter_no_change=5)
     model.fit(X_fit, y_fit, X_val=X_val, y_val=y_val)
     assert 6 < model.n_iter_ < 200
-    assert model._session.trainer.history.converged
+    assert model.history_.converged
     assert model.score(X_val, y_val) == max(model.validation_scores_) > model.validation_scores_[-1]
     assert model.best_loss_ is None
 

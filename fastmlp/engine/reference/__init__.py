@@ -8,5 +8,5 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Pair = tuple[Array, Array]
 Triple = tuple[Array, Array, Array]
-#: What the engine is told of a loss or an optimizer, by name.
+#: The options of a loss or an optimizer, by name.
 Options = dict[str, Any]

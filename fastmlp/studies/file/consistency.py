@@ -1,4 +1,4 @@
-"""What the parts of a study say of each other: that runs, rows and parameters that they name are there."""
+"""Checks across the parts of a study: the runs, rows and parameters that they name must exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_consistency(study: Study, parameters: KnownParameters, file: Place) ->
     Raises
     ------
     StudyError
-        It names the file, the key and what there is.
+        It names the file, the key and what is allowed.
     """
     _Checker(study, parameters, file).check()
 
@@ -139,7 +139,7 @@ class _Checker:
         group, point = split(reference)
         groups = self._study.groups
         if group not in groups:
-            raise place.wrong(f"{reference!r} is none of the runs; {nearest(group, groups)}")
+            raise place.wrong(f"{reference!r} is not one of the runs; {nearest(group, groups)}")
         known = [name for name, _ in groups[group].points()]
         if point and not groups[group].is_open and point not in known:
             raise place.wrong(f"{reference!r}: {group!r} has no such point; {nearest(point, known)}")
@@ -181,5 +181,5 @@ class _Checker:
         named = [f"{layer} {name}" for layer, name in wanted.parameters]
         for name in wanted.published:
             if name not in named:
-                says = f"is none of the parameters; {nearest(name, named)}"
+                says = f"is not one of the parameters; {nearest(name, named)}"
                 raise place.at("published").at(name).wrong(says)

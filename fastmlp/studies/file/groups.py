@@ -73,7 +73,7 @@ class Search:
     Attributes
     ----------
     kind : {"random", "halving"}
-        Whether all of them are trained in full, or few go on to more epochs or samples.
+        Whether all of them are trained in full, or the best few with more epochs or samples.
     over : dict
         By parameter, a list of values or a range, as the file has it.
     n : int

@@ -1,4 +1,4 @@
-"""The parameters of a study's estimators: whether there are such, and what is built from them."""
+"""The parameters of a study's estimators: checks, and the objects that they describe."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class KnownParameters:
 
 
 def _objection(kind: Any, name: str, value: Any) -> str:
-    """Return what an estimator has against a parameter, or nothing."""
+    """Return why an estimator refuses a parameter, or an empty text."""
     if isinstance(value, bool) and not isinstance(kind().get_params()[name], bool):
         return "it is neither true nor false."  # which Python takes for 1 and 0
     try:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 from fastmlp._support.checks import listed
 
 _T = TypeVar("_T")
-#: What refuses a value of the right type: it returns what is wrong with it, or nothing.
+#: What refuses a value of the right type: it returns what is wrong with it, or an empty text.
 Check = Callable[[Any], str]
 
 
@@ -67,7 +67,7 @@ class Parsed:
 
 #: In ``Annotated``: a single text may stand for the list of it.
 OR_ONE = object()
-#: The metadata of a field that is no key of the file; ``{"key": name}`` is that of one of another name.
+#: The metadata of a field that is not a key of the file. A field whose key differs has ``{"key": name}``.
 NOT_IN_FILE = {"in_file": False}
 
 
@@ -115,7 +115,7 @@ def keys_of(kind: Any) -> dict[str, Field[Any]]:
 
 
 def check_known(content: Iterable[str], known: Iterable[str], place: Place) -> None:
-    """Refuse keys that are none of those that are known."""
+    """Refuse unknown keys."""
     known = list(known)
     for key in content:
         if key not in known:

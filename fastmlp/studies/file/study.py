@@ -105,7 +105,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """What to draw: a kind of picture of `fastmlp.plots`, and of which runs.
+    """What to draw: a kind of picture of `fastmlp.plots`, and the runs that it shows.
 
     Attributes
     ----------
@@ -251,8 +251,8 @@ class Study:
     def _wants_train_score(self, name: str) -> bool:
         drawn = [one for figure in self.figures if figure.kind == "curves" for one in figure.runs]
         stated: list[Claim | Difference] = [*self.claims, *self.differences]
-        told = [check for one in stated for check in one.checks]
-        asked = [term.run for check in told for term in check.terms if term.needs_train_score]
+        checks = [check for one in stated for check in one.checks]
+        asked = [term.run for check in checks for term in check.terms if term.needs_train_score]
         return any(reference in (name, split(name)[0]) for reference in (*drawn, *asked))
 
     def _snapshots(self, name: str) -> tuple[int, ...]:

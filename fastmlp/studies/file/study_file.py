@@ -1,4 +1,4 @@
-"""Reading a study file: whatever is wrong with it is told before anything runs."""
+"""Reading a study file: what is wrong with it is reported before anything runs."""
 
 from __future__ import annotations
 

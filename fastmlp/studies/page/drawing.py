@@ -179,7 +179,9 @@ def _sides(figure: Figure, results: Results) -> tuple[str, str, list[str]]:
     varied = varied or list(dict.fromkeys(name for own in group.list.values() for name in own))
     for side in ("x", "y"):
         if (asked := figure.options.get(side)) is not None and asked not in varied:
-            raise ValueError(f"{side} = {asked!r} is none of what {group.name} varies: {', '.join(varied)}.")
+            raise ValueError(
+                f"{side} = {asked!r} is not one of those that {group.name} varies: {', '.join(varied)}."
+            )
     if len(varied) < 2:
         raise ValueError(f"a heat map needs two parameters, and {group.name} varies {len(varied)}.")
     asked = figure.options.get("x"), figure.options.get("y")
@@ -192,13 +194,13 @@ def _sides(figure: Figure, results: Results) -> tuple[str, str, list[str]]:
 
 
 def _setting(value: Any) -> Any:
-    """Return a parameter as an axis has it; of an object its name and what it is told."""
+    """Return a parameter as an axis has it; of an object its name and its settings."""
     if isinstance(value, list):
         return tuple(map(_setting, value))
     if isinstance(value, dict):
-        told = dict(value)
-        name = told.pop("name", "")
-        return f"{name}\n{labelled(told)}" if told else str(name)
+        settings = dict(value)
+        name = settings.pop("name", "")
+        return f"{name}\n{labelled(settings)}" if settings else str(name)
     return value
 
 

@@ -21,8 +21,7 @@ from fastmlp._support.files import replacing
 from fastmlp._support.progress import SILENT, Reporter
 from fastmlp.callbacks import EpochEnd
 from fastmlp.environment import __version__
-from fastmlp.estimators.building import untrained
-from fastmlp.estimators.inspection import with_model
+from fastmlp.estimators.inspection import untrained, with_model
 from fastmlp.estimators.loading import load
 from fastmlp.formats.model import FittedModel
 from fastmlp.network.network import Network
@@ -55,9 +54,9 @@ class Job:
     n_threads : int or None
         Of the run.
     source : str
-        The model to go on from, within the folder; empty for none.
+        The model to continue from, a file within the folder; empty for a new one.
     lost : str
-        Why there is none, where there should be one.
+        Why the model to continue from is missing; empty if it is not.
     """
 
     data: Data
@@ -87,7 +86,7 @@ def slug(name: str) -> str:
 
 
 def do(job: Job, stop: threading.Event | None = None, reporter: Reporter = SILENT) -> Record | None:
-    """Train the model of a run, write it to its file, and return the record; None if it was told to stop.
+    """Train the model of a run, write it to its file, and return the record; None if ``stop`` was set.
 
     Parameters
     ----------
@@ -136,8 +135,9 @@ def _lost(job: Job) -> Record:
     run = job.run
     nothing: dict[str, float | None] = dict.fromkeys(("train", "validation", "test"))
     return Record(
-        run.key, run.group, run.point, run.seed, run.params, job.fingerprint, nothing, nothing, None, {}, 0,
-        0, None, 0.0, job.lost, "", {},
+        key=run.key, group=run.group, point=run.point, seed=run.seed, params=run.params,
+        fingerprint=job.fingerprint, scores=nothing, losses=nothing, spread=None, curves={}, n_train=0,
+        epochs=0, best_epoch=None, seconds=0.0, diverged=job.lost, model="", versions={},
     )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def _has_diverged(model: Any) -> bool:
 
 
 def _validation(split: Split) -> tuple[Any, Any]:
-    """Return the validation data as `fit` takes them: None where there are none."""
+    """Return the validation data as `fit` takes them: None without any."""
     return (split.X_val, split.y_val) if len(split.y_val) else (None, None)
 
 
@@ -199,7 +199,7 @@ def load_weights(path: Path) -> dict[int, np.ndarray]:
 
 
 def _model(job: Job, split: Split) -> Any:
-    """Return the estimator of a run: a new one, or that of another run to go on from."""
+    """Return the estimator of a run: a new one, or that of another run to continue from."""
     params = built_parameters(job.run.params)
     if job.n_threads is not None:
         params.setdefault("n_threads", job.n_threads)
@@ -262,26 +262,26 @@ def _record(job: Job, model: Any, watch: _Watch, split: Split, train: tuple[Any,
     history, before, run = model.history_, watch.before, job.run
     val_score = history.val_score[before:]
     return Record(
-        run.key,
-        run.group,
-        run.point,
-        run.seed,
-        run.params,
-        job.fingerprint,
-        {name: score for name, (_, score) in measured.items()},
-        {name: loss for name, (loss, _) in measured.items()},
-        _spread(model, split.X_test, split.y_test) if model.n_iter_ else None,
-        {
+        key=run.key,
+        group=run.group,
+        point=run.point,
+        seed=run.seed,
+        params=run.params,
+        fingerprint=job.fingerprint,
+        scores={name: score for name, (_, score) in measured.items()},
+        losses={name: loss for name, (loss, _) in measured.items()},
+        spread=_spread(model, split.X_test, split.y_test) if model.n_iter_ else None,
+        curves={
             "loss": history.loss[before:], "val_loss": history.val_loss[before:], "val_score": val_score,
             **({"score": watch.train_scores} if watch.train_scores else {}),
         },
-        len(train[1]),
-        model.n_iter_,
-        int(np.nanargmax(val_score)) + 1 if np.isfinite(val_score).any() else None,
-        round(float(np.sum(history.seconds)), 4),
-        model.model_.record.divergence,
-        file,
-        {
+        n_train=len(train[1]),
+        epochs=model.n_iter_,
+        best_epoch=int(np.nanargmax(val_score)) + 1 if np.isfinite(val_score).any() else None,
+        seconds=round(float(np.sum(history.seconds)), 4),
+        diverged=model.model_.record.divergence,
+        model=file,
+        versions={
             "fastmlp": __version__, "scikit-learn": sklearn.__version__, "numpy": np.__version__,
             "python": platform.python_version(), "engine": model.network_.engine_in_use,
         },

@@ -172,15 +172,15 @@ def fingerprint(data: Data, run: Run, quick: bool, source: Record | None, defaul
 
     Runs of several groups that are alike are thus done once.
     """
-    told = asdict(data)
-    if digest := told.pop("digest"):  # wherever the file is
-        told["name"] = digest
+    described = asdict(data)
+    if digest := described.pop("digest"):  # wherever the file is
+        described["name"] = digest
     for name in ("sep", "decimal", "encoding"):  # older records know nothing of these
-        if told[name] is None:
-            del told[name]
+        if described[name] is None:
+            del described[name]
     params = {**_OF_REGRESSORS, **defaults, **run.params}
     whole = {
-        "params": params, "seed": run.seed, "train": run.train, "data": told,
+        "params": params, "seed": run.seed, "train": run.train, "data": described,
         "quick": quick, "source": source and source.fingerprint,
     }  # fmt: skip
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.estimators.building import untrained
 from fastmlp.estimators.classifier import MLPClassifier
+from fastmlp.estimators.inspection import untrained
 from fastmlp.estimators.loading import load
 from fastmlp.studies.file.groups import split
 from fastmlp.studies.file.parameters import built_parameters

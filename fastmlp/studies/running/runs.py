@@ -90,7 +90,7 @@ class _Work:
     ):
         self._study, self._store, self._quick, self._reporter = study, store, quick, reporter
         self._backend = backend
-        with parallel_config(backend, n_jobs=n_jobs):  # a wrong one is told before anything runs
+        with parallel_config(backend, n_jobs=n_jobs):  # a wrong one is refused before anything runs
             self._n_jobs = effective_n_jobs(n_jobs)
         self._records: dict[str, list[Record]] = {}
 
