@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from fastmlp._support.checks import listed
 from fastmlp.estimators.base import BaseMLP
-from fastmlp.estimators.fitted import Fitted
+from fastmlp.estimators.fitted import ClassLabels
 from fastmlp.estimators.hyperparameters import (
     ActivationOptions,
     Activations,
@@ -207,7 +207,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _readable = staticmethod(readable_labels)
     _learn = staticmethod(learn_labels)
 
-    classes_ = Fitted[NDArray[Any]](
+    classes_ = ClassLabels(
         lambda model: np.asarray(model.targets.classes), "Sorted; of label indicators their numbers."
     )
 

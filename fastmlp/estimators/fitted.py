@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Generic, NoReturn, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,35 @@ class Fitted(Generic[_T]):
         return self._of(model)
 
 
+class ReadOnly(Fitted[_T]):
+    """A fitted attribute that cannot be assigned to: predictions would not follow."""
+
+    def __set__(self, estimator: Any, value: Any) -> NoReturn:
+        raise AttributeError(
+            f"{self._name!r} of {type(estimator).__name__!r} object cannot be assigned to: it is the fitted "
+            "model's."
+        )
+
+
+class ClassLabels(Fitted[NDArray[Any]]):
+    """The classes; other labels that are assigned take their places, also in files and exports."""
+
+    def __get__(self, estimator: Any, owner: type) -> Any:
+        attributes = {} if estimator is None else vars(estimator)
+        if self._name in attributes:  # a subclass assigned it before it was fitted
+            return attributes[self._name]
+        return super().__get__(estimator, owner)
+
+    def __set__(self, estimator: Any, labels: Any) -> None:
+        attributes = vars(estimator)
+        if "model_" not in attributes:
+            attributes[self._name] = labels
+            return
+        model = attributes["model_"]
+        targets = replace(model.targets, classes=np.asarray(labels))
+        estimator.model_ = replace(model, targets=targets)
+
+
 class FittedEstimator(Hyperparameters):
     """Base of the estimators: everything that reads the fitted model."""
 
@@ -63,16 +92,16 @@ class FittedEstimator(Hyperparameters):
     feature_names_in_: NDArray[Any]
     _session: Session | None
 
-    network_ = Fitted[Network](lambda model: model.network, "The network.")
-    preparation_ = Fitted[Preparation | None](lambda model: model.preparation, "Standardisation of X.")
-    target_preparation_ = Fitted[Preparation | None](
+    network_ = ReadOnly[Network](lambda model: model.network, "The network.")
+    preparation_ = ReadOnly[Preparation | None](lambda model: model.preparation, "Standardisation of X.")
+    target_preparation_ = ReadOnly[Preparation | None](
         lambda model: model.target_preparation, "Standardisation of real targets."
     )
-    coefs_ = Fitted[list[NDArray[np.floating]]](
+    coefs_ = ReadOnly[list[NDArray[np.floating]]](
         lambda model: model.network.coefs_,
         "The weights of each layer, (n_in, n_out), after the preparation: views of the parameters.",
     )
-    intercepts_ = Fitted[list[NDArray[np.floating]]](
+    intercepts_ = ReadOnly[list[NDArray[np.floating]]](
         lambda model: model.network.intercepts_, "The biases of each layer, (n_out,): also views."
     )
     n_layers_ = Fitted[int](lambda model: len(model.network.layers) + 1, "The inputs count as one.")
@@ -100,11 +129,11 @@ class FittedEstimator(Hyperparameters):
     validation_score_ = Fitted[float | None](
         lambda model: model.record.validation_score, "The validation score of the weights that the model has."
     )
-    best_validation_score_ = Fitted[float | None](
+    best_validation_score_ = ReadOnly[float | None](
         lambda model: _best(model.record.validation_scores),
         "The best of ``validation_scores_``, NaN left out; None without validation data.",
     )
-    stopped_early_ = Fitted[bool](
+    stopped_early_ = ReadOnly[bool](
         lambda model: model.record.stopped_early,
         """Whether the score had stopped rising, and the model went back to the best epoch.
 
@@ -135,6 +164,8 @@ class FittedEstimator(Hyperparameters):
         session : Session or None
             Training state to continue from; None starts with a fresh state of the solver.
         """
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), Fitted)]:
+            del self.__dict__[name]  # assigned to by a user or a subclass: about the model before
         self.model_, self._session = model, session
         self.n_features_in_ = model.network.n_features
         if model.feature_names is not None:
