@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from fastmlp.estimators.exports import ExportedEstimator
 from fastmlp.estimators.fit_warnings import warnings_of
 from fastmlp.estimators.hyperparameters import checks_parameters
 from fastmlp.estimators.reading import Samples, read
-from fastmlp.estimators.sklearn_callbacks import CallbackSupportMixin, observing
+from fastmlp.estimators.sklearn_callbacks import CallbackSupportMixin, has_callbacks, observing
 from fastmlp.formats.model import Targets
 
 
@@ -78,8 +79,11 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             fitting = begin(settings, samples)
         asked_by = f"verbose={settings.verbose!r}" if settings.draws_bar() else "progress=True"
         progress = settings.draws_bar() or progress
+        observed: AbstractContextManager[Any] = nullcontext()
+        if has_callbacks(self):
+            observed = observing(self, fitting, X, y, sample_weight)
         with (
-            observing(self, fitting, X, y, sample_weight) as observer,
+            observed as observer,
             show_progress(progress, settings.max_iter, samples.n_samples, asked_by=asked_by) as reporter,
         ):
             try:

@@ -19,9 +19,14 @@ except ImportError:
         """Nothing, in place of what gives an estimator `set_callbacks` in scikit-learn 1.9."""
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Return whether callbacks of scikit-learn's are set."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
 @contextmanager
-def observing(estimator: Any, fitting: Fitting, X: Any, y: Any, sample_weight: Any) -> Iterator[Any]:
-    """Yield an observer that calls the estimator's callbacks at each epoch; None without callbacks.
+def observing(estimator: Any, fitting: Fitting, X: Any, y: Any, sample_weight: Any) -> Iterator[EpochTasks]:
+    """Yield an observer that calls the estimator's callbacks at each epoch.
 
     Parameters
     ----------
@@ -30,9 +35,6 @@ def observing(estimator: Any, fitting: Fitting, X: Any, y: Any, sample_weight: A
     X, y, sample_weight
         As `fit` was given them.
     """
-    if not getattr(estimator, "_skl_callbacks", ()):
-        yield None
-        return
     tasks = EpochTasks(estimator, fitting, X, y, sample_weight)
     yield tasks
     tasks.end()
@@ -80,4 +82,4 @@ class EpochTasks:
         self._fit.call_on_fit_task_end(**self._context, reconstruction_attributes=self._present)
 
 
-__all__ = ["CallbackSupportMixin", "EpochTasks", "observing"]
+__all__ = ["CallbackSupportMixin", "EpochTasks", "has_callbacks", "observing"]

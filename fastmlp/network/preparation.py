@@ -57,7 +57,8 @@ class Preparation:
         """
         if kind not in KINDS:
             raise ValueError(f"kind={kind!r} is not known; choose one of {', '.join(map(repr, KINDS))}.")
-        refuse_columns("X", X)
+        if not (isinstance(X, np.ndarray) and X.dtype.kind in "uif"):
+            refuse_columns("X", X)
         with np.errstate(all="ignore"):  # what overflows or underflows is measured again
             scaler = _fit_scaler(_chunks(X))
             center, variance, deviation = scaler.mean_, scaler.var_, scaler.scale_
