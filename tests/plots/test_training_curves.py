@@ -150,7 +150,7 @@ def test_more_runs_than_colours_still_differ():
         ({"a": []}, {}, ValueError, r"runs\['a'\] is empty"),
         (MLPClassifier(), {}, NotFittedError, "not fitted"),
         (History(), {}, ValueError, "has no epochs"),
-        (LogisticRegression().fit(X[:100], Y[:100]), {}, ValueError, "LogisticRegression that tells of no"),
+        (LogisticRegression().fit(X[:100], Y[:100]), {}, ValueError, "LogisticRegression that has no epochs"),
         ([3], {}, TypeError, "runs hold a int"),
         ("loss", {}, TypeError, "runs hold a str"),
         ({"loss": [[1.0]]}, {}, ValueError, "shape"),
