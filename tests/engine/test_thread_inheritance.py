@@ -116,6 +116,8 @@ SIGNALS = """
                 lines = Path(f"/proc/self/task/{task}/status").read_text().splitlines()
             except OSError:  # it has ended
                 continue
+            if "Threads:\\t0" in lines:  # it is ending, and its signals are no longer known
+                continue
             blocked = int(next(line for line in lines if line.startswith("SigBlk")).split()[1], 16)
             found.add(frozenset(int(one) for one in signal.Signals if not blocked >> (one - 1) & 1))
     print([sorted(one - {signal.SIGKILL, signal.SIGSTOP}) for one in found])
