@@ -26,16 +26,6 @@ SHARED_ROWS = 64
 LARGEST_SIZE = 2**31 - 1
 
 
-def choose_operations(instruction_set: str) -> str:
-    """Return who multiplies where ``engine="auto"``: "tile", or "blas" where there are no vectors for tiles.
-
-    By the machine's family alone, so that a network has the same bits wherever it is trained. Beside OpenBLAS
-    0.3.30 on two threads each, tiles led with AVX-512 by 1.5 to 2.5 times, from 20-32-32-3 to
-    784-4096-4096-10; with AVX2 by 1.0 to 1.3 times, but there BLAS led by 1.8 times at 784-4096-4096-10.
-    """
-    return "blas" if instruction_set == "portable" else "tile"
-
-
 def padded(n: int) -> int:
     """Round ``n`` up to a multiple of `LANES`."""
     return -(-n // LANES) * LANES

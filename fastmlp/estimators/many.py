@@ -22,10 +22,10 @@ from fastmlp.estimators.base import BaseMLP
 from fastmlp.estimators.classifier import MLPClassifier
 from fastmlp.estimators.fit_warnings import grouped
 from fastmlp.estimators.fitted_models import FittedModels, Outcome, outcome_of, parameters_set
-from fastmlp.estimators.jobs import Running, Share, Stopped
 from fastmlp.estimators.reading import Samples
 from fastmlp.estimators.regressor import MLPRegressor
 from fastmlp.estimators.sweep_folder import Finished
+from fastmlp.estimators.sweep_jobs import Running, Share, Stopped
 from fastmlp.formats.safetensors_file import FormatError
 from fastmlp.tabular.tasks import choose_task
 

@@ -18,9 +18,9 @@ from fastmlp._support.dates import refuse_columns
 from fastmlp.estimators.held_out import split
 from fastmlp.formats.model import Outputs, Targets
 from fastmlp.network.inputs import INPUT_DTYPES, check_places, check_sparse
+from fastmlp.network.loss_targets import check_targets
 from fastmlp.network.network import Network
 from fastmlp.network.preparation import Preparation, kind_for
-from fastmlp.network.targets import check_targets
 from fastmlp.training.data import TrainingData, Validation
 
 _T = TypeVar("_T")

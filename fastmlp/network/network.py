@@ -27,13 +27,13 @@ from fastmlp.network.construction import checked, initializers_of, plan_of
 from fastmlp.network.fits import Fits, TrainingLock
 from fastmlp.network.gradients import Gradients
 from fastmlp.network.inputs import Inputs, Readable, Samples
+from fastmlp.network.loss_targets import check_loss, check_targets
 from fastmlp.network.parameter_vector import ParameterVector
+from fastmlp.network.pickles import State
 from fastmlp.network.prediction import Prediction
 from fastmlp.network.preparation import Preparation
-from fastmlp.network.state import State
 from fastmlp.network.structure import Structure
 from fastmlp.network.summary import Summary
-from fastmlp.network.targets import check_loss, check_targets
 
 if TYPE_CHECKING:
     from fastmlp.engine.native import Training

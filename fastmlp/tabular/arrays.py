@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fastmlp.tabular.targets import checked_target
+from fastmlp.tabular.target_column import checked_target
 from fastmlp.tabular.tasks import Task, choose_task
 
 #: Of NumPy's types, by the letter of their kind, and what the others hold.

@@ -15,7 +15,7 @@ from fastmlp._support.values import NUMBERS, kinds_of, reads_as_number
 from fastmlp.tabular.arrays import features_of_arrays, kept_arrays, target_of_arrays
 from fastmlp.tabular.files import SUFFIXES, Table, kind_of, name_of, read
 from fastmlp.tabular.splits import rows_of_parts
-from fastmlp.tabular.targets import target_of_table
+from fastmlp.tabular.target_column import target_of_table
 from fastmlp.tabular.tasks import Task, choose_task
 from fastmlp.tabular.text_files import TextFormat
 

@@ -5,8 +5,9 @@ import pytest
 
 from fastmlp import losses
 from fastmlp.engine import core, native
-from fastmlp.engine.plan import aligned_zeros, choose_operations
+from fastmlp.engine.plan import aligned_zeros
 from fastmlp.engine.reference import native as reference
+from fastmlp.engine.selection import choose_operations
 from helpers.engine import HEADS, LIMIT, SOLVERS, assert_parity, both_operations, both_types, problem, train
 
 
