@@ -116,6 +116,8 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         try:
             self._train(fitting, 1, is_one_of_calls=True)
         except KeyboardInterrupt:
+            if not fitting.trainer.has_begun:
+                raise
             warnings.warn("Training interrupted by user.", stacklevel=4)
         for warning in warnings_of(fitting, is_one_of_calls=True):
             warnings.warn(warning, stacklevel=4)
