@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if find_spec("fastmlp.engine.core") is None:
@@ -108,13 +109,21 @@ if not any(isinstance(finder, FormerModules) for finder in sys.meta_path):
     sys.meta_path.append(FormerModules(__all__))
 
 if not TYPE_CHECKING:  # a type checker would take it that any name can be imported
+    # Threads that import scikit-learn at once, by modules of their own, may find parts of it half imported.
+    # No module of fastmlp asks `__getattr__` for what the lock is needed for: that could be a deadlock.
+    _IMPORTING = RLock()
 
     def __getattr__(name: str) -> Any:
         """Import a public name, or a module of this package, when it is first asked for (PEP 562)."""
+        spec = None if name.startswith("_") or name in _HOMES else find_spec(f"{__name__}.{name}")
         if name in _HOMES:
-            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        elif not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
-            value = import_module(f"{__name__}.{name}")
+            with _IMPORTING:
+                value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        elif spec is not None and spec.submodule_search_locations is not None:
+            with _IMPORTING:
+                value = import_module(spec.name)
+        elif spec is not None:
+            value = import_module(spec.name)
         else:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = value

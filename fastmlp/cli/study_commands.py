@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fastmlp import studies
+import fastmlp.studies as studies
 from fastmlp.cli import options
 from fastmlp.cli.console import Part, console, plain_messages, write_output
 

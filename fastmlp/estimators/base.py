@@ -120,6 +120,8 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         try:
             self._train(fitting, 1, is_one_of_calls=True)
         except KeyboardInterrupt:
+            if not fitting.trainer.has_begun:
+                raise
             warnings.warn("Training interrupted by user.", stacklevel=4)
         for warning in warnings_of(fitting, is_one_of_calls=True):
             warnings.warn(warning, stacklevel=4)
@@ -138,7 +140,12 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         is_one_of_calls: bool = False,
     ) -> None:  # fmt: skip
         """Train and adopt the model, also if it is interrupted; an error before that changes nothing."""
-        follower = _Follower(lambda: self._begin(fitting), observer)
+        follower = _Follower(
+            begin=lambda: self._begin(fitting),
+            adopt=lambda: self._adopt(fitting.model(), fitting.session),
+            has_callbacks=bool(fitting.trainer.callbacks),
+            observer=observer,
+        )
         try:
             fitting.train(
                 epochs, reporter=reporter, observer=follower, is_one_of_calls=is_one_of_calls,
@@ -194,18 +201,26 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
 
 class _Follower:
-    """Has an estimator adopt its model as the first epoch begins, so that callbacks can predict with it."""
+    """Has an estimator adopt its model as training goes, so that callbacks can use it."""
 
-    def __init__(self, adopt: Callable[[], None], observer: Any):
-        self._adopt, self._observer, self._has_begun = adopt, observer, False
+    def __init__(
+        self, begin: Callable[[], None], adopt: Callable[[], None], has_callbacks: bool, observer: Any
+    ):  # fmt: skip
+        self._begin, self._adopt = begin, adopt
+        self._has_callbacks, self._observer, self._has_begun = has_callbacks, observer, False
 
     def begin_epoch(self) -> None:
         """Adopt the model as the first epoch begins, and pass each epoch's beginning on."""
         if not self._has_begun:
-            self._adopt()
+            self._begin()
             self._has_begun = True
         if self._observer is not None:
             self._observer.begin_epoch()
+
+    def add_epoch(self, event: EpochEnd) -> None:
+        """Adopt the model with what is known of the epoch, if there are callbacks to see it."""
+        if self._has_callbacks:
+            self._adopt()
 
     def end_epoch(self, event: EpochEnd) -> bool:
         """Pass an epoch's end on; return whether to stop."""

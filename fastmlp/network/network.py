@@ -139,6 +139,8 @@ class Network(Structure):
 
     @preparation.setter
     def preparation(self, preparation: Preparation | None) -> None:
+        if preparation is not None:
+            preparation.check_width("preparation", self.n_features)
         self._inputs = Inputs(self.n_features, self.dtype, preparation)
         self._prediction = Prediction(self._vector, self._inputs, self._engine)
 

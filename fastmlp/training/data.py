@@ -33,8 +33,11 @@ class Observer(Protocol):
     def begin_epoch(self) -> None:
         """Called as an epoch begins; by L-BFGS, as often as the loss is evaluated."""
 
+    def add_epoch(self, event: EpochEnd) -> None:
+        """Called when an epoch is in the history, before the callbacks."""
+
     def end_epoch(self, event: EpochEnd) -> bool:
-        """Called as an epoch ends; True stops the training."""
+        """Called after the callbacks; True stops the training."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -291,6 +291,8 @@ class Fit:
                 state.update(self.best, event.epoch)
         state.base_rate = schedule.after_epoch(state.base_rate, state.history)
         self.reporter.update(self._n_done(), 0, event.loss, event.val_score)
+        if self.observer is not None:
+            self.observer.add_epoch(event)
         stops = [callback(event) for callback in self.settings.callbacks]  # all, also after one says stop
         if self.observer is not None:
             stops.append(self.observer.end_epoch(event))

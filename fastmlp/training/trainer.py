@@ -295,8 +295,8 @@ class Trainer:
             an exception of it ends the training.
         observer : object, optional
             Its ``begin_epoch()`` is called as an epoch begins, by L-BFGS before each evaluation of the loss;
-            its ``end_epoch(event)`` after the callbacks, with the same `fastmlp.callbacks.EpochEnd`. It stops
-            the training if it returns True.
+            its ``add_epoch(event)`` before the callbacks and its ``end_epoch(event)`` after them, with the
+            same `fastmlp.callbacks.EpochEnd`. The latter stops the training if it returns True.
         keep_best_of_calls : bool, default=False
             With ``restore_best``: go back to the best epoch of all such calls, and only when one of them ends
             on a plateau, instead of each call to its own best epoch.

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
-from fastmlp import DivergenceWarning, MLPClassifier
+from fastmlp import DivergenceWarning, MLPClassifier, Trainer
 from fastmlp.estimators import reading
 from fastmlp.schedules import Schedule
 from helpers.estimators import PAIRS, data, ignore_convergence, quietly
@@ -98,6 +98,20 @@ def test_an_interrupted_fit_warns_and_keeps_what_it_has(task):
     assert model.n_iter_ == len(model.loss_curve_) == 3
     same = quietly(PAIRS[task][0](max_iter=3, random_state=0).fit, X, y)
     assert_array_equal(model.predict(X), same.predict(X))
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_an_interruption_before_any_training_is_raised(method, monkeypatch):
+    X, y = data("regression")
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    model = PAIRS["regression"][0](random_state=0)
+    monkeypatch.setattr(Trainer, "train", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(model, method)(X, y)
+    assert not hasattr(model, "coefs_")
 
 
 @pytest.mark.parametrize("prepare", [None, "auto"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from fastmlp import Network, Trainer
+from fastmlp import Network, Preparation, Trainer
 from fastmlp.initializers import Initializer, Zeros
 from fastmlp.layers import Dense
 from helpers.network import PREPARATION, make_inputs
@@ -113,3 +113,11 @@ def test_a_preparation_that_is_replaced_is_used_at_once():
     network.preparation = replace(PREPARATION, center=PREPARATION.center + 1)
     assert_array_equal(network.predict(X + 1), network.forward(X + 1)[-1])
     np.testing.assert_allclose(network.predict(X + 1), before, rtol=1e-4, atol=1e-5)
+
+
+def test_a_preparation_of_other_columns_is_refused_and_changes_nothing():
+    network, X = trained(preparation=PREPARATION), make_inputs()
+    before = network.predict(X)
+    with pytest.raises(ValueError, match="preparation"):
+        network.preparation = Preparation(np.zeros(2), np.ones(2))
+    assert_array_equal(network.predict(X), before)

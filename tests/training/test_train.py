@@ -26,6 +26,9 @@ class Recording:
     def begin_epoch(self):
         self.seen.append("begin")
 
+    def add_epoch(self, event):
+        self.seen.append(("added", event.epoch))
+
     def end_epoch(self, event):
         self.seen.append(event.epoch)
         return event.epoch == self.stop_after
@@ -128,9 +131,10 @@ def test_an_observer_is_told_of_each_epoch_after_the_callbacks():
     observer = Recording()
     trainer = make_trainer(callbacks=[lambda event: observer.seen.append(f"callback {event.epoch}")])
     trainer.train(TrainingData(X, TARGETS, ROWS), 2, observer=observer)
-    assert observer.seen == ["begin", "callback 1", 1, "begin", "callback 2", 2]
+    assert observer.seen[:4] == ["begin", ("added", 1), "callback 1", 1]
+    assert observer.seen[4:] == ["begin", ("added", 2), "callback 2", 2]
     trainer.train(TrainingData(X, TARGETS, ROWS), 1)
-    assert observer.seen[6:] == ["callback 3"]
+    assert observer.seen[8:] == ["callback 3"]
 
 
 @pytest.mark.parametrize("optimizer", [SGD(0.05), LBFGS()], ids=str)
@@ -140,7 +144,7 @@ def test_an_observer_can_stop_the_training(optimizer):
     trainer.train(TrainingData(X, TARGETS, ROWS), 9, observer=observer)
     assert trainer.n_epochs == 2
     assert not trainer.history.converged
-    assert [one for one in observer.seen if one != "begin"] == [1, 2]
+    assert [one for one in observer.seen if one != "begin"] == [("added", 1), 1, ("added", 2), 2]
     assert observer.seen[0] == "begin"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp import plots
+import fastmlp.plots as plots
 from fastmlp.datasets import FASHION_MNIST_CLASSES
 from fastmlp.plots.canvas import figure_for
 from fastmlp.plots.style import INK, style
