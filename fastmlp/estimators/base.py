@@ -25,11 +25,6 @@ from fastmlp.formats.model import Targets
 class BaseMLP(CallbackSupportMixin, ExportedEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
-    @staticmethod
-    def _learn(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False) -> Targets:
-        """Return the targets that y holds: `learn_labels` or `learn_reals`."""
-        raise NotImplementedError
-
     @checks_parameters
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> Self:
         """Fit to X and y: from new parameters, or with ``warm_start`` from the present ones.
@@ -173,12 +168,13 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         def learnt(y: Any, is_sparse: bool) -> tuple[Targets, NDArray[Any]]:
             if encode is not None:
                 return self.model_.targets, encode(y)
-            targets = self._learn(y, classes, is_sparse)
+            targets = self._kind.learn(y, classes, is_sparse)
             return targets, targets.encode(y)
 
         return read(
             copy(self),  # a fit that fails changes nothing here
-            X, y, sample_weight, X_val, y_val, readable=self._readable, learn=learnt, reset=encode is None,
+            X, y, sample_weight, X_val, y_val,
+            readable=self._kind.readable, learn=learnt, reset=encode is None,
         )  # fmt: skip
 
     def _check_params(self) -> None:

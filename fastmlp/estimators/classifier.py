@@ -24,10 +24,10 @@ from fastmlp.estimators.hyperparameters import (
     Sizes,
     constructed,
     loss_choices,
+    of_batches,
 )
 from fastmlp.estimators.readable_targets import readable_labels
-from fastmlp.estimators.resuming import of_batches
-from fastmlp.estimators.targets import learn_labels
+from fastmlp.estimators.targets import LABELS
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 
 
@@ -204,8 +204,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
-    _readable = staticmethod(readable_labels)
-    _learn = staticmethod(learn_labels)
+    _kind = LABELS
 
     classes_ = ClassLabels(
         lambda model: np.asarray(model.targets.classes), "Sorted; of label indicators their numbers."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
-from typing import Any, Generic, NoReturn, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from fastmlp._support.threads import check_n_threads
 from fastmlp.estimators.building import Session
 from fastmlp.estimators.hyperparameters import Hyperparameters
 from fastmlp.estimators.reading import validated
-from fastmlp.estimators.targets import Indicators
+from fastmlp.estimators.targets import Indicators, KindOfTargets
 from fastmlp.formats.model import FittedModel
 from fastmlp.formats.skl2onnx_registration import register
 from fastmlp.network.inputs import INPUT_DTYPES
@@ -91,6 +91,8 @@ class FittedEstimator(Hyperparameters):
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     _session: Session | None
+    #: What the estimator's targets are.
+    _kind: ClassVar[KindOfTargets]
 
     network_ = ReadOnly[Network](lambda model: model.network, "The network.")
     preparation_ = ReadOnly[Preparation | None](lambda model: model.preparation, "Standardisation of X.")
@@ -203,11 +205,6 @@ class FittedEstimator(Hyperparameters):
         with config_context(assume_finite=True):
             return network.predict(X)
 
-    @staticmethod
-    def _readable(argument: str, y: Any) -> Any:
-        """Return targets as scikit-learn's checks accept them: `readable_labels` or `readable_numbers`."""
-        raise NotImplementedError
-
     def _validated(self, X: Any) -> Any:
         """Return X for the fitted network, as scikit-learn checks it."""
         refuse_columns("X", X)
@@ -265,7 +262,7 @@ class FittedEstimator(Hyperparameters):
         """
         model, score = self._check_fitted(), self._scorer()
         refuse_columns("X", X)
-        X, y = validated(self, X, self._readable("y", y), reset=False)
+        X, y = validated(self, X, self._kind.readable("y", y), reset=False)
         sample_weight = weights("sample_weight", sample_weight, X.shape[0])
         scored = None if score is None else score(model, X, y)
         with config_context(assume_finite=True):

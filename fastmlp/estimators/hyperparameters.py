@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
 from fastmlp.callbacks import Callback
 from fastmlp.engine.selection import DTYPES, ENGINES
 from fastmlp.estimators.settings import HIDDEN_ACTIVATIONS, PROGRESS_BAR, EstimatorSettings
 from fastmlp.network import preparation as preparations
+from fastmlp.optimizers import is_full_batch
 
 _Class = TypeVar("_Class", bound=Any)
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -43,6 +45,18 @@ def loss_choices(*kinds: type[losses.Loss]) -> list[Any]:
 def checks_parameters(method: _Method) -> _Method:
     """Have a method that fits check the parameters first, by scikit-learn's rules."""
     return _fit_context(prefer_skip_nested_validation=True)(method)
+
+
+def of_batches(method: _Method) -> _Method:
+    """Have estimators offer a method, which fits, only where their solver learns from batches."""
+    available: _Method = available_if(_learns_from_batches)(checks_parameters(method))
+    return available
+
+
+def _learns_from_batches(estimator: Any) -> bool:
+    if is_full_batch(estimator.solver):
+        raise AttributeError("partial_fit is for stochastic solvers only; lbfgs takes all data at once.")
+    return True
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)

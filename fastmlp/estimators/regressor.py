@@ -14,10 +14,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 from fastmlp import losses
 from fastmlp._support.checks import shown
 from fastmlp.estimators.base import BaseMLP
-from fastmlp.estimators.hyperparameters import Activations, Loss, Sizes, constructed, loss_choices
+from fastmlp.estimators.hyperparameters import Activations, Loss, Sizes, constructed, loss_choices, of_batches
 from fastmlp.estimators.readable_targets import readable_numbers
-from fastmlp.estimators.resuming import of_batches
-from fastmlp.estimators.targets import learn_reals
+from fastmlp.estimators.targets import REALS
 from fastmlp.losses import Quantile, SquaredError
 
 
@@ -61,8 +60,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **BaseMLP._parameter_constraints,
         "loss": loss_choices(SquaredError, losses.AbsoluteError, losses.Huber, Quantile, losses.Poisson),
     }
-    _readable = staticmethod(readable_numbers)
-    _learn = staticmethod(learn_reals)
+    _kind = REALS
 
     def _validate_params(self) -> None:
         if isinstance(self.loss, Integral | Sequence | np.ndarray) and not isinstance(self.loss, str):

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 
 from fastmlp._support.checks import are_equal, shown
 from fastmlp.engine.selection import can_train_in
 from fastmlp.estimators.building import Fitting, Session, make_trainer
-from fastmlp.estimators.hyperparameters import checks_parameters
 from fastmlp.estimators.reading import Samples
 from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.formats.model import FittedModel, Outputs
 from fastmlp.network.preparation import Preparation
-from fastmlp.optimizers import is_full_batch
 from fastmlp.training.history import known_history
 from fastmlp.training.trainer import Trainer
-
-_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 # What a hidden layer has from the estimator, and the parameter that sets it.
 _LAYER_SETTINGS = {name: name for name in ("activation", "dropout", "batch_norm", "layer_norm")}
@@ -145,15 +140,3 @@ def _kinds_of(preparation: Preparation | None) -> tuple[str | None, ...]:
     if (center != center[0]).any() or (scale != scale[0]).any():
         return ("table", "auto")
     return ("image", "table", "auto")  # a table may have columns that are alike
-
-
-def of_batches(method: _Method) -> _Method:
-    """Have estimators offer a method, which fits, only where their solver learns from batches."""
-    available: _Method = available_if(_learns_from_batches)(checks_parameters(method))
-    return available
-
-
-def _learns_from_batches(estimator: Any) -> bool:
-    if is_full_batch(estimator.solver):
-        raise AttributeError("partial_fit is for stochastic solvers only; lbfgs takes all data at once.")
-    return True

@@ -6,6 +6,7 @@ loss takes, and how a split is stratified.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -16,8 +17,9 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from fastmlp import activations, losses
 from fastmlp._support.checks import as_printed, listed, shown
+from fastmlp.estimators.readable_targets import readable_labels, readable_numbers
 from fastmlp.estimators.settings import EstimatorSettings
-from fastmlp.formats.model import Outputs
+from fastmlp.formats.model import Outputs, Targets
 from fastmlp.losses import BinaryCrossEntropy, CrossEntropy, LogLikelihood, SquaredError
 from fastmlp.training.data import Score
 
@@ -261,6 +263,27 @@ def learn_labels(
 def learn_reals(y: Any, classes: NDArray[Any] | None = None, is_sparse: bool = False) -> Reals:
     """Return how many targets each sample has; `learn_labels` takes the same arguments."""
     return Reals(_n_columns(y))
+
+
+@dataclass(frozen=True)
+class KindOfTargets:
+    """What an estimator takes for targets.
+
+    Attributes
+    ----------
+    readable : callable
+        ``readable(argument, y)`` returns y as scikit-learn's checks accept it; messages name the argument.
+    learn : callable
+        ``learn(y, classes, is_sparse)`` returns what y holds: of ``classes`` if all of them are known, and
+        ``is_sparse`` if y was a sparse matrix.
+    """
+
+    readable: Callable[[str, Any], Any]
+    learn: Callable[[Any, NDArray[Any] | None, bool], Targets]
+
+
+LABELS = KindOfTargets(readable_labels, learn_labels)
+REALS = KindOfTargets(readable_numbers, learn_reals)
 
 
 def _n_columns(y: NDArray[Any]) -> int:
