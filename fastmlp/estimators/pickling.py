@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import activations, augmentations, initializers, losses, optimizers, schedules
+from fastmlp._support.pickle_forms import check_pickle_form
 from fastmlp.estimators.building import Session
 from fastmlp.estimators.targets import Classes, Indicators, Reals
 from fastmlp.formats.model import FittedModel, Outputs, Record
@@ -56,18 +57,7 @@ def from_plain(state: Mapping[str, Any]) -> dict[str, Any]:
     ValueError
         If another version of fastmlp wrote the state in another form.
     """
-    version = state.get(_VERSION_ENTRY)
-    if version is None:
-        raise ValueError(
-            "this model was pickled by fastmlp 0.2 or earlier, and this version does not read its pickle. "
-            'Load it with the version that wrote it, save it with model.save("m.safetensors"), and load that '
-            "file here with fastmlp.load."
-        )
-    if version != _VERSION:
-        raise ValueError(
-            f"this model was pickled by a later version of fastmlp, in another form ({version!r}, not "
-            f"{_VERSION}). Load it with that version, or upgrade fastmlp."
-        )
+    check_pickle_form("this model", state.get(_VERSION_ENTRY), _VERSION)
     reader = _Reader()
     others = {name: value for name, value in state.items() if name not in (_VERSION_ENTRY, _OBJECTS)}
     return others | {name: reader.value(one) for name, one in state[_OBJECTS].items()}

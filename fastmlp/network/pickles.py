@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp._support.pickle_forms import check_pickle_form
 from fastmlp.engine.selection import operations_of
 from fastmlp.layers import Dense
 from fastmlp.network.construction import plan_of
@@ -44,18 +45,7 @@ class State:
         ValueError
             If another version of fastmlp made it, in another form.
         """
-        if "_plan" in state:
-            raise ValueError(
-                "this network was pickled by fastmlp 0.2 or earlier, and this version does not read such "
-                "pickles. Load it with the version that wrote it, save the model with model.save(path), and "
-                "load that file here with fastmlp.load(path)."
-            )
-        if state.get("version") != VERSION:
-            raise ValueError(
-                f"this network was pickled by another version of fastmlp, in form {state.get('version')!r} "
-                f"instead of {VERSION}. Load it with that version, save the model with model.save(path), and "
-                "load that file here with fastmlp.load(path)."
-            )
+        check_pickle_form("this network", state.get("version"), VERSION)
         values = {one.name: state[one.name] for one in fields(cls)}
         return cls(**values | {"layers": tuple(Dense(**layer) for layer in state["layers"])})
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from fastmlp._support.pickle_forms import check_pickle_form
 from fastmlp.network.network import Network
 from fastmlp.training.settings import Settings
 from fastmlp.training.state import Snapshot, State
@@ -30,14 +31,7 @@ def from_dict(pickled: Mapping[str, Any]) -> tuple[Network, Settings, State]:
     ValueError
         If another version of fastmlp made it, in another form.
     """
-    version = pickled.get("version")
-    if version is None:
-        raise ValueError(
-            "this trainer was pickled by fastmlp 0.2 or earlier; save models with model.save there and load "
-            "them here with fastmlp.load."
-        )
-    if version != VERSION:
-        raise ValueError("this trainer was pickled by a newer version of fastmlp; load it with that one.")
+    check_pickle_form("this trainer", pickled.get("version"), VERSION)
     network, parts = pickled["network"], pickled["state"]
     best = parts["best"] and Snapshot(**parts["best"])
     return network, Settings(**pickled["settings"]), State(network, **parts | {"best": best})

@@ -114,5 +114,5 @@ def test_a_shallow_copy_shares_the_network():
 def test_the_state_of_a_later_version_is_refused():
     state = MLPClassifier().__getstate__()
     (entry,) = (name for name, value in state.items() if "pickle" in name and value == 1)
-    with pytest.raises(ValueError, match=r"later version of fastmlp.*2, not 1"):
+    with pytest.raises(ValueError, match=r"another version of fastmlp.*2, not 1"):
         MLPClassifier().__setstate__(state | {entry: 2})

@@ -100,10 +100,10 @@ def test_pickles_of_earlier_versions_are_refused():
         Network.__new__(Network).__setstate__(state)
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [0, 2, "1"])
 def test_states_of_another_form_are_refused(version):
     state = trained().__getstate__() | {"version": version}
-    with pytest.raises(ValueError, match=f"form {version!r} instead of 1"):
+    with pytest.raises(ValueError, match=rf"form {version!r}, not 1"):
         Network.__new__(Network).__setstate__(state)
 
 

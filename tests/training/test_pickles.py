@@ -98,8 +98,8 @@ def test_the_state_has_a_version_and_names():
 def test_pickles_of_other_versions_are_refused():
     trainer = make_trainer()
     earlier = {"network": trainer.network, "loss": trainer.loss, "_moments": [], "_raw": None}
-    with pytest.raises(ValueError, match=r"pickled by fastmlp 0\.2 or earlier; save models with model\.save"):
+    with pytest.raises(ValueError, match=r"pickled by fastmlp 0\.2 or earlier.*model\.save"):
         Trainer.__new__(Trainer).__setstate__(earlier)
     later = trainer.__getstate__() | {"version": 99}
-    with pytest.raises(ValueError, match="by a newer version"):
+    with pytest.raises(ValueError, match="by another version"):
         Trainer.__new__(Trainer).__setstate__(later)
