@@ -49,7 +49,7 @@ def to_plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_plain(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that `to_plain` was given.
+    """Return the attributes that `to_plain` was given, or those of a subclass whose state is its attributes.
 
     Raises
     ------
@@ -57,6 +57,8 @@ def from_plain(state: Mapping[str, Any]) -> dict[str, Any]:
         If another version of fastmlp wrote the state in another form.
     """
     version = state.get(_VERSION_ENTRY)
+    if version is None and _OBJECTS not in state and "network_" not in state:
+        return dict(state)
     if version is None:
         raise ValueError(
             "this model was pickled by fastmlp 0.2 or earlier, and this version does not read its pickle. "
