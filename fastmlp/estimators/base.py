@@ -64,7 +64,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, progress: bool | None) -> Self:
         settings = self._settings()
-        if self.warm_start and self.__sklearn_is_fitted__():
+        if self.warm_start and self._has_model:
             model = self.model_
             resuming.check_kept(settings, model, "with warm_start=True", "Set warm_start=False")
             samples = self._read(X, y, sample_weight, X_val, y_val, encode=model.targets.encode_again)
@@ -102,7 +102,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
                 "hold out of one call would be trained on in the next. Give it X_val and y_val."
             )
         settings = self._settings()
-        if not self.__sklearn_is_fitted__():
+        if not self._has_model:
             fitting = begin(settings, self._read(X, y, sample_weight, X_val, y_val, classes=classes))
         else:
             model, session = self.model_, self._session
@@ -152,7 +152,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 
     def _begin(self, fitting: Fitting) -> None:
         """Adopt the model as training begins, unless the estimator has it already."""
-        if not self.__sklearn_is_fitted__() or self.model_.network is not fitting.trainer.network:
+        if not self._has_model or self.model_.network is not fitting.trainer.network:
             self._adopt(fitting.model(), fitting.session)
 
     def _read(

