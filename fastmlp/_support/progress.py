@@ -46,6 +46,8 @@ class Reporter:
 
     def update(self, epoch: int, n_samples: int, loss: float, val_score: float | None = None) -> None:
         """Report ``epoch`` finished epochs and ``n_samples`` of the next."""
+        if self._draw is None and self._whole is None:  # nobody sees it: do not format the note
+            return
         if val_score is not None:
             self._val_score = f"  validation {val_score:.4f}"
         self._reach(epoch + n_samples / self._n_samples, epoch, f"loss {loss:.4f}{self._val_score}")

@@ -135,12 +135,13 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
         is_one_of_calls: bool = False,
     ) -> None:  # fmt: skip
         """Train and adopt the model, also if it is interrupted; an error before that changes nothing."""
-        follower = _Follower(
-            begin=lambda: self._begin(fitting),
-            adopt=lambda: self._adopt(fitting.model(), fitting.session),
-            has_callbacks=bool(fitting.trainer.callbacks),
-            observer=observer,
-        )
+
+        def adopt() -> None:
+            self._adopt(fitting.model(), fitting.session)
+
+        follower = None
+        if observer is not None or fitting.trainer.callbacks:
+            follower = _Follower(adopt, observer)
         try:
             fitting.train(
                 epochs, reporter=reporter, observer=follower, is_one_of_calls=is_one_of_calls,
@@ -148,12 +149,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             )  # fmt: skip
         finally:
             if fitting.trainer.has_begun:
-                self._adopt(fitting.model(), fitting.session)
-
-    def _begin(self, fitting: Fitting) -> None:
-        """Adopt the model as training begins, unless the estimator has it already."""
-        if not self._has_model or self.model_.network is not fitting.trainer.network:
-            self._adopt(fitting.model(), fitting.session)
+                adopt()
 
     def _read(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, *,
@@ -172,7 +168,7 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
             return targets, targets.encode(y)
 
         return read(
-            copy(self),  # a fit that fails changes nothing here
+            copy(self) if encode is None else self,  # it notes new columns, which a fit that fails forgets
             X, y, sample_weight, X_val, y_val,
             readable=self._kind.readable, learn=learnt, reset=encode is None,
         )  # fmt: skip
@@ -199,24 +195,20 @@ class BaseMLP(CallbackSupportMixin, ExportedEstimator):
 class _Follower:
     """Has an estimator adopt its model as training goes, so that callbacks can use it."""
 
-    def __init__(
-        self, begin: Callable[[], None], adopt: Callable[[], None], has_callbacks: bool, observer: Any
-    ):  # fmt: skip
-        self._begin, self._adopt = begin, adopt
-        self._has_callbacks, self._observer, self._has_begun = has_callbacks, observer, False
+    def __init__(self, adopt: Callable[[], None], observer: Any):
+        self._adopt, self._observer, self._has_begun = adopt, observer, False
 
     def begin_epoch(self) -> None:
         """Adopt the model as the first epoch begins, and pass each epoch's beginning on."""
         if not self._has_begun:
-            self._begin()
+            self._adopt()
             self._has_begun = True
         if self._observer is not None:
             self._observer.begin_epoch()
 
     def add_epoch(self, event: EpochEnd) -> None:
-        """Adopt the model with what is known of the epoch, if there are callbacks to see it."""
-        if self._has_callbacks:
-            self._adopt()
+        """Adopt the model with what is known of the epoch."""
+        self._adopt()
 
     def end_epoch(self, event: EpochEnd) -> bool:
         """Pass an epoch's end on; return whether to stop."""

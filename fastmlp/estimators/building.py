@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from copy import deepcopy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,8 @@ from sklearn.utils import check_random_state
 from fastmlp._support.checks import weights
 from fastmlp._support.progress import SILENT
 from fastmlp.callbacks import PrintEpoch
-from fastmlp.estimators.reading import HeldOut, Samples
+from fastmlp.estimators.held_out import HeldOut, state_of
+from fastmlp.estimators.reading import Samples
 from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.estimators.targets import Classes, Indicators
 from fastmlp.formats.model import FittedModel, Outputs, Record, Targets
@@ -33,14 +33,14 @@ class Session:
     Attributes
     ----------
     trainer : Trainer
-    random_state : RandomState
-        For the rows that are held out, the same in every fit of these weights.
+    random_state : mapping
+        The state of the generator of the rows that are held out: the same in every fit of these weights.
     epochs_before : int
         Those of the fits before, if the last one was a warm start.
     """
 
     trainer: Trainer
-    random_state: np.random.RandomState
+    random_state: Mapping[str, Any]
     epochs_before: int = 0
 
     def __repr__(self) -> str:
@@ -99,7 +99,7 @@ class Fitting:
         trainer.network.n_threads = self.settings.n_threads
         held_out = None
         if trainer.restore_best:
-            held_out = HeldOut(float(self.settings.validation_fraction), deepcopy(self.session.random_state))
+            held_out = HeldOut(float(self.settings.validation_fraction), self.session.random_state)
 
         def scorer(X_val: Any, codes_val: NDArray[Any]) -> Callable[..., float] | None:
             if score is not None:
@@ -162,7 +162,7 @@ def begin(settings: EstimatorSettings, samples: Samples) -> Fitting:
     )
     has_validation = samples.X_val is not None
     trainer = make_trainer(settings, network, outputs, target_preparation, random_state, has_validation)
-    return Fitting(settings, samples, outputs, Session(trainer, deepcopy(random_state)))
+    return Fitting(settings, samples, outputs, Session(trainer, state_of(random_state)))
 
 
 def make_trainer(

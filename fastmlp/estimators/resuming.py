@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.utils import check_random_state
 from fastmlp._support.checks import are_equal, shown
 from fastmlp.engine.selection import can_train_in
 from fastmlp.estimators.building import Fitting, Session, make_trainer
+from fastmlp.estimators.held_out import state_of
 from fastmlp.estimators.reading import Samples
 from fastmlp.estimators.settings import EstimatorSettings
 from fastmlp.formats.model import FittedModel, Outputs
@@ -32,7 +32,7 @@ def warm_start(
     if session is not None:
         random_state = session.random_state
     else:  # the model came from a file, or from scikit-learn
-        random_state = deepcopy(check_random_state(settings.random_state))
+        random_state = state_of(check_random_state(settings.random_state))
     trainer = _renewed_trainer(settings, samples, model, session, outputs, keeps_solver=False)
     return Fitting(settings, samples, outputs, Session(trainer, random_state, trainer.n_epochs))
 
@@ -47,7 +47,7 @@ def next_part(
     trainer = _renewed_trainer(settings, samples, model, session, outputs, keeps_solver=True)
     if session is None:
         n_before = len(model.record.history.loss) - model.record.n_iter
-        session = Session(trainer, deepcopy(check_random_state(settings.random_state)), n_before)
+        session = Session(trainer, state_of(check_random_state(settings.random_state)), n_before)
     else:
         session = Session(trainer, session.random_state, session.epochs_before)
     return Fitting(settings, samples, outputs, session)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,21 +39,21 @@ class EstimatorSettings:
     parameters : mapping of str to object
     """
 
-    def __init__(self, parameters: Mapping[str, Any]):
-        self._parameters = dict(parameters)
-        self.label_smoothing: float = self._parameters.get("label_smoothing", 0.0)
-        self.class_weight: Any = self._parameters.get("class_weight")
+    label_smoothing: float = 0.0
+    class_weight: Any = None
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_parameters"][name]
-        except KeyError:
-            raise AttributeError(f"there is no parameter {name!r}") from None
+    def __init__(self, parameters: Mapping[str, Any]):
+        self._names = tuple(parameters)
+        vars(self).update(parameters)
+
+    if TYPE_CHECKING:  # the parameters, which a type checker cannot see
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @cached_property
     def frozen(self) -> dict[str, Any]:
         """The parameters by name, in copies that a change in place leaves alone."""
-        return {name: frozen(value) for name, value in self._parameters.items()}
+        return {name: frozen(getattr(self, name)) for name in self._names}
 
     def check(self) -> None:
         """Refuse parameters that suit no data."""

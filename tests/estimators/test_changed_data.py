@@ -74,7 +74,7 @@ def test_a_preparation_for_other_columns_is_refused(engine):
     def narrow_network(event):
         event.network.preparation = Preparation(np.zeros(2), np.ones(2))
 
-    with pytest.raises(ValueError, match="preparation has centers of shape .* there are 5 columns"):
+    with pytest.raises(ValueError, match=r"preparation has centers of shape .* there are 5 columns"):
         Trainer(network, "cross_entropy", callbacks=[narrow_network]).fit(X, y, X, y)
     np.testing.assert_allclose(network.predict(X), network.forward(X)[-1], rtol=1e-6)
     Trainer(network, "cross_entropy").fit(X, y, epochs=1)

@@ -1,7 +1,5 @@
 """Tests of which rows are held out for early stopping where some of them weigh nothing."""
 
-from copy import deepcopy
-
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -11,6 +9,7 @@ from sklearn.model_selection import train_test_split
 import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor
 from fastmlp.estimators import reading
+from fastmlp.estimators.held_out import HeldOut
 from helpers.estimators import data, ignore_convergence
 
 pytestmark = [ignore_convergence, pytest.mark.filterwarnings("ignore:.*algorithm:FutureWarning")]
@@ -77,7 +76,10 @@ def test_where_all_rows_weigh_something_the_same_are_held_out_as_ever(task, weig
     strata = {"binary": y, "multiclass": y}.get(task)
     # As ever: of all rows, by the random state that the weights were drawn by.
     expected = train_test_split(
-        np.arange(N), test_size=0.1, stratify=strata, random_state=deepcopy(model._session.random_state)
+        np.arange(N),
+        test_size=0.1,
+        stratify=strata,
+        random_state=HeldOut(0.1, model._session.random_state).generator(),
     )
     assert_array_equal(rows, expected[0])
     assert_array_equal(held_out, expected[1])
