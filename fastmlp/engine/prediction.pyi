@@ -17,5 +17,6 @@ class Predictor:
         plan: Plan,
         parameters: NDArray[Any],
         preparation: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+        float64_only: bool = False,
     ) -> None: ...
     def predict(self, X: Any, n_threads: int | None = None) -> NDArray[Any] | None: ...
