@@ -209,6 +209,6 @@ class ExportedEstimator(FittedEstimator):
             module.load_state_dict(model.to_torch_state_dict())
             probabilities = module(torch.from_numpy(X_test).float())
         """
-        model = self._check_fitted()
+        arrays = state_arrays(self._check_fitted())
         torch = needed("torch", "to_torch_state_dict", "pip install torch")
-        return {name: torch.from_numpy(values) for name, values in state_arrays(model).items()}
+        return {name: torch.from_numpy(values) for name, values in arrays.items()}

@@ -122,6 +122,7 @@ def test_a_table_is_whole_in_a_pipe_and_folds_on_a_narrow_terminal(monkeypatch):
 
 def test_progress_bars_take_no_markup(monkeypatch):
     stream = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm-256color")  # on a dumb terminal rich draws nothing
     monkeypatch.setattr(
         "rich.console.Console", lambda **_: Console(file=stream, force_terminal=True, width=200)
     )

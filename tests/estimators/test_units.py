@@ -230,6 +230,7 @@ def test_a_state_dict_in_float32_is_refused_where_it_would_lose_the_units(far):
     inputs, targets = (OFFSET + SPREAD * X.astype(float), SIGNAL) if far == "X" else (X, Y)
     with pytest.raises(ValueError, match=f"standardisation of {far} .* in float32.*fit with dtype='float64'"):
         fitted(inputs, targets, dtype="float32").to_torch_state_dict()
+    pytest.importorskip("torch")
     assert fitted(inputs, targets, dtype="float64").to_torch_state_dict()["2.bias"].double().isfinite().all()
 
 
