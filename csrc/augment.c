@@ -44,10 +44,11 @@ size_t fastmlp_source_size(source_type_t type)
 }
 
 /* One image: out(y, x) = in(y - down, x - right), or with flip what mirrors it; 0 where nothing is. */
-static void change_image(char *out, const char *in, const source_t *source, const augmentation_t *augmentation,
-                         int64_t down, int64_t right, int flip)
+static void change_image(char *out, const char *in, const source_t *source,
+                         const augmentation_t *augmentation, int64_t down, int64_t right, int flip)
 {
-    const int64_t height = augmentation->height, width = augmentation->width, channels = augmentation->channels;
+    const int64_t height = augmentation->height, width = augmentation->width,
+                  channels = augmentation->channels;
     const size_t size = fastmlp_source_size(source->type);
     const ptrdiff_t step = source->column_stride, pixel_stride = channels * step;
     const int64_t first_y = down > 0 ? down : 0, end_y = down < 0 ? height + down : height;

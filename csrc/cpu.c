@@ -1,6 +1,6 @@
 /* cpu.c: what depends on the machine: instruction sets, denormal numbers, the clock. */
 #define _POSIX_C_SOURCE 200809L
-#include "walk.h"
+#include "layers.h"
 
 #include <time.h>
 
@@ -9,10 +9,13 @@
 #endif
 
 /* The tables that isa_*.c define; one that this processor's family lacks is not compiled. */
-#define DECLARE(isa)                                       \
+#define DECLARE(isa)                                                 \
     extern const kernels_t kernels_##isa##_f32, kernels_##isa##_f64; \
     extern const operations_t tile_##isa##_f32, tile_##isa##_f64;
-#define TABLES(isa) {{&kernels_##isa##_f32, &tile_##isa##_f32}, {&kernels_##isa##_f64, &tile_##isa##_f64}}
+#define TABLES(isa)                                                                            \
+    {                                                                                          \
+        {&kernels_##isa##_f32, &tile_##isa##_f32}, { &kernels_##isa##_f64, &tile_##isa##_f64 } \
+    }
 
 DECLARE(portable)
 #if defined(__x86_64__)

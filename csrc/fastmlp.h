@@ -46,7 +46,7 @@ typedef enum {
     LOSS_HUBER,
     LOSS_QUANTILE,
     LOSS_POISSON
-} loss_t;
+} loss_kind_t;
 typedef enum { SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA } solver_t;
 
 /* A matrix that belongs to the user: (rows, n_columns), any strides (in bytes), never written. */
@@ -101,6 +101,13 @@ typedef struct {
     int flip;
 } augmentation_t;
 
+/* A loss, and its own numbers: the label smoothing, delta or the quantiles; those of the others are not read. */
+typedef struct {
+    loss_kind_t kind;
+    const double *numbers;
+    int64_t n_numbers;
+} loss_t;
+
 /* What a solver needs for one step; the rates change from step to step. */
 typedef struct {
     solver_t solver;
@@ -114,129 +121,11 @@ typedef struct {
     double scale, clip;
 } optimizer_t;
 
+/* The kernels of one instruction set and type. */
 typedef struct {
-    /* out (n_rows, stride), batch-major: the chosen rows of the source, converted and prepared. */
-    void (*gather_rows)(void *out, const source_t *source, const int64_t *rows,
-                        const preparation_t *preparation, int64_t n_rows, int64_t stride);
-    /* out (n_columns, stride), feature-major: the same, transposed. */
-    void (*gather_columns)(void *out, const source_t *source, const int64_t *rows,
-                           const preparation_t *preparation, int64_t n_rows, int64_t stride);
-    /* out (n_samples, n_rows), batch-major, contiguous, = x^T for x (n_rows, stride). */
-    void (*scatter_rows)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride);
-
-    /* z (n_rows, stride) <- activation(scale z + bias); scale and bias (n_rows) may be NULL, scale if bias is. The
-     * parameter is leaky_relu's slope or elu's alpha. Where slopes (n_rows, stride) is not NULL, gelu, gelu_tanh,
-     * silu and mish leave activation'(scale z + bias) there. Overwrites: z, slopes. */
-    void (*activation_forward)(void *z, void *slopes, const void *scale, const void *bias, int64_t n_rows,
-                               int64_t n_samples, int64_t stride, activation_t kind, double parameter);
-    /* d (n_rows, stride) <- d * activation'(z), from y = activation(z), or for the four from the slopes that
-     * forward left; the others take NULL. Overwrites: d. */
-    void (*activation_backward)(void *d, const void *y, const void *slopes, int64_t n_rows, int64_t n_samples,
-                                int64_t stride, activation_t kind, double parameter);
-
-    /* The losses: losses (n_samples, padded) of each sample, and the gradient of
-     * weight * sum(losses) with respect to x, d_x (n_rows, stride), zero beyond the last sample.
-     * These take x before softmax: the target t is a label, or (n_rows, stride) of probabilities, of which
-     * label_smoothing goes to all classes alike. -sum t log p */
-    void (*cross_entropy)(void *d_x, void *losses, const void *x, const int32_t *labels,
-                          int64_t n_rows, int64_t n_samples, int64_t stride, double weight,
-                          double label_smoothing);
-    void (*soft_cross_entropy)(void *d_x, void *losses, const void *x, const void *targets,
-                               int64_t n_rows, int64_t n_samples, int64_t stride, double weight,
-                               double label_smoothing);
-    /* These take x before the logistic sigmoid: -sum t log p + (1 - t) log(1 - p), -sum t log p. */
-    void (*binary_cross_entropy)(void *d_x, void *losses, const void *x, const void *targets,
-                                 int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
-    void (*log_likelihood)(void *d_x, void *losses, const void *x, const void *targets,
-                           int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
-    /* These take the outputs: sum (x - t)^2 / 2; sum |x - t|; and between them, the first up to
-     * |x - t| = delta and beyond it a straight line. */
-    void (*squared_error)(void *d_x, void *losses, const void *x, const void *targets,
-                          int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
-    void (*absolute_error)(void *d_x, void *losses, const void *x, const void *targets,
-                           int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
-    void (*huber)(void *d_x, void *losses, const void *x, const void *targets,
-                  int64_t n_rows, int64_t n_samples, int64_t stride, double weight, double delta);
-    /* sum max(q (t - x), (q - 1) (t - x)); targets (n_rows / n_quantiles, stride), each with an output for
-     * every quantile q, one after the other. */
-    void (*quantile)(void *d_x, void *losses, const void *x, const void *targets, const double *quantiles,
-                     int64_t n_rows, int64_t n_quantiles, int64_t n_samples, int64_t stride, double weight);
-    /* sum e^x - t x */
-    void (*poisson)(void *d_x, void *losses, const void *x, const void *targets,
-                    int64_t n_rows, int64_t n_samples, int64_t stride, double weight);
-    /* d (n_rows, stride) and losses, each sample's times its weight; weights (n_samples, padded) are zero in
-     * the padding. Overwrites: d, losses. */
-    void (*weigh)(void *d, void *losses, const void *weights, int64_t n_rows, int64_t n_samples,
-                  int64_t stride);
-
-    /* z (n_rows, stride) <- scale n + bias with n = (z - mean) inverse, inverse = 1 / sqrt(variance + epsilon), by
-     * the mean and variance of each row, towards which the running ones (n_rows) move by `momentum`; or by these
-     * themselves if is_fixed. Overwrites: z, normed = n (n_rows, stride), inverse (n_rows), mean, variance. */
-    void (*batch_norm_forward)(void *z, void *normed, void *inverse, void *mean, void *variance, const void *scale,
-                               const void *bias, int64_t n_rows, int64_t n_samples, int64_t stride,
-                               double epsilon, double momentum, int is_fixed);
-    /* d (n_rows, stride) <- the gradient before it, d_scale and d_bias (n_rows) = its own, added to them if
-     * accumulate. Overwrites: d, d_scale, d_bias. */
-    void (*batch_norm_backward)(void *d, void *d_scale, void *d_bias, const void *normed, const void *inverse,
-                                const void *scale, int64_t n_rows, int64_t n_samples, int64_t stride,
-                                int is_fixed, int accumulate);
-    /* out_scale z + out_bias (n): the same by the running mean and variance. */
-    void (*fold_norm)(void *out_scale, void *out_bias, const void *scale, const void *bias, const void *mean,
-                      const void *variance, int64_t n, double epsilon);
-    /* The same by the mean and variance of each sample over the rows; normed and inverse (stride) may be NULL.
-     * Overwrites: z, normed, inverse. */
-    void (*layer_norm_forward)(void *z, void *normed, void *inverse, const void *scale, const void *bias,
-                               int64_t n_rows, int64_t n_samples, int64_t stride, double epsilon);
-    /* Overwrites: d. */
-    void (*layer_norm_backward)(void *d, const void *normed, const void *inverse, const void *scale,
-                                int64_t n_rows, int64_t n_samples, int64_t stride);
-    /* d_scale and d_bias (n_rows) = the sums over the samples of d normed and of d, added if accumulate. */
-    void (*norm_sums)(void *d_scale, void *d_bias, const void *d, const void *normed, int64_t n_rows,
-                      int64_t n_samples, int64_t stride, int accumulate);
-    /* z (n_rows, stride) <- z > 0 ? z : slope z, slope (n_rows); kept, which may be NULL, = z as it was. */
-    void (*prelu_forward)(void *z, void *kept, const void *slope, int64_t n_rows, int64_t n_samples,
-                          int64_t stride);
-    /* d <- the gradient before it, d_slope (n_rows) = its own, added if accumulate. */
-    void (*prelu_backward)(void *d, void *d_slope, const void *kept, const void *slope, int64_t n_rows,
-                           int64_t n_samples, int64_t stride, int accumulate);
-
-    /* y (n_rows, stride) <- factors y, each factor 0 with probability `rate`, else 1 / (1 - rate), drawn for the
-     * units and samples that begin with these two. undropped, which may be NULL, = y as it was. */
-    void (*dropout_forward)(void *y, void *factors, void *undropped, const random_t *random, int64_t first_unit,
-                            int64_t first_sample, int64_t n_rows, int64_t n_samples, int64_t stride, double rate);
-    /* d <- factors d */
-    void (*dropout_backward)(void *d, const void *factors, int64_t n_rows, int64_t n_samples, int64_t stride);
-    /* The same for inputs x (n_samples, stride), batch-major; and x <- x + deviation times normal deviates. */
-    void (*input_dropout)(void *x, const random_t *random, int64_t first_sample, int64_t n_samples,
-                          int64_t n_features, int64_t stride, double rate);
-    void (*input_noise)(void *x, const random_t *random, int64_t first_sample, int64_t n_samples,
-                        int64_t n_features, int64_t stride, double deviation);
-
-    /* out (n_rows) = the sum of each row of x (n_rows, stride) over the samples, added to out if accumulate. */
-    void (*row_sums)(void *out, const void *x, int64_t n_rows, int64_t n_samples, int64_t stride,
-                     int accumulate);
-    double (*sum)(const void *x, int64_t n);            /* in double, in order */
-    double (*sum_of_squares)(const void *x, int64_t n); /* LANES partial sums in double */
-    double (*sum_of_magnitudes)(const void *x, int64_t n);
-    int (*is_finite)(const void *x, int64_t n);         /* all of them; n padded to LANES */
-
-    /* One step of the solver for a block (n_rows, n) of parameters w with gradients g; the rows of w and
-     * of the solver's moments (NULL where it has none) are `stride` apart, those of g `g_stride`.
-     * Overwrites: w, moments. */
-    void (*solver_step)(void *w, void *moment_1, void *moment_2, const void *g, int64_t n_rows, int64_t n,
-                        int64_t stride, int64_t g_stride, const optimizer_t *optimizer);
-    /* mean (n) += rest (w - mean), a moving average of parameters w. Overwrites: mean. */
-    void (*average)(void *mean, const void *w, int64_t n, double rest);
-    /* out (n_columns, out_stride) = x^T for x (n_rows, x_stride); strides are padded, and so are, with
-     * zeros, the rows of out. */
-    void (*transpose)(void *out, const void *x, int64_t n_rows, int64_t n_columns, int64_t out_stride,
-                      int64_t x_stride);
-
-    /* z (n_units, stride) = weight (n_units, weight_stride) x^T for these rows of x; padded with zeros. */
-    void (*sparse_forward)(void *z, const void *weight, const csr_t *x, const int64_t *rows, int64_t n_units,
-                           int64_t n_samples, int64_t stride, int64_t weight_stride);
-    /* g (n_columns) += d (n_samples) times these rows of x, the gradient of one unit's weights. */
-    void (*sparse_gradient)(void *g, const void *d, const csr_t *x, const int64_t *rows, int64_t n_samples);
+#define KERNEL(type, name, arguments) type (*name) arguments;
+#include "kernels.def"
+#undef KERNEL
 } kernels_t;
 
 /* cpu.c */

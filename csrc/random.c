@@ -43,8 +43,8 @@ static void draw_words(uint32_t words[4], uint64_t block, int which, uint64_t se
 {
     random_t random;
     fastmlp_set_step(&random, seed, epoch);
-    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32) | (uint32_t)which << 31, random.step,
-                                 STREAM_SHUFFLE};
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32) | (uint32_t)which << 31,
+                                 random.step, STREAM_SHUFFLE};
     fastmlp_philox4x32(words, counter, random.key);
 }
 

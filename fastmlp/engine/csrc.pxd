@@ -173,7 +173,7 @@ cdef extern from "bfloat16.h" nogil:
         pair_t *d_outputs_rows
 
 
-cdef extern from "walk.h" nogil:
+cdef extern from "layers.h" nogil:
     ctypedef enum norm_t: NORM_NONE, NORM_BATCH, NORM_LAYER
 
     ctypedef struct layer_t:

@@ -5,7 +5,7 @@
  * prints a line for each type and batch. It is built for another processor and run in an emulator, and
  * built with a sanitizer; the walk here follows fastmlp/engine/walk.pyx.
  */
-#include "walk.h"
+#include "layers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,9 +84,10 @@ static void train(void *context, const member_t *member)
         }
         layer_t *last = &net->layers[N_LAYERS - 1];
         if (end > start)
-            kernels->cross_entropy((char *)last->d_outputs + skip, (char *)net->losses + skip,
+            kernels->loss_gradient((char *)last->d_outputs + skip, (char *)net->losses + skip,
                                    (char *)last->outputs + skip, net->labels + start, last->n_out, end - start,
-                                   step.stride, 1.0 / (double)step.n_samples, 0);
+                                   step.stride, 1.0 / (double)step.n_samples,
+                                   &(loss_t){LOSS_CROSS_ENTROPY, &(double){0}, 1});
         fastmlp_barrier(member);
         for (int l = N_LAYERS - 1; l >= 0; l--) {
             layer_t *layer = &net->layers[l];

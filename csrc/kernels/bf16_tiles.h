@@ -1,4 +1,4 @@
-/* bfloat16_tiles.inc.c: one tile of a product in bfloat16, from its sums to what belongs to them. */
+/* bf16_tiles.h: one tile of a product in bfloat16, from its sums to what belongs to them. */
 
 enum { VECTOR = 16, TILE_ROWS = 12 };
 
@@ -10,12 +10,12 @@ enum { APART = 4 };
 
 /* What becomes of the sums of a tile. */
 typedef enum {
-    FINISH_STORE,      /* c = sum */
-    FINISH_ADD,        /* c = c + sum */
-    FINISH_ACTIVATION, /* c = max(sum + bias, floor) */
-    FINISH_DERIVATIVE, /* c = sum where y > 0, otherwise 0 */
-    FINISH_SGD,        /* the step of gradient descent with momentum on the weights c, and their copies */
-} finish_t;
+    EPILOGUE_STORE,      /* c = sum */
+    EPILOGUE_ADD,        /* c = c + sum */
+    EPILOGUE_ACTIVATION, /* c = max(sum + bias, floor) */
+    EPILOGUE_DERIVATIVE, /* c = sum where y > 0, otherwise 0 */
+    EPILOGUE_SGD,        /* the step of gradient descent with momentum on the weights c, and their copies */
+} epilogue_t;
 
 /* A matrix product and what belongs to it. Strides of A and of the bfloat16 forms are in pairs. */
 typedef struct {
@@ -28,9 +28,9 @@ typedef struct {
     int64_t c_row;
 
     /* Forward and backward. */
-    const float *bias; /* FINISH_ACTIVATION */
+    const float *bias; /* EPILOGUE_ACTIVATION */
     float floor;
-    const float *y;    /* FINISH_DERIVATIVE, rows c_row apart; NULL for no derivative */
+    const float *y;                /* EPILOGUE_DERIVATIVE, rows c_row apart; NULL for no derivative */
     pair_t *across, *along, *rows; /* the forms of c that its readers want, or NULL */
     int64_t n_across, n_along;
     const char *next_a; /* the part of A that comes next, and how many lines of it to fetch for each row */
@@ -41,7 +41,7 @@ typedef struct {
     int64_t w_row;
     pair_t *copy, *copy_backward; /* rows; panels of n_backward pairs of units */
     int64_t n_backward;
-    float rate, momentum, l2; /* FINISH_SGD */
+    float rate, momentum, l2; /* EPILOGUE_SGD */
     int nesterov;
     const layer_t *layer; /* tile_solver */
     const bf16_layer_t *forms;
@@ -58,10 +58,10 @@ INLINE __m512i round_32(__m512 low, __m512 high) { return (__m512i)_mm512_cvtne2
 /* Interleave two rows of 32 bfloat16 into 32 pairs. */
 INLINE void store_pairs(pair_t *out, __m512i even, __m512i odd, const int vectors)
 {
-    const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38,
-                                           6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-    const __m512i second = _mm512_set_epi16(63, 31, 62, 30, 61, 29, 60, 28, 59, 27, 58, 26, 57, 25, 56, 24, 55,
-                                            23, 54, 22, 53, 21, 52, 20, 51, 19, 50, 18, 49, 17, 48, 16);
+    const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39,
+                                           7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i second = _mm512_set_epi16(63, 31, 62, 30, 61, 29, 60, 28, 59, 27, 58, 26, 57, 25, 56, 24,
+                                            55, 23, 54, 22, 53, 21, 52, 20, 51, 19, 50, 18, 49, 17, 48, 16);
     _mm512_storeu_si512(out, _mm512_permutex2var_epi16(even, first, odd));
     if (vectors == 2)
         _mm512_storeu_si512(out + VECTOR, _mm512_permutex2var_epi16(even, second, odd));
@@ -130,10 +130,10 @@ INLINE void multiply(__m512 sum[TILE_ROWS][2], const pair_t *group[], const pair
     *b += PANEL;
 }
 
-/* One tile, of the rows from `row` and the columns from `column` on. `rows`, `vectors` and `finish` are
+/* One tile, of the rows from `row` and the columns from `column` on. `rows`, `vectors` and `epilogue` are
  * constants where this is inlined; every loop over the sums is unrolled whole. */
 INLINE void tile(const product_t *product, int64_t row, int64_t column, const int rows, const int vectors,
-                 const finish_t finish)
+                 const epilogue_t epilogue)
 {
     const int64_t a_row = product->a_row, a_k = product->a_k, c_row = product->c_row;
     const int64_t at = row * c_row + column;
@@ -141,10 +141,11 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
 
     __m512 sum[TILE_ROWS][2];
     UNROLL
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
         UNROLL
         for (int v = 0; v < vectors; v++)
             sum[i][v] = _mm512_setzero_ps();
+    }
     /* Rows of A in groups of three: base, base + row, base + 2 row take few enough registers. */
     const pair_t *group[(TILE_ROWS + 2) / 3];
     const pair_t *a = product->a_panel ? product->a + row / PANEL * product->a_panel + row % PANEL
@@ -154,7 +155,7 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
         group[g] = a + 3 * g * a_row;
     const pair_t *b = product->b + column / PANEL * product->b_panel;
     int64_t k = product->n_k;
-    if (finish == FINISH_SGD || finish == FINISH_STORE || finish == FINISH_ADD) {
+    if (epilogue == EPILOGUE_SGD || epilogue == EPILOGUE_STORE || epilogue == EPILOGUE_ADD) {
         /* The step reads and writes weights and moments, which seldom are in the first two caches. Their
          * lines are asked for a row at a time: all at once they would queue up and hold up the sums (784 to
          * 1000, batch 128: 294 GF/s; not at all: 210; a row at a time: 338). */
@@ -170,14 +171,14 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
             UNROLL
             for (int v = 0; v < vectors; v++) {
                 __builtin_prefetch(w + v * VECTOR, 1);
-                if (finish != FINISH_ADD)
+                if (epilogue != EPILOGUE_ADD)
                     __builtin_prefetch(moment_1 + v * VECTOR, 1);
-                if (finish == FINISH_STORE)
+                if (epilogue == EPILOGUE_STORE)
                     __builtin_prefetch(moment_2 + v * VECTOR, 1);
             }
-            if (finish != FINISH_ADD)
+            if (epilogue != EPILOGUE_ADD)
                 __builtin_prefetch(copy, 1);
-            if (finish != FINISH_ADD && backward)
+            if (epilogue != EPILOGUE_ADD && backward)
                 __builtin_prefetch(backward + i * VECTOR, 1);
             w += w_row;
             moment_1 += w_row;
@@ -200,7 +201,7 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
     for (; k > 0; k--)
         multiply(sum, group, &b, a_row, a_k, rows, vectors);
 
-    if (finish == FINISH_SGD) {
+    if (epilogue == EPILOGUE_SGD) {
         const __m512 rate = _mm512_set1_ps(-product->rate), momentum = _mm512_set1_ps(product->momentum);
         const __m512 l2 = _mm512_set1_ps(product->l2);
         const __mmask16 nesterov = product->nesterov ? 0xffff : 0;
@@ -242,18 +243,18 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
         for (int v = 0; v < vectors; v++) {
             const int64_t to = i * c_row + v * VECTOR;
             __m512 z = sum[i][v];
-            switch (finish) {
-            case FINISH_STORE:
-            case FINISH_SGD:
+            switch (epilogue) {
+            case EPILOGUE_STORE:
+            case EPILOGUE_SGD:
                 break;
-            case FINISH_ADD:
+            case EPILOGUE_ADD:
                 z = _mm512_add_ps(_mm512_loadu_ps(c + to), z);
                 break;
-            case FINISH_ACTIVATION: /* in this order the maximum keeps NaN */
+            case EPILOGUE_ACTIVATION: /* in this order the maximum keeps NaN */
                 z = _mm512_max_ps(_mm512_set1_ps(product->floor),
                                   _mm512_add_ps(z, _mm512_set1_ps(product->bias[row + i])));
                 break;
-            case FINISH_DERIVATIVE:
+            case EPILOGUE_DERIVATIVE:
                 if (product->y) {
                     const __m512 y = _mm512_loadu_ps(product->y + at + to);
                     z = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ), z);
@@ -264,22 +265,24 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
             sum[i][v] = z;
         }
     }
-    if (finish != FINISH_ACTIVATION && finish != FINISH_DERIVATIVE)
+    if (epilogue != EPILOGUE_ACTIVATION && epilogue != EPILOGUE_DERIVATIVE)
         return;
     __m512i z[16];
     UNROLL
     for (int i = 0; i < 16; i++)
         z[i] = i < rows ? round_32(sum[i][0], sum[i][vectors - 1]) : _mm512_setzero_si512();
-    if (product->across)
+    if (product->across) {
         UNROLL
         for (int i = 0; i < rows; i += 2)
             store_pairs(product->across + (column / PANEL * product->n_across + (row + i) / 2) * PANEL, z[i],
                         z[i + 1], vectors);
-    if (finish == FINISH_DERIVATIVE && product->rows)
+    }
+    if (epilogue == EPILOGUE_DERIVATIVE && product->rows) {
         UNROLL
         for (int i = 0; i < rows; i++)
             store_row(product->rows + (at + i * c_row) / 2, z[i], vectors);
-    if (finish == FINISH_ACTIVATION && product->along) {
+    }
+    if (epilogue == EPILOGUE_ACTIVATION && product->along) {
         const int64_t n_along = product->n_along, lane = row % PANEL;
         pair_t *to = product->along + (row / PANEL * n_along + column / 2) * PANEL + lane;
         const int fitting = PANEL - lane < rows ? (int)(PANEL - lane) : rows;
@@ -296,40 +299,59 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
     }
 }
 
+/* The tile of these sizes; `epilogue` is a constant where this is inlined. Rows come in twos, except for one that
+ * is left. */
 #define TILE_OF(n)                                      \
     case n:                                             \
         if (vectors == 2)                               \
-            tile(product, row, column, n, 2, finish);   \
+            tile(product, row, column, n, 2, epilogue); \
         else                                            \
-            tile(product, row, column, n, 1, finish);   \
+            tile(product, row, column, n, 1, epilogue); \
         break;
-
-/* The tile of these sizes; `finish` is a constant where this is inlined. Rows come in twos, except for one
- * that is left. */
-#define TILE_KERNEL(finish_)                                                                                  \
-    KERNEL static __attribute__((noinline)) void tile_##finish_(const product_t *product, int64_t row,        \
-                                                                int64_t column, int rows, int vectors)        \
-    {                                                                                                         \
-        const finish_t finish = FINISH_##finish_;                                                             \
-        switch (rows) {                                                                                       \
-            TILE_OF(1)                                                                                        \
-            TILE_OF(2)                                                                                        \
-            TILE_OF(4)                                                                                        \
-            TILE_OF(6)                                                                                        \
-            TILE_OF(8)                                                                                        \
-            TILE_OF(10)                                                                                       \
-            TILE_OF(12)                                                                                       \
-        }                                                                                                     \
+INLINE void tile_of(const product_t *product, int64_t row, int64_t column, int rows, int vectors,
+                    const epilogue_t epilogue)
+{
+    switch (rows) {
+        TILE_OF(1)
+        TILE_OF(2)
+        TILE_OF(4)
+        TILE_OF(6)
+        TILE_OF(8)
+        TILE_OF(10)
+        TILE_OF(12)
     }
-TILE_KERNEL(STORE)
-TILE_KERNEL(ADD)
-TILE_KERNEL(ACTIVATION)
-TILE_KERNEL(DERIVATIVE)
-TILE_KERNEL(SGD)
+}
+
+static NOINLINE void tile_store(const product_t *product, int64_t row, int64_t column, int rows, int vectors)
+{
+    tile_of(product, row, column, rows, vectors, EPILOGUE_STORE);
+}
+
+static NOINLINE void tile_add(const product_t *product, int64_t row, int64_t column, int rows, int vectors)
+{
+    tile_of(product, row, column, rows, vectors, EPILOGUE_ADD);
+}
+
+static NOINLINE void tile_activation(const product_t *product, int64_t row, int64_t column, int rows,
+                                     int vectors)
+{
+    tile_of(product, row, column, rows, vectors, EPILOGUE_ACTIVATION);
+}
+
+static NOINLINE void tile_derivative(const product_t *product, int64_t row, int64_t column, int rows,
+                                     int vectors)
+{
+    tile_of(product, row, column, rows, vectors, EPILOGUE_DERIVATIVE);
+}
+
+static NOINLINE void tile_sgd(const product_t *product, int64_t row, int64_t column, int rows, int vectors)
+{
+    tile_of(product, row, column, rows, vectors, EPILOGUE_SGD);
+}
 
 /* Both copies of a block of weights, from an even row on. */
-INLINE void round_block(const layer_t *layer, const bf16_layer_t *forms, int64_t row, int64_t column, int rows,
-                        const int vectors)
+INLINE void round_block(const layer_t *layer, const bf16_layer_t *forms, int64_t row, int64_t column,
+                        int rows, const int vectors)
 {
     const int64_t stride = layer->weight_stride, at = row * stride + column, last = (vectors - 1) * VECTOR;
     const float *w = (const float *)layer->weight + at;
@@ -352,8 +374,7 @@ INLINE void round_block(const layer_t *layer, const bf16_layer_t *forms, int64_t
 }
 
 /* A tile of the gradient in a scratch of 1.5 KB, and any solver's step from there. */
-KERNEL static __attribute__((noinline)) void tile_solver(const product_t *product, int64_t row, int64_t column,
-                                                         int rows, int vectors)
+static NOINLINE void tile_solver(const product_t *product, int64_t row, int64_t column, int rows, int vectors)
 {
     _Alignas(64) float gradient[TILE_ROWS * PANEL];
     const layer_t *layer = product->layer;
@@ -362,7 +383,7 @@ KERNEL static __attribute__((noinline)) void tile_solver(const product_t *produc
     product_t into = *product;
     into.c = gradient - row * PANEL - column;
     into.c_row = PANEL;
-    tile_STORE(&into, row, column, rows, vectors);
+    tile_store(&into, row, column, rows, vectors);
     product->step->kernels->solver_step((float *)layer->weight + at, moment_1 ? moment_1 + at : NULL,
                                         moment_2 ? moment_2 + at : NULL, gradient, rows, vectors * VECTOR,
                                         layer->weight_stride, PANEL, &product->step->optimizer);

@@ -1,6 +1,6 @@
-/* walk.h: what one training step passes to the three matrix operations, whoever implements them. */
-#ifndef FASTMLP_WALK_H
-#define FASTMLP_WALK_H
+/* layers.h: what one training step passes to the three matrix operations, whoever implements them. */
+#ifndef FASTMLP_LAYERS_H
+#define FASTMLP_LAYERS_H
 
 #include "fastmlp.h"
 #include "team.h"
@@ -20,30 +20,30 @@ typedef struct {
     void *d_weight;           /* its gradient, the same shape */
     void *moment_weight[2];   /* the solver's; unused ones are NULL */
     const void *scale, *bias; /* (n_out); scale may be NULL: all ones. In training never anything else. */
-    const void *inputs;      /* (n_in, stride); NULL for BLAS's first layer */
-    const void *inputs_rows; /* (n_samples, weight_stride), the same transposed; NULL for BLAS's others */
-    void *outputs;           /* (n_out, stride) */
+    const void *inputs;       /* (n_in, stride); NULL for BLAS's first layer */
+    const void *inputs_rows;  /* (n_samples, weight_stride), the same transposed; NULL for BLAS's others */
+    void *outputs;            /* (n_out, stride) */
     /* activation'(z) of this layer and of the one which made the inputs, (n_out, stride) and (n_in, stride), in
      * training where the outputs do not tell it (activations.inc.c); else NULL. */
     void *slopes;
     const void *input_slopes;
-    void *d_outputs;         /* (n_out, stride), before this layer's activation */
-    void *d_inputs;          /* (n_in, stride), before input_activation; may be NULL */
+    void *d_outputs; /* (n_out, stride), before this layer's activation */
+    void *d_inputs;  /* (n_in, stride), before input_activation; may be NULL */
     /* For products in bfloat16 (bfloat16.h): this layer's forms and its neighbours', or NULL. */
     struct bf16_layer *forms, *forms_above, *forms_below;
 
     /* The rest is the walk's own (engine/finish.pyx): what it does to the outputs when the operations are done.
      * Then what they apply is the identity, and where it normalises also their bias is zero. */
-    int is_plain;   /* nothing */
-    norm_t norm;    /* first it normalises: batch normalisation, by the running statistics if norm_is_fixed, */
+    int is_plain; /* nothing */
+    norm_t norm;  /* first it normalises: batch normalisation, by the running statistics if norm_is_fixed, */
     int norm_is_fixed;
-    void *normed, *inverse; /* (n_out, stride); (n_out), or for layer normalisation (stride) */
-    void *mean, *variance;  /* the running ones, (n_out) */
+    void *normed, *inverse;       /* (n_out, stride); (n_out), or for layer normalisation (stride) */
+    void *mean, *variance;        /* the running ones, (n_out) */
     activation_t late_activation; /* then it applies this, */
     double dropout;               /* and then it drops this share of the outputs, */
     void *factors;                /* multiplying them by these, (n_out, stride); NULL: it drops none */
-    void *undropped;              /* (n_out, stride): before that, where late_activation has to know; else NULL */
-    uint32_t stream;              /* of random numbers */
+    void *undropped; /* (n_out, stride): before that, where late_activation has to know; else NULL */
+    uint32_t stream; /* of random numbers */
     /* The vectors of (n_out) that are learned, `vector_stride` apart: the biases, then for a normalisation its
      * scales, then PReLU's slopes; their gradients and the solver's moments. */
     int64_t n_vectors, vector_stride;
@@ -69,10 +69,10 @@ typedef struct {
     const kernels_t *kernels;
     int64_t n_samples, stride;
     const int64_t *rows; /* of the data; a sparse first layer reads them itself */
-    int accumulate; /* linear_update adds to the gradient and leaves the weights alone */
+    int accumulate;      /* linear_update adds to the gradient and leaves the weights alone */
     optimizer_t optimizer;
-    prefetch_t *ahead; /* may be NULL */
-    random_t random;   /* its stream is each layer's */
+    prefetch_t *ahead;    /* may be NULL */
+    random_t random;      /* its stream is each layer's */
     double norm_momentum; /* of running statistics; 0: they stay */
 } step_t;
 

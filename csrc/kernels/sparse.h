@@ -6,25 +6,27 @@
  */
 
 /* z (n_units, stride) = W x^T for the chosen rows of x, zero beyond the last sample. */
-KERNEL void NAME(sparse_forward)(void *z_, const void *weight_, const csr_t *x, const int64_t *rows, int64_t n_units,
-                                 int64_t n_samples, int64_t stride, int64_t weight_stride)
+static void sparse_forward(void *z_, const void *weight_, const csr_t *x, const int64_t *rows,
+                           int64_t n_units, int64_t n_samples, int64_t stride, int64_t weight_stride)
 {
-    enum { GROUP = 8 }; /* chains of additions that overlap, and share the reading of x: 3 times as fast as one */
-    const REAL *weight = weight_, *values = x->values;
-    REAL *z = z_;
+    enum {
+        GROUP = 8
+    }; /* chains of additions that overlap, and share the reading of x: 3 times as fast as one */
+    const real_t *weight = weight_, *values = x->values;
+    real_t *z = z_;
     for (int64_t unit = 0; unit < n_units; unit += GROUP) {
         const int64_t n = n_units - unit < GROUP ? n_units - unit : GROUP;
-        const REAL *w[GROUP]; /* beyond the last unit, the last one's again */
+        const real_t *w[GROUP]; /* beyond the last unit, the last one's again */
         for (int64_t i = 0; i < GROUP; i++)
             w[i] = weight + (unit + (i < n ? i : n - 1)) * weight_stride;
         for (int64_t sample = 0; sample < n_samples; sample++) {
             const int64_t end = x->starts[rows[sample] + 1];
-            REAL sum[GROUP] = {0};
+            real_t sum[GROUP] = {0};
             for (int64_t k = x->starts[rows[sample]]; k < end; k++) {
                 const int64_t column = x->columns[k];
                 UNROLL
                 for (int i = 0; i < GROUP; i++)
-                    sum[i] = FMA(values[k], w[i][column], sum[i]);
+                    sum[i] = real_fma(values[k], w[i][column], sum[i]);
             }
             for (int64_t i = 0; i < n; i++)
                 z[(unit + i) * stride + sample] = sum[i];
@@ -36,14 +38,14 @@ KERNEL void NAME(sparse_forward)(void *z_, const void *weight_, const csr_t *x, 
 }
 
 /* g (n_columns) += the sum over the samples of d (n_samples) times x: one unit's gradient. */
-KERNEL void NAME(sparse_gradient)(void *g_, const void *d_, const csr_t *x, const int64_t *rows, int64_t n_samples)
+static void sparse_gradient(void *g_, const void *d_, const csr_t *x, const int64_t *rows, int64_t n_samples)
 {
-    const REAL *d = d_, *values = x->values;
-    REAL *g = g_;
+    const real_t *d = d_, *values = x->values;
+    real_t *g = g_;
     for (int64_t sample = 0; sample < n_samples; sample++) {
         const int64_t end = x->starts[rows[sample] + 1];
         if (d[sample] != 0) /* a unit that is off has nothing to add */
             for (int64_t k = x->starts[rows[sample]]; k < end; k++)
-                g[x->columns[k]] = FMA(d[sample], values[k], g[x->columns[k]]);
+                g[x->columns[k]] = real_fma(d[sample], values[k], g[x->columns[k]]);
     }
 }

@@ -1,10 +1,10 @@
-/* bfloat16.c: mixed-precision training for processors with AVX512_BF16.
+/* avx512_bf16.c: mixed-precision training for processors with AVX512_BF16.
  *
  * Design. Weights, biases, the solver's moments, outputs and gradients stay float32; only what enters a
  * product is bfloat16, rounded to nearest even, and the sums are float32. One instruction multiplies 32
  * pairs and adds each two products to a sum: twice the arithmetic of float32, at half the traffic.
  *
- * As in tiles.inc.c, one kernel serves all three products C (m, n) = A (m, k) B (k, n): a tile of up to 12 x 2
+ * As in kernels/tiles.h, one kernel serves all three products C (m, n) = A (m, k) B (k, n): a tile of up to 12 x 2
  * vectors of C stays in registers for the whole sum over k, elements of A are read by broadcast where they
  * lie, and what belongs to the product happens to the sums before they are stored. But here k advances by
  * pairs, so each product wants its operands with pairs along its own summed index (bfloat16.h):
@@ -20,26 +20,23 @@
  * Each element is one chain of the same instructions in the order of k, so the bits depend neither on the
  * number of threads nor on the shape of the tiles. They agree with float32 kernels to rounding only.
  */
+#include "begin.h"
+
 #if defined(__x86_64__)
 #include "bfloat16.h"
 
 #include <immintrin.h>
 
 #if defined(__clang__)
-#define TARGET \
-    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,prfchw"), min_vector_width(512)))
-/* Clang takes GCC's pragma for a hint, and leaves the sums in memory: 77 GF/s instead of 390. */
-#define UNROLL _Pragma("clang loop unroll(full)")
+#pragma clang attribute push(                                                               \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,prfchw"), \
+                   min_vector_width(512))),                                                 \
+    apply_to = function)
 #else
-#define TARGET                                                                                            \
-    __attribute__((target(                                                                                \
-        "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,prfchw,prefer-vector-width=512")))
-#define UNROLL _Pragma("GCC unroll 16")
+TARGET_REGION("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,prfchw,prefer-vector-width=512")
 #endif
-#define KERNEL TARGET
-#define INLINE static inline __attribute__((always_inline)) TARGET
 
-#include "bfloat16_tiles.inc.c"
+#include "kernels/bf16_tiles.h"
 
 /* The tiles of the rows from begin to end, along the columns. */
 INLINE void band(product_t *product, int64_t begin, int64_t end, int64_t column, int64_t column_end,
@@ -82,22 +79,19 @@ INLINE void tiles(product_t *product, int64_t begin, int64_t end, int64_t n_colu
                 const pair_t *next_a = product->a_panel ? product->a + (part / PANEL + 1) * product->a_panel +
                                                               i * (product->a_panel / n_bands)
                                                         : product->a + row_end * product->a_row;
-                const int64_t n_next = product->a_panel ? product->a_panel / n_bands
-                                                        : (row_end - row) * product->a_row;
+                const int64_t n_next =
+                    product->a_panel ? product->a_panel / n_bands : (row_end - row) * product->a_row;
                 const int64_t n_prefetches = n_tiles * (row_end - row);
                 product->next_a = (const char *)next_a;
-                product->n_next_a = part_end < end || row_end < end
-                                        ? (n_next / VECTOR + n_prefetches - 1) / n_prefetches
-                                        : 0;
+                product->n_next_a =
+                    part_end < end || row_end < end ? (n_next / VECTOR + n_prefetches - 1) / n_prefetches : 0;
                 band(product, row, row_end, column, column_end, tile_);
             }
         }
     }
 }
 
-static int64_t whole_lanes(int64_t n) { return (n + LANES - 1) & ~(int64_t)(LANES - 1); }
-
-KERNEL void bf16_forward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *above,
+static void bf16_forward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *above,
                          const step_t *step, int64_t begin, int64_t end)
 {
     const int64_t n_k = (layer->n_in + 1) / 2;
@@ -117,10 +111,10 @@ KERNEL void bf16_forward(const layer_t *layer, const bf16_layer_t *forms, const 
         .along = above ? above->inputs_samples : NULL,
         .n_along = step->stride / 2,
     };
-    tiles(&product, begin, end, whole_lanes(step->n_samples), tile_ACTIVATION);
+    tiles(&product, begin, end, whole_lanes(step->n_samples), tile_activation);
 }
 
-KERNEL void bf16_backward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *below,
+static void bf16_backward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *below,
                           const step_t *step, int64_t begin, int64_t end)
 {
     const int64_t n_k = (layer->n_out + 1) / 2;
@@ -139,10 +133,10 @@ KERNEL void bf16_backward(const layer_t *layer, const bf16_layer_t *forms, const
         .n_across = (layer->n_in + 1) / 2,
         .rows = below ? below->d_outputs_rows : NULL,
     };
-    tiles(&product, begin, end, whole_lanes(step->n_samples), tile_DERIVATIVE);
+    tiles(&product, begin, end, whole_lanes(step->n_samples), tile_derivative);
 }
 
-KERNEL void bf16_update(const layer_t *layer, const bf16_layer_t *forms, const step_t *step, int64_t begin,
+static void bf16_update(const layer_t *layer, const bf16_layer_t *forms, const step_t *step, int64_t begin,
                         int64_t end)
 {
     const optimizer_t *optimizer = &step->optimizer;
@@ -173,10 +167,12 @@ KERNEL void bf16_update(const layer_t *layer, const bf16_layer_t *forms, const s
         .step = step,
     };
     tiles(&product, begin, end, whole_lanes(layer->n_in),
-          step->accumulate ? tile_ADD : is_sgd ? tile_SGD : tile_solver);
+          step->accumulate ? tile_add
+          : is_sgd         ? tile_sgd
+                           : tile_solver);
 }
 
-KERNEL void bf16_round_weights(const layer_t *layer, const bf16_layer_t *forms, int64_t begin, int64_t end)
+static void bf16_round_weights(const layer_t *layer, const bf16_layer_t *forms, int64_t begin, int64_t end)
 {
     for (int64_t row = begin; row < end; row += TILE_ROWS) {
         const int rows = end - row < TILE_ROWS ? (int)(end - row) : TILE_ROWS;
@@ -217,11 +213,12 @@ INLINE void pack_block(const forms_t *forms, const float *x, int64_t row, int64_
             if (row + i >= begin && row + i < end)
                 store_pairs(out + i / 2 * PANEL, r[i], r[i + 1], vectors);
     }
-    if (forms->rows)
+    if (forms->rows) {
         UNROLL
         for (int i = 0; i < 16; i++)
             if (row + i >= begin && row + i < end)
                 store_row(forms->rows + (row + i) * forms->row_pairs + column / 2, r[i], vectors);
+    }
     if (forms->along) {
         pair_t *out = forms->along + (row / PANEL * forms->n_along + column / 2) * PANEL + row % PANEL;
         const int64_t first = begin > row ? begin - row : 0;
@@ -235,9 +232,8 @@ INLINE void pack_block(const forms_t *forms, const float *x, int64_t row, int64_
     }
 }
 
-KERNEL static __attribute__((noinline)) void pack(const forms_t *forms, const float *x, int64_t begin,
-                                                  int64_t end, int64_t n_rows, int64_t n_columns,
-                                                  int64_t x_stride)
+static NOINLINE void pack(const forms_t *forms, const float *x, int64_t begin, int64_t end, int64_t n_rows,
+                          int64_t n_columns, int64_t x_stride)
 {
     for (int64_t row = begin & ~(int64_t)15; row < end; row += 16) {
         int64_t column = 0;
@@ -248,28 +244,30 @@ KERNEL static __attribute__((noinline)) void pack(const forms_t *forms, const fl
     }
 }
 
-KERNEL void bf16_pack_outputs(const layer_t *layer, const bf16_layer_t *above, const step_t *step,
+static void bf16_pack_outputs(const layer_t *layer, const bf16_layer_t *above, const step_t *step,
                               int64_t begin, int64_t end)
 {
     const forms_t forms = {.across = above->inputs,
                            .n_across = (layer->n_out + 1) / 2,
                            .along = above->inputs_samples,
                            .n_along = step->stride / 2};
-    pack(&forms, (const float *)layer->outputs + begin * step->stride, begin, end, layer->n_out, whole_lanes(step->n_samples), step->stride);
+    pack(&forms, (const float *)layer->outputs + begin * step->stride, begin, end, layer->n_out,
+         whole_lanes(step->n_samples), step->stride);
 }
 
-KERNEL void bf16_pack_d_outputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step,
+static void bf16_pack_d_outputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step,
                                 int64_t begin, int64_t end)
 {
     const forms_t forms = {.across = own->d_outputs,
                            .n_across = (layer->n_out + 1) / 2,
                            .rows = own->d_outputs_rows,
                            .row_pairs = step->stride / 2};
-    pack(&forms, (const float *)layer->d_outputs + begin * step->stride, begin, end, layer->n_out, whole_lanes(step->n_samples), step->stride);
+    pack(&forms, (const float *)layer->d_outputs + begin * step->stride, begin, end, layer->n_out,
+         whole_lanes(step->n_samples), step->stride);
 }
 
-KERNEL void bf16_pack_inputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step, const float *x,
-                             int64_t begin, int64_t end)
+static void bf16_pack_inputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step,
+                             const float *x, int64_t begin, int64_t end)
 {
     const forms_t forms = {.across = own->inputs_samples,
                            .n_across = step->stride / 2,
@@ -305,7 +303,8 @@ static void outputs_changed(const layer_t *layer, const step_t *step, const memb
 
 static void gradient_changed(const layer_t *layer, const step_t *step, const member_t *member)
 {
-    bf16_pack_d_outputs(layer, layer->forms, step, begin_of(layer->n_out, member), end_of(layer->n_out, member));
+    bf16_pack_d_outputs(layer, layer->forms, step, begin_of(layer->n_out, member),
+                        end_of(layer->n_out, member));
 }
 
 static void weights_changed(const layer_t *layer, const step_t *step, const member_t *member)
@@ -327,30 +326,29 @@ static void inputs_changed(const layer_t *layer, const step_t *step, const membe
 static void linear_forward(const layer_t *layer, const step_t *step, const member_t *member)
 {
     const int64_t begin = begin_of(layer->n_out, member), end = end_of(layer->n_out, member);
-    bf16_forward(layer, layer->forms, is_fused(layer->activation) ? layer->forms_above : NULL, step, begin, end);
+    bf16_forward(layer, layer->forms, is_fused(layer->activation) ? layer->forms_above : NULL, step, begin,
+                 end);
     if (is_fused(layer->activation))
         return;
     float *slopes = layer->slopes;
-    step->kernels->activation_forward((float *)layer->outputs + begin * step->stride,
-                                      slopes ? slopes + begin * step->stride : NULL, NULL, NULL, end - begin,
-                                      step->n_samples, step->stride, layer->activation,
-                                      layer->activation_parameter);
+    step->kernels->activation_forward(
+        (float *)layer->outputs + begin * step->stride, slopes ? slopes + begin * step->stride : NULL, NULL,
+        NULL, end - begin, step->n_samples, step->stride, layer->activation, layer->activation_parameter);
     outputs_changed(layer, step, member);
 }
 
 static void linear_backward(const layer_t *layer, const step_t *step, const member_t *member)
 {
     const int64_t begin = begin_of(layer->n_in, member), end = end_of(layer->n_in, member);
-    bf16_backward(layer, layer->forms, is_fused(layer->input_activation) ? layer->forms_below : NULL, step, begin,
-                  end);
+    bf16_backward(layer, layer->forms, is_fused(layer->input_activation) ? layer->forms_below : NULL, step,
+                  begin, end);
     if (is_fused(layer->input_activation))
         return;
     const float *slopes = layer->input_slopes;
-    step->kernels->activation_backward((float *)layer->d_inputs + begin * step->stride,
-                                       (const float *)layer->inputs + begin * step->stride,
-                                       slopes ? slopes + begin * step->stride : NULL, end - begin,
-                                       step->n_samples, step->stride, layer->input_activation,
-                                       layer->input_parameter);
+    step->kernels->activation_backward(
+        (float *)layer->d_inputs + begin * step->stride, (const float *)layer->inputs + begin * step->stride,
+        slopes ? slopes + begin * step->stride : NULL, end - begin, step->n_samples, step->stride,
+        layer->input_activation, layer->input_parameter);
     /* The layer below has these units. */
     const layer_t below = {.n_out = layer->n_in, .d_outputs = layer->d_inputs, .forms = layer->forms_below};
     gradient_changed(&below, step, member);
@@ -374,10 +372,7 @@ const operations_t *fastmlp_bfloat16_operations(void)
     };
     return fastmlp_isa_available(ISA_AVX512) && __builtin_cpu_supports("avx512bf16") ? &operations : NULL;
 }
+END_TARGET_REGION
 #else
-#include "walk.h"
-
-#include <stddef.h>
-
 const operations_t *fastmlp_bfloat16_operations(void) { return NULL; }
 #endif
