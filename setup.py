@@ -18,8 +18,8 @@ if SANITIZE:
     compile_args += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer", "-g"]
     link_args += [f"-fsanitize={SANITIZE}"]
 
-C_CORE = sorted(set(glob("csrc/*.c")) - set(glob("csrc/*.inc.c")))
-HEADERS = sorted(glob("csrc/*.h") + glob("csrc/*.inc.c"))
+C_CORE = sorted(glob("csrc/**/*.c", recursive=True))
+HEADERS = sorted(glob("csrc/**/*.h", recursive=True) + glob("csrc/*.def"))
 
 extensions = [
     Extension(
@@ -34,17 +34,13 @@ extensions = [
     for name, c_sources in (
         ("core", C_CORE),
         ("blas", []),
+        ("operations", []),
         ("walk", []),
-        ("gathering", []),
-        ("sparse", []),
-        ("finish", []),
         ("update", []),
         ("passes", []),
         ("native", []),
         ("prediction", []),
         ("compiled", []),
-        ("kernels", []),
-        ("finish_kernels", []),
     )
 ]
 

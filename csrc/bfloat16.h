@@ -1,4 +1,4 @@
-/* bfloat16.h: the bfloat16 forms of a layer's matrices, and the operations on them.
+/* bfloat16.h: products in bfloat16, and the copies of matrices in that type.
  *
  * The dot-product instruction takes two neighbours along the summed index at a time, so every bfloat16
  * matrix here is one of pairs: 32 bits, the earlier element in the low half, zero where an odd number
@@ -10,27 +10,37 @@
 #ifndef FASTMLP_BFLOAT16_H
 #define FASTMLP_BFLOAT16_H
 
-#include "layers.h"
+#include "operations.h"
 
 typedef uint32_t pair_t;
 
 enum { PANEL = 32 };
 
-/* The pairs in panels of n_pairs by n_columns. */
-static inline int64_t bf16_panels_size(int64_t n_pairs, int64_t n_columns)
-{
-    return (n_columns + PANEL - 1) / PANEL * PANEL * n_pairs;
-}
-
-/* What a layer adds to layer_t. Everything is aligned to 64 bytes and zero at first. */
-typedef struct bf16_layer {
-    pair_t *weight;          /* rows (n_out, weight_stride / 2): pairs of inputs */
-    pair_t *weight_backward; /* panels (n_out / 2, weight_stride): pairs of units; NULL for the first layer */
-    /* Read, and written by whoever made the inputs and the gradient. */
+/* A product in bfloat16. Its copies are aligned to 64 bytes and zero at first. */
+typedef struct bf16_linear {
+    linear_t linear;         /* first: an operation that knows this part only may be given the whole */
+    pair_t *weight;          /* rows (n_out, weight.stride / 2): pairs of inputs */
+    pair_t *weight_backward; /* panels (n_out / 2, weight.stride): pairs of units; NULL for the first layer */
+    /* Read by this product, and written by whoever made the inputs and the gradient. */
     pair_t *inputs;         /* panels (n_in / 2, stride): pairs of features */
-    pair_t *inputs_samples; /* panels (stride / 2, weight_stride): pairs of samples */
+    pair_t *inputs_samples; /* panels (stride / 2, weight.stride): pairs of samples */
     pair_t *d_outputs;      /* panels (n_out / 2, stride): pairs of units; NULL for the first layer */
     pair_t *d_outputs_rows; /* rows (n_out, stride / 2): pairs of samples */
-} bf16_layer_t;
+    const struct bf16_linear *above, *below; /* its neighbours, or NULL */
+    /* Whether it copies, on the way, what the layer above reads of its outputs, or the layer below of its d_inputs;
+     * else other operations change these first, and a pack operation copies them then. */
+    int packs_outputs, packs_gradient;
+} bf16_linear_t;
+
+/* Each has a bf16_linear_t; pack_outputs and pack_gradient, those of the product that they follow in the list. */
+typedef struct {
+    const operation_type_t *linear;
+    const operation_type_t *pack_inputs;   /* the gathered batch, for the first product */
+    const operation_type_t *pack_outputs;  /* a product's outputs, for the one above */
+    const operation_type_t *pack_gradient; /* a product's d_outputs, for itself */
+} bf16_operations_t;
+
+/* isa/avx512_bf16.c: for float32 layers; NULL where fastmlp_has_bfloat16() is false. */
+const bf16_operations_t *fastmlp_bfloat16_operations(void);
 
 #endif

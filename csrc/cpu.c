@@ -1,6 +1,6 @@
 /* cpu.c: what depends on the machine: instruction sets, denormal numbers, the clock. */
 #define _POSIX_C_SOURCE 200809L
-#include "layers.h"
+#include "operations.h"
 
 #include <time.h>
 
@@ -8,79 +8,76 @@
 #include <immintrin.h>
 #endif
 
-/* The tables that isa_*.c define; one that this processor's family lacks is not compiled. */
-#define DECLARE(isa)                                                 \
-    extern const kernels_t kernels_##isa##_f32, kernels_##isa##_f64; \
-    extern const operations_t tile_##isa##_f32, tile_##isa##_f64;
-#define TABLES(isa)                                                                            \
-    {                                                                                          \
-        {&kernels_##isa##_f32, &tile_##isa##_f32}, { &kernels_##isa##_f64, &tile_##isa##_f64 } \
-    }
-
-DECLARE(portable)
+/* The tables of the units in isa/; those for other families of processors are not compiled. */
+extern const kernels_t kernels_portable_f32, kernels_portable_f64;
+extern const operations_t operations_portable_f32, operations_portable_f64;
 #if defined(__x86_64__)
-DECLARE(avx2)
-DECLARE(avx512)
+extern const kernels_t kernels_avx2_f32, kernels_avx2_f64, kernels_avx512_f32, kernels_avx512_f64;
+extern const operations_t operations_avx2_f32, operations_avx2_f64, operations_avx512_f32,
+    operations_avx512_f64;
 #elif defined(__aarch64__)
-DECLARE(neon)
+extern const kernels_t kernels_neon_f32, kernels_neon_f64;
+extern const operations_t operations_neon_f32, operations_neon_f64;
 #endif
 
-static const struct {
-    const kernels_t *kernels;
-    const operations_t *tile;
-} tables[N_ISAS][2] = {
-    [ISA_PORTABLE] = TABLES(portable),
+static int always(void) { return 1; }
+
 #if defined(__x86_64__)
-    [ISA_AVX2] = TABLES(avx2),
-    [ISA_AVX512] = TABLES(avx512),
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+static int has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("fma");
+}
+#endif
+
+/* The instruction sets that were compiled, the best one last; an isa_t is an index here. */
+static const struct {
+    const char *name;
+    int (*is_available)(void);
+    const kernels_t *kernels[2]; /* by dtype_t */
+    const operations_t *operations[2];
+} instruction_sets[] = {
+    {"portable",
+     always,
+     {&kernels_portable_f32, &kernels_portable_f64},
+     {&operations_portable_f32, &operations_portable_f64}},
+#if defined(__x86_64__)
+    {"avx2", has_avx2, {&kernels_avx2_f32, &kernels_avx2_f64}, {&operations_avx2_f32, &operations_avx2_f64}},
+    {"avx512",
+     has_avx512,
+     {&kernels_avx512_f32, &kernels_avx512_f64},
+     {&operations_avx512_f32, &operations_avx512_f64}},
 #elif defined(__aarch64__)
-    [ISA_NEON] = TABLES(neon),
+    {"neon", always, {&kernels_neon_f32, &kernels_neon_f64}, {&operations_neon_f32, &operations_neon_f64}},
 #endif
 };
 
-const char *fastmlp_isa_name(isa_t isa)
-{
-    static const char *const names[N_ISAS] = {"portable", "neon", "avx2", "avx512"};
-    return names[isa];
-}
+int fastmlp_n_isas(void) { return sizeof instruction_sets / sizeof *instruction_sets; }
 
-int fastmlp_isa_available(isa_t isa)
-{
-    switch (isa) {
-    case ISA_PORTABLE:
-        return 1;
-#if defined(__x86_64__)
-    case ISA_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case ISA_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("fma");
-#elif defined(__aarch64__)
-    case ISA_NEON:
-        return 1;
-#endif
-    default:
-        return 0;
-    }
-}
+const char *fastmlp_isa_name(isa_t isa) { return instruction_sets[isa].name; }
 
-isa_t fastmlp_best_isa(void)
-{
-    for (int isa = N_ISAS - 1; isa > ISA_PORTABLE; isa--)
-        if (fastmlp_isa_available((isa_t)isa))
-            return (isa_t)isa;
-    return ISA_PORTABLE;
-}
+int fastmlp_isa_available(isa_t isa) { return instruction_sets[isa].is_available(); }
 
 const kernels_t *fastmlp_kernels(isa_t isa, dtype_t dtype)
 {
-    return fastmlp_isa_available(isa) ? tables[isa][dtype].kernels : NULL;
+    return fastmlp_isa_available(isa) ? instruction_sets[isa].kernels[dtype] : NULL;
 }
 
-const operations_t *fastmlp_tile_operations(isa_t isa, dtype_t dtype)
+const operations_t *fastmlp_operations(isa_t isa, dtype_t dtype)
 {
-    return fastmlp_isa_available(isa) ? tables[isa][dtype].tile : NULL;
+    return fastmlp_isa_available(isa) ? instruction_sets[isa].operations[dtype] : NULL;
+}
+
+int fastmlp_has_bfloat16(void)
+{
+#if defined(__x86_64__)
+    return has_avx512() && __builtin_cpu_supports("avx512bf16");
+#else
+    return 0;
+#endif
 }
 
 const char *fastmlp_compiler(void)

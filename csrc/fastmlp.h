@@ -6,7 +6,7 @@
  * never read. Sums over samples take exactly n_samples, in LANES partial sums and one fixed tree,
  * on every instruction set: the bits do not depend on the width of the vectors.
  *
- * Every kernel exists once per instruction set and type; kernels_t is the table of one such pair.
+ * Every kernel exists once per instruction set and type; kernels.def lists them.
  * Arguments come in the order outputs, inputs, sizes, scalars. No kernel allocates.
  */
 #ifndef FASTMLP_H
@@ -19,35 +19,30 @@ enum { LANES = 16 };
 
 typedef enum { DTYPE_F32, DTYPE_F64 } dtype_t;
 typedef enum { SOURCE_U8, SOURCE_F32, SOURCE_F64 } source_type_t;
-typedef enum { ISA_PORTABLE, ISA_NEON, ISA_AVX2, ISA_AVX512, N_ISAS } isa_t;
+typedef int isa_t; /* from 0 to fastmlp_n_isas(), the best instruction set last; see cpu.c */
+
+/* What there is by name: each list stands with the kernels that know its members. */
+#include "kernels/activations.h"
+#include "kernels/losses.h"
+#include "kernels/optimizers.h"
+
 typedef enum {
-    ACTIVATION_IDENTITY,
-    ACTIVATION_RELU,
-    ACTIVATION_TANH,
-    ACTIVATION_LOGISTIC,
-    ACTIVATION_SOFTMAX,
-    ACTIVATION_LEAKY_RELU,
-    ACTIVATION_ELU,
-    ACTIVATION_SELU,
-    ACTIVATION_GELU,
-    ACTIVATION_GELU_TANH,
-    ACTIVATION_SILU,
-    ACTIVATION_MISH,
-    ACTIVATION_SOFTPLUS,
-    ACTIVATION_PRELU /* prelu_forward and prelu_backward; no other kernel knows it */
-} activation_t;
+#define ACTIVATION(CODE, name) ACTIVATION_##CODE,
+    ACTIVATIONS
+#undef ACTIVATION
+} activation_kind_t;
+
 typedef enum {
-    LOSS_CROSS_ENTROPY,
-    LOSS_SOFT_CROSS_ENTROPY,
-    LOSS_BINARY_CROSS_ENTROPY,
-    LOSS_LOG_LIKELIHOOD,
-    LOSS_SQUARED_ERROR,
-    LOSS_ABSOLUTE_ERROR,
-    LOSS_HUBER,
-    LOSS_QUANTILE,
-    LOSS_POISSON
+#define LOSS(CODE, name) LOSS_##CODE,
+    LOSSES
+#undef LOSS
 } loss_kind_t;
-typedef enum { SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA } solver_t;
+
+typedef enum {
+#define SOLVER(CODE, name) SOLVER_##CODE,
+    SOLVERS
+#undef SOLVER
+} solver_t;
 
 /* A matrix that belongs to the user: (rows, n_columns), any strides (in bytes), never written. */
 typedef struct {
@@ -101,6 +96,12 @@ typedef struct {
     int flip;
 } augmentation_t;
 
+/* An activation, and leaky_relu's slope or elu's alpha. */
+typedef struct {
+    activation_kind_t kind;
+    double parameter;
+} activation_t;
+
 /* A loss, and its own numbers: the label smoothing, delta or the quantiles; those of the others are not read. */
 typedef struct {
     loss_kind_t kind;
@@ -121,22 +122,26 @@ typedef struct {
     double scale, clip;
 } optimizer_t;
 
-/* The kernels of one instruction set and type. */
-typedef struct {
-#define KERNEL(type, name, arguments) type (*name) arguments;
-#include "kernels.def"
-#undef KERNEL
-} kernels_t;
+/* Whether the gradient is taken as it is, but for l2: the usual case, for which products have steps of their own. */
+static inline int fastmlp_is_plain(const optimizer_t *optimizer)
+{
+    return optimizer->l1 == 0 && optimizer->scale == 1 && optimizer->clip == 0;
+}
 
 /* cpu.c */
-isa_t fastmlp_best_isa(void);
+int fastmlp_n_isas(void); /* compiled for this family of processors */
 const char *fastmlp_isa_name(isa_t isa);
 int fastmlp_isa_available(isa_t isa);
-const kernels_t *fastmlp_kernels(isa_t isa, dtype_t dtype); /* NULL where it is not available */
+int fastmlp_has_bfloat16(void); /* products in bfloat16, see isa/avx512_bf16.c */
 const char *fastmlp_compiler(void);
 uint64_t fastmlp_flush_denormals(void); /* returns what fastmlp_restore_denormals takes */
 void fastmlp_restore_denormals(uint64_t state);
 double fastmlp_seconds(void); /* a monotonic clock */
+
+/* names.c: what the codes stand for; NULL for one that there is not. */
+const char *fastmlp_activation_name(int code);
+const char *fastmlp_loss_name(int code);
+const char *fastmlp_solver_name(int code);
 
 /* random.c */
 void fastmlp_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);

@@ -1,5 +1,5 @@
 /* avx2_f32.c: every kernel in float32 for x86-64 with AVX2 and FMA. */
-#include "begin.h"
+#include "isa/begin.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -8,8 +8,8 @@ TARGET_REGION("avx2,fma")
 #define FUSED 1
 #define TILE_ROWS 6 /* 16 registers hold no more than 6 x 2 sums, 2 inputs and a weight */
 #define KERNELS_OF_UNIT kernels_avx2_f32
-#define OPERATIONS_OF_UNIT tile_avx2_f32
-#include "real_f32.h"
+#define OPERATIONS_OF_UNIT operations_avx2_f32
+#include "isa/real_f32.h"
 
 typedef __m256 vector_t;
 enum { VECTOR_LENGTH = 8 };
@@ -36,7 +36,7 @@ INLINE vector_t vector_zip_high(vector_t a, vector_t b)
     return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-#include "end.h"
+#include "isa/end.h"
 END_TARGET_REGION
 #else
 typedef int avx2_f32_is_empty_here; /* ISO C wants a declaration in every file */

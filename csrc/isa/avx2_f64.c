@@ -1,5 +1,5 @@
 /* avx2_f64.c: every kernel in float64 for x86-64 with AVX2 and FMA. */
-#include "begin.h"
+#include "isa/begin.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -8,8 +8,8 @@ TARGET_REGION("avx2,fma")
 #define FUSED 1
 #define TILE_ROWS 6 /* 16 registers hold no more than 6 x 2 sums, 2 inputs and a weight */
 #define KERNELS_OF_UNIT kernels_avx2_f64
-#define OPERATIONS_OF_UNIT tile_avx2_f64
-#include "real_f64.h"
+#define OPERATIONS_OF_UNIT operations_avx2_f64
+#include "isa/real_f64.h"
 
 typedef __m256d vector_t;
 enum { VECTOR_LENGTH = 4 };
@@ -30,7 +30,7 @@ INLINE vector_t vector_where_positive(vector_t x, vector_t y)
 INLINE vector_t vector_zip_low(vector_t a, vector_t b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
 INLINE vector_t vector_zip_high(vector_t a, vector_t b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
 
-#include "end.h"
+#include "isa/end.h"
 END_TARGET_REGION
 #else
 typedef int avx2_f64_is_empty_here; /* ISO C wants a declaration in every file */

@@ -20,7 +20,7 @@
  * Each element is one chain of the same instructions in the order of k, so the bits depend neither on the
  * number of threads nor on the shape of the tiles. They agree with float32 kernels to rounding only.
  */
-#include "begin.h"
+#include "isa/begin.h"
 
 #if defined(__x86_64__)
 #include "bfloat16.h"
@@ -40,7 +40,7 @@ TARGET_REGION("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,prfchw,pre
 
 /* The tiles of the rows from begin to end, along the columns. */
 INLINE void band(product_t *product, int64_t begin, int64_t end, int64_t column, int64_t column_end,
-                 void (*tile_)(const product_t *, int64_t, int64_t, int, int))
+                 tile_t *tile_)
 {
     const int rows = (int)(end - begin), lone = rows > 1 && rows % 2;
     for (; column < column_end; column += PANEL) {
@@ -48,7 +48,7 @@ INLINE void band(product_t *product, int64_t begin, int64_t end, int64_t column,
         tile_(product, begin, column, rows - lone, vectors);
         if (lone)
             tile_(product, end - 1, column, 1, vectors);
-        product->next_a += 64 * rows * product->n_next_a;
+        product->next_a += (uintptr_t)(64 * rows * product->n_next_a);
     }
 }
 
@@ -56,8 +56,7 @@ INLINE void band(product_t *product, int64_t begin, int64_t end, int64_t column,
  * run along the columns: the band's part of A stays in the first cache while B streams from the second. B
  * is taken in blocks of columns that stay there. The rows are dealt out evenly, in twos: 50 are five
  * bands of 10, not four of 12 and one of 2. With panels in A, a band ends where a panel does. */
-INLINE void tiles(product_t *product, int64_t begin, int64_t end, int64_t n_columns,
-                  void (*tile_)(const product_t *, int64_t, int64_t, int, int))
+INLINE void tiles(product_t *product, int64_t begin, int64_t end, int64_t n_columns, tile_t *tile_)
 {
     const int64_t panel_bytes = product->n_k * PANEL * (int64_t)sizeof(pair_t);
     const int64_t n_panels = (n_columns + PANEL - 1) / PANEL;
@@ -76,13 +75,13 @@ INLINE void tiles(product_t *product, int64_t begin, int64_t end, int64_t n_colu
                 const int64_t next = part + 2 * (n_pairs * (i + 1) / n_bands);
                 const int64_t row_end = next < part_end ? next : part_end;
                 /* The next rows of A, or this band's share of its next panel, spread over the tiles. */
-                const pair_t *next_a = product->a_panel ? product->a + (part / PANEL + 1) * product->a_panel +
+                const int64_t next_a = product->a_panel ? (part / PANEL + 1) * product->a_panel +
                                                               i * (product->a_panel / n_bands)
-                                                        : product->a + row_end * product->a_row;
+                                                        : row_end * product->a_row;
                 const int64_t n_next =
                     product->a_panel ? product->a_panel / n_bands : (row_end - row) * product->a_row;
                 const int64_t n_prefetches = n_tiles * (row_end - row);
-                product->next_a = (const char *)next_a;
+                product->next_a = (uintptr_t)product->a + (uintptr_t)next_a * sizeof *product->a;
                 product->n_next_a =
                     part_end < end || row_end < end ? (n_next / VECTOR + n_prefetches - 1) / n_prefetches : 0;
                 band(product, row, row_end, column, column_end, tile_);
@@ -91,100 +90,13 @@ INLINE void tiles(product_t *product, int64_t begin, int64_t end, int64_t n_colu
     }
 }
 
-static void bf16_forward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *above,
-                         const step_t *step, int64_t begin, int64_t end)
+/* The tiles of a block's units and of all samples, or inputs. */
+INLINE void tiles_of_block(product_t *product, const block_t *block, int64_t n_columns, tile_t *tile_)
 {
-    const int64_t n_k = (layer->n_in + 1) / 2;
-    product_t product = {
-        .a = forms->weight,
-        .a_row = layer->weight_stride / 2,
-        .a_k = 1,
-        .b = forms->inputs,
-        .b_panel = n_k * PANEL,
-        .n_k = n_k,
-        .c = layer->outputs,
-        .c_row = step->stride,
-        .bias = layer->bias,
-        .floor = layer->activation == ACTIVATION_RELU ? 0 : -__builtin_inff(),
-        .across = above ? above->inputs : NULL,
-        .n_across = (layer->n_out + 1) / 2,
-        .along = above ? above->inputs_samples : NULL,
-        .n_along = step->stride / 2,
-    };
-    tiles(&product, begin, end, whole_lanes(step->n_samples), tile_activation);
+    tiles(product, block->unit, block->unit + block->n_units, whole_lanes(n_columns), tile_);
 }
 
-static void bf16_backward(const layer_t *layer, const bf16_layer_t *forms, const bf16_layer_t *below,
-                          const step_t *step, int64_t begin, int64_t end)
-{
-    const int64_t n_k = (layer->n_out + 1) / 2;
-    product_t product = {
-        .a = forms->weight_backward,
-        .a_row = 1,
-        .a_k = PANEL,
-        .a_panel = n_k * PANEL,
-        .b = forms->d_outputs,
-        .b_panel = n_k * PANEL,
-        .n_k = n_k,
-        .c = layer->d_inputs,
-        .c_row = step->stride,
-        .y = layer->input_activation == ACTIVATION_RELU ? layer->inputs : NULL,
-        .across = below ? below->d_outputs : NULL,
-        .n_across = (layer->n_in + 1) / 2,
-        .rows = below ? below->d_outputs_rows : NULL,
-    };
-    tiles(&product, begin, end, whole_lanes(step->n_samples), tile_derivative);
-}
-
-static void bf16_update(const layer_t *layer, const bf16_layer_t *forms, const step_t *step, int64_t begin,
-                        int64_t end)
-{
-    const optimizer_t *optimizer = &step->optimizer;
-    const int is_sgd = optimizer->solver == SOLVER_SGD && layer->moment_weight[0] && optimizer->l1 == 0 &&
-                       optimizer->shrink == 1 && optimizer->scale == 1 && optimizer->clip == 0;
-    product_t product = {
-        .a = forms->d_outputs_rows,
-        .a_row = step->stride / 2,
-        .a_k = 1,
-        .b = forms->inputs_samples,
-        .b_panel = step->stride / 2 * PANEL,
-        .n_k = (step->n_samples + 1) / 2,
-        .c = step->accumulate ? layer->d_weight : layer->weight,
-        .c_row = layer->weight_stride,
-        .w = step->accumulate ? layer->d_weight : layer->weight,
-        .moment_1 = step->accumulate ? NULL : layer->moment_weight[0],
-        .moment_2 = step->accumulate ? NULL : layer->moment_weight[1],
-        .w_row = layer->weight_stride,
-        .copy = forms->weight,
-        .copy_backward = forms->weight_backward,
-        .n_backward = (layer->n_out + 1) / 2,
-        .rate = (float)optimizer->learning_rate,
-        .momentum = (float)optimizer->momentum,
-        .l2 = (float)optimizer->l2,
-        .nesterov = optimizer->nesterov,
-        .layer = layer,
-        .forms = forms,
-        .step = step,
-    };
-    tiles(&product, begin, end, whole_lanes(layer->n_in),
-          step->accumulate ? tile_add
-          : is_sgd         ? tile_sgd
-                           : tile_solver);
-}
-
-static void bf16_round_weights(const layer_t *layer, const bf16_layer_t *forms, int64_t begin, int64_t end)
-{
-    for (int64_t row = begin; row < end; row += TILE_ROWS) {
-        const int rows = end - row < TILE_ROWS ? (int)(end - row) : TILE_ROWS;
-        int64_t column = 0;
-        for (; column + PANEL <= layer->weight_stride; column += PANEL)
-            round_block(layer, forms, row, column, rows, 2);
-        if (column < layer->weight_stride)
-            round_block(layer, forms, row, column, rows, 1);
-    }
-}
-
-/* The forms of a float32 matrix x (n_rows, x_stride), for its rows from begin to end, all at once while they
+/* The copies of a float32 matrix x (n_rows, x_stride), for its rows from begin to end, all at once while they
  * are in registers; those not wanted are NULL.
  *   across  panels (n_across, n_columns): pairs of one row and the next, interleaved;
  *   along   panels (n_along, n_rows): pairs of one column and the next, transposed;
@@ -193,9 +105,9 @@ static void bf16_round_weights(const layer_t *layer, const bf16_layer_t *forms, 
 typedef struct {
     pair_t *across, *along, *rows;
     int64_t n_across, n_along, row_pairs;
-} forms_t;
+} copies_t;
 
-INLINE void pack_block(const forms_t *forms, const float *x, int64_t row, int64_t column, int64_t begin,
+INLINE void pack_block(const copies_t *copies, const float *x, int64_t row, int64_t column, int64_t begin,
                        int64_t end, int64_t n_rows, int64_t x_stride, const int vectors)
 {
     __m512i r[16];
@@ -206,173 +118,235 @@ INLINE void pack_block(const forms_t *forms, const float *x, int64_t row, int64_
                    ? round_32(_mm512_loadu_ps(from), _mm512_loadu_ps(from + (vectors - 1) * VECTOR))
                    : _mm512_setzero_si512();
     }
-    if (forms->across) {
-        pair_t *out = forms->across + (column / PANEL * forms->n_across + row / 2) * PANEL;
+    if (copies->across) {
+        pair_t *out = copies->across + (column / PANEL * copies->n_across + row / 2) * PANEL;
         UNROLL
         for (int i = 0; i < 16; i += 2)
             if (row + i >= begin && row + i < end)
                 store_pairs(out + i / 2 * PANEL, r[i], r[i + 1], vectors);
     }
-    if (forms->rows) {
+    if (copies->rows) {
         UNROLL
         for (int i = 0; i < 16; i++)
             if (row + i >= begin && row + i < end)
-                store_row(forms->rows + (row + i) * forms->row_pairs + column / 2, r[i], vectors);
+                store_row(copies->rows + (row + i) * copies->row_pairs + column / 2, r[i], vectors);
     }
-    if (forms->along) {
-        pair_t *out = forms->along + (row / PANEL * forms->n_along + column / 2) * PANEL + row % PANEL;
+    if (copies->along) {
+        pair_t *out = copies->along + (row / PANEL * copies->n_along + column / 2) * PANEL + row % PANEL;
         const int64_t first = begin > row ? begin - row : 0;
         const int64_t last = end < n_rows && end - row < 16 ? end - row : 16;
         const __mmask16 mask = (__mmask16)((1u << last) - (1u << first));
         transpose_pairs(r);
         UNROLL
         for (int i = 0; i < 8 * vectors; i++)
-            if (column / 2 + i < forms->n_along)
+            if (column / 2 + i < copies->n_along)
                 _mm512_mask_storeu_epi32(out + i * PANEL, mask, r[i]);
     }
 }
 
-static NOINLINE void pack(const forms_t *forms, const float *x, int64_t begin, int64_t end, int64_t n_rows,
+static NOINLINE void pack(const copies_t *copies, const float *x, int64_t begin, int64_t end, int64_t n_rows,
                           int64_t n_columns, int64_t x_stride)
 {
     for (int64_t row = begin & ~(int64_t)15; row < end; row += 16) {
         int64_t column = 0;
         for (; column + PANEL <= n_columns; column += PANEL)
-            pack_block(forms, x, row, column, begin, end, n_rows, x_stride, 2);
+            pack_block(copies, x, row, column, begin, end, n_rows, x_stride, 2);
         if (column < n_columns)
-            pack_block(forms, x, row, column, begin, end, n_rows, x_stride, 1);
+            pack_block(copies, x, row, column, begin, end, n_rows, x_stride, 1);
     }
-}
-
-static void bf16_pack_outputs(const layer_t *layer, const bf16_layer_t *above, const step_t *step,
-                              int64_t begin, int64_t end)
-{
-    const forms_t forms = {.across = above->inputs,
-                           .n_across = (layer->n_out + 1) / 2,
-                           .along = above->inputs_samples,
-                           .n_along = step->stride / 2};
-    pack(&forms, (const float *)layer->outputs + begin * step->stride, begin, end, layer->n_out,
-         whole_lanes(step->n_samples), step->stride);
-}
-
-static void bf16_pack_d_outputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step,
-                                int64_t begin, int64_t end)
-{
-    const forms_t forms = {.across = own->d_outputs,
-                           .n_across = (layer->n_out + 1) / 2,
-                           .rows = own->d_outputs_rows,
-                           .row_pairs = step->stride / 2};
-    pack(&forms, (const float *)layer->d_outputs + begin * step->stride, begin, end, layer->n_out,
-         whole_lanes(step->n_samples), step->stride);
-}
-
-static void bf16_pack_inputs(const layer_t *layer, const bf16_layer_t *own, const step_t *step,
-                             const float *x, int64_t begin, int64_t end)
-{
-    const forms_t forms = {.across = own->inputs_samples,
-                           .n_across = step->stride / 2,
-                           .along = own->inputs,
-                           .n_along = (layer->n_in + 1) / 2};
-    pack(&forms, x, begin, end, step->n_samples, layer->weight_stride, layer->weight_stride);
-}
-
-/* The members' shares of n units, in twos. */
-static int64_t begin_of(int64_t n, const member_t *member)
-{
-    const int64_t begin = 2 * share_begin((n + 1) / 2, member);
-    return begin < n ? begin : n;
-}
-
-static int64_t end_of(int64_t n, const member_t *member)
-{
-    const int64_t end = 2 * share_end((n + 1) / 2, member);
-    return end < n ? end : n;
 }
 
 static int is_fused(activation_t activation)
 {
-    return activation == ACTIVATION_IDENTITY || activation == ACTIVATION_RELU;
+    return activation.kind == ACTIVATION_IDENTITY || activation.kind == ACTIVATION_RELU;
 }
 
-static void outputs_changed(const layer_t *layer, const step_t *step, const member_t *member)
+/* What the layer above reads of a block of the outputs. */
+static void pack_outputs(const void *operation, batch_t *batch, const block_t *block)
 {
-    if (layer->forms_above)
-        bf16_pack_outputs(layer, layer->forms_above, step, begin_of(layer->n_out, member),
-                          end_of(layer->n_out, member));
-}
-
-static void gradient_changed(const layer_t *layer, const step_t *step, const member_t *member)
-{
-    bf16_pack_d_outputs(layer, layer->forms, step, begin_of(layer->n_out, member),
-                        end_of(layer->n_out, member));
-}
-
-static void weights_changed(const layer_t *layer, const step_t *step, const member_t *member)
-{
-    (void)step;
-    bf16_round_weights(layer, layer->forms, begin_of(layer->n_out, member), end_of(layer->n_out, member));
-}
-
-static void inputs_changed(const layer_t *layer, const step_t *step, const member_t *member)
-{
-    const int64_t n_strips = (step->n_samples + LANES - 1) / LANES, n = step->n_samples;
-    const int64_t begin = LANES * share_begin(n_strips, member), end = LANES * share_end(n_strips, member);
-    if (begin < n)
-        bf16_pack_inputs(layer, layer->forms, step,
-                         (const float *)layer->inputs_rows + begin * layer->weight_stride, begin,
-                         end < n ? end : n);
-}
-
-static void linear_forward(const layer_t *layer, const step_t *step, const member_t *member)
-{
-    const int64_t begin = begin_of(layer->n_out, member), end = end_of(layer->n_out, member);
-    bf16_forward(layer, layer->forms, is_fused(layer->activation) ? layer->forms_above : NULL, step, begin,
-                 end);
-    if (is_fused(layer->activation))
+    const bf16_linear_t *own = operation;
+    const linear_t *linear = &own->linear;
+    if (!own->above)
         return;
-    float *slopes = layer->slopes;
-    step->kernels->activation_forward(
-        (float *)layer->outputs + begin * step->stride, slopes ? slopes + begin * step->stride : NULL, NULL,
-        NULL, end - begin, step->n_samples, step->stride, layer->activation, layer->activation_parameter);
-    outputs_changed(layer, step, member);
+    const copies_t copies = {.across = own->above->inputs,
+                             .n_across = (linear->n_out + 1) / 2,
+                             .along = own->above->inputs_samples,
+                             .n_along = batch->stride / 2};
+    pack(&copies, (const float *)linear->outputs + block->unit * batch->stride, block->unit,
+         block->unit + block->n_units, linear->n_out, whole_lanes(batch->n_samples), batch->stride);
 }
 
-static void linear_backward(const layer_t *layer, const step_t *step, const member_t *member)
+/* What this product reads of a block of its d_outputs. */
+static void pack_gradient(const void *operation, batch_t *batch, const block_t *block)
 {
-    const int64_t begin = begin_of(layer->n_in, member), end = end_of(layer->n_in, member);
-    bf16_backward(layer, layer->forms, is_fused(layer->input_activation) ? layer->forms_below : NULL, step,
-                  begin, end);
-    if (is_fused(layer->input_activation))
-        return;
-    const float *slopes = layer->input_slopes;
-    step->kernels->activation_backward(
-        (float *)layer->d_inputs + begin * step->stride, (const float *)layer->inputs + begin * step->stride,
-        slopes ? slopes + begin * step->stride : NULL, end - begin, step->n_samples, step->stride,
-        layer->input_activation, layer->input_parameter);
-    /* The layer below has these units. */
-    const layer_t below = {.n_out = layer->n_in, .d_outputs = layer->d_inputs, .forms = layer->forms_below};
-    gradient_changed(&below, step, member);
+    const bf16_linear_t *own = operation;
+    const linear_t *linear = &own->linear;
+    const copies_t copies = {.across = own->d_outputs,
+                             .n_across = (linear->n_out + 1) / 2,
+                             .rows = own->d_outputs_rows,
+                             .row_pairs = batch->stride / 2};
+    pack(&copies, (const float *)linear->d_outputs + block->unit * batch->stride, block->unit,
+         block->unit + block->n_units, linear->n_out, whole_lanes(batch->n_samples), batch->stride);
 }
 
-static void linear_update(const layer_t *layer, const step_t *step, const member_t *member)
+static void pack_inputs(const void *operation, batch_t *batch, const block_t *block)
 {
-    bf16_update(layer, layer->forms, step, begin_of(layer->n_out, member), end_of(layer->n_out, member));
+    const bf16_linear_t *own = operation;
+    const int64_t stride = own->linear.weight.stride;
+    const copies_t copies = {.across = own->inputs_samples,
+                             .n_across = batch->stride / 2,
+                             .along = own->inputs,
+                             .n_along = (own->linear.n_in + 1) / 2};
+    if (block->n_samples > 0)
+        pack(&copies, (const float *)own->linear.inputs_rows + block->sample * stride, block->sample,
+             block->sample + block->n_samples, batch->n_samples, stride, stride);
 }
 
-const operations_t *fastmlp_bfloat16_operations(void)
+/* outputs = activation(weight inputs + bias) in float32, and the copies that the layer above reads. */
+static void bf16_forward(const void *operation, batch_t *batch, const block_t *block)
 {
-    static const operations_t operations = {
-        .linear_forward = linear_forward,
-        .linear_backward = linear_backward,
-        .linear_update = linear_update,
-        .inputs_changed = inputs_changed,
-        .outputs_changed = outputs_changed,
-        .gradient_changed = gradient_changed,
-        .weights_changed = weights_changed,
+    const bf16_linear_t *own = operation;
+    const linear_t *linear = &own->linear;
+    const int64_t n_k = (linear->n_in + 1) / 2;
+    const bf16_linear_t *above = is_fused(linear->activation) && own->packs_outputs ? own->above : NULL;
+    product_t product = {
+        .a = own->weight,
+        .a_row = linear->weight.stride / 2,
+        .a_k = 1,
+        .b = own->inputs,
+        .b_panel = n_k * PANEL,
+        .n_k = n_k,
+        .c = linear->outputs,
+        .c_row = batch->stride,
+        .bias = linear->bias,
+        .floor = linear->activation.kind == ACTIVATION_RELU ? 0 : -__builtin_inff(),
+        .across = above ? above->inputs : NULL,
+        .n_across = (linear->n_out + 1) / 2,
+        .along = above ? above->inputs_samples : NULL,
+        .n_along = batch->stride / 2,
     };
-    return fastmlp_isa_available(ISA_AVX512) && __builtin_cpu_supports("avx512bf16") ? &operations : NULL;
+    tiles_of_block(&product, block, batch->n_samples, tile_activation);
+    if (is_fused(linear->activation))
+        return;
+    const int64_t at = block->unit * batch->stride;
+    float *slopes = linear->slopes;
+    batch->kernels->activation_forward((float *)linear->outputs + at, slopes ? slopes + at : NULL, NULL, NULL,
+                                       block->n_units, batch->n_samples, batch->stride, linear->activation);
+    if (own->packs_outputs)
+        pack_outputs(own, batch, block);
 }
+
+/* d_inputs = (weight^T d_outputs) * input_activation'(inputs) in float32, and the copies that the layer below reads.
+ * Beyond the last sample, d_outputs are zero. */
+static void bf16_backward(const void *operation, batch_t *batch, const block_t *block)
+{
+    const bf16_linear_t *own = operation;
+    const linear_t *linear = &own->linear;
+    const int64_t n_k = (linear->n_out + 1) / 2;
+    const bf16_linear_t *below =
+        is_fused(linear->input_activation) && own->packs_gradient ? own->below : NULL;
+    product_t product = {
+        .a = own->weight_backward,
+        .a_row = 1,
+        .a_k = PANEL,
+        .a_panel = n_k * PANEL,
+        .b = own->d_outputs,
+        .b_panel = n_k * PANEL,
+        .n_k = n_k,
+        .c = linear->d_inputs,
+        .c_row = batch->stride,
+        .y = linear->input_activation.kind == ACTIVATION_RELU ? linear->inputs : NULL,
+        .across = below ? below->d_outputs : NULL,
+        .n_across = (linear->n_in + 1) / 2,
+        .rows = below ? below->d_outputs_rows : NULL,
+    };
+    tiles_of_block(&product, block, batch->n_samples, tile_derivative);
+    if (is_fused(linear->input_activation))
+        return;
+    const int64_t at = block->unit * batch->stride;
+    const float *slopes = linear->input_slopes;
+    batch->kernels->activation_backward((float *)linear->d_inputs + at, (const float *)linear->inputs + at,
+                                        slopes ? slopes + at : NULL, block->n_units, batch->n_samples,
+                                        batch->stride, linear->input_activation);
+    if (own->packs_gradient && own->below)
+        pack_gradient(own->below, batch, block);
+}
+
+/* The gradient, the solver's step on the float32 weights, and their bfloat16 copies. */
+static void bf16_update(const void *operation, batch_t *batch, const block_t *block)
+{
+    const bf16_linear_t *own = operation;
+    const linear_t *linear = &own->linear;
+    const learned_t *weight = &linear->weight;
+    const optimizer_t *optimizer = &batch->optimizer;
+    const int is_sgd = optimizer->solver == SOLVER_SGD && weight->moments[0] && fastmlp_is_plain(optimizer) &&
+                       optimizer->shrink == 1;
+    float *into = batch->accumulate ? weight->gradient : weight->value;
+    product_t product = {
+        .a = own->d_outputs_rows,
+        .a_row = batch->stride / 2,
+        .a_k = 1,
+        .b = own->inputs_samples,
+        .b_panel = batch->stride / 2 * PANEL,
+        .n_k = (batch->n_samples + 1) / 2,
+        .c = into,
+        .c_row = weight->stride,
+        .w = into,
+        .moment_1 = batch->accumulate ? NULL : weight->moments[0],
+        .moment_2 = batch->accumulate ? NULL : weight->moments[1],
+        .w_row = weight->stride,
+        .copy = own->weight,
+        .copy_backward = own->weight_backward,
+        .n_backward = (linear->n_out + 1) / 2,
+        .rate = (float)optimizer->learning_rate,
+        .momentum = (float)optimizer->momentum,
+        .l2 = (float)optimizer->l2,
+        .nesterov = optimizer->nesterov,
+        .own = own,
+        .batch = batch,
+    };
+    tiles_of_block(&product, block, linear->n_in,
+                   batch->accumulate ? tile_add
+                   : is_sgd          ? tile_sgd
+                                     : tile_solver);
+}
+
+/* Both copies of the weights, whenever anything else has changed these. */
+static void bf16_refresh(const void *operation, batch_t *batch, const block_t *block)
+{
+    const bf16_linear_t *own = operation;
+    const int64_t stride = own->linear.weight.stride, end = block->unit + block->n_units;
+    (void)batch;
+    for (int64_t row = block->unit; row < end; row += TILE_ROWS) {
+        const int rows = end - row < TILE_ROWS ? (int)(end - row) : TILE_ROWS;
+        int64_t column = 0;
+        for (; column + PANEL <= stride; column += PANEL)
+            round_block(own, row, column, rows, 2);
+        if (column < stride)
+            round_block(own, row, column, rows, 1);
+    }
+}
+
+static const operation_type_t linear_operation = {
+    .forward = {bf16_forward, BY_PAIRS, READS_ALL, 1},
+    .backward = {bf16_backward, BY_PAIRS, READS_ALL, 1},
+    .update = {bf16_update, BY_PAIRS, READS_OWN},
+    .refresh = {bf16_refresh, BY_PAIRS, READS_NONE},
+};
+static const operation_type_t pack_inputs_operation = {.forward = {pack_inputs, BY_STRIPS, READS_OWN}};
+static const operation_type_t pack_outputs_operation = {.forward = {pack_outputs, BY_PAIRS, READS_OWN}};
+static const operation_type_t pack_gradient_operation = {.backward = {pack_gradient, BY_PAIRS, READS_OWN}};
+
 END_TARGET_REGION
+
+const bf16_operations_t *fastmlp_bfloat16_operations(void)
+{
+    static const bf16_operations_t operations = {&linear_operation, &pack_inputs_operation,
+                                                 &pack_outputs_operation, &pack_gradient_operation};
+    return fastmlp_has_bfloat16() ? &operations : NULL;
+}
 #else
-const operations_t *fastmlp_bfloat16_operations(void) { return NULL; }
+#include "bfloat16.h"
+
+const bf16_operations_t *fastmlp_bfloat16_operations(void) { return NULL; }
 #endif

@@ -1,13 +1,13 @@
 /* avx512_f32.c: every kernel in float32 for x86-64 with AVX-512 (F, BW, DQ, VL). */
-#include "begin.h"
+#include "isa/begin.h"
 
 #if defined(__x86_64__)
-#include "avx512.h"
+#include "isa/avx512.h"
 #define FUSED 1
 #define TILE_ROWS 12
 #define KERNELS_OF_UNIT kernels_avx512_f32
-#define OPERATIONS_OF_UNIT tile_avx512_f32
-#include "real_f32.h"
+#define OPERATIONS_OF_UNIT operations_avx512_f32
+#include "isa/real_f32.h"
 
 typedef __m512 vector_t;
 enum { VECTOR_LENGTH = 16 };
@@ -69,7 +69,7 @@ INLINE void vector_transpose(vector_t r[VECTOR_LENGTH])
     }
 }
 
-#include "end.h"
+#include "isa/end.h"
 END_TARGET_REGION
 #else
 typedef int avx512_f32_is_empty_here; /* ISO C wants a declaration in every file */

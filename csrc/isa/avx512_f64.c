@@ -1,13 +1,13 @@
 /* avx512_f64.c: every kernel in float64 for x86-64 with AVX-512 (F, BW, DQ, VL). */
-#include "begin.h"
+#include "isa/begin.h"
 
 #if defined(__x86_64__)
-#include "avx512.h"
+#include "isa/avx512.h"
 #define FUSED 1
 #define TILE_ROWS 12
 #define KERNELS_OF_UNIT kernels_avx512_f64
-#define OPERATIONS_OF_UNIT tile_avx512_f64
-#include "real_f64.h"
+#define OPERATIONS_OF_UNIT operations_avx512_f64
+#include "isa/real_f64.h"
 
 typedef __m512d vector_t;
 enum { VECTOR_LENGTH = 8 };
@@ -34,7 +34,7 @@ INLINE vector_t vector_zip_high(vector_t a, vector_t b)
     return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-#include "end.h"
+#include "isa/end.h"
 END_TARGET_REGION
 #else
 typedef int avx512_f64_is_empty_here; /* ISO C wants a declaration in every file */

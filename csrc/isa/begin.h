@@ -7,7 +7,7 @@
 #ifndef FASTMLP_BEGIN_H
 #define FASTMLP_BEGIN_H
 
-#include "layers.h"
+#include "operations.h"
 #include "kernels/words.h"
 
 #include <math.h>

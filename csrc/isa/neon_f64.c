@@ -1,13 +1,13 @@
 /* neon_f64.c: every kernel in float64 for 64-bit ARM, where NEON and fused multiply-add are always there. */
-#include "begin.h"
+#include "isa/begin.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #define FUSED 1
 #define TILE_ROWS 12
 #define KERNELS_OF_UNIT kernels_neon_f64
-#define OPERATIONS_OF_UNIT tile_neon_f64
-#include "real_f64.h"
+#define OPERATIONS_OF_UNIT operations_neon_f64
+#include "isa/real_f64.h"
 
 typedef float64x2_t vector_t;
 enum { VECTOR_LENGTH = 2 };
@@ -28,7 +28,7 @@ INLINE vector_t vector_where_positive(vector_t x, vector_t y)
 INLINE vector_t vector_zip_low(vector_t a, vector_t b) { return __builtin_shufflevector(a, b, 0, 2); }
 INLINE vector_t vector_zip_high(vector_t a, vector_t b) { return __builtin_shufflevector(a, b, 1, 3); }
 
-#include "end.h"
+#include "isa/end.h"
 #else
 typedef int neon_f64_is_empty_here; /* ISO C wants a declaration in every file */
 #endif

@@ -1,12 +1,12 @@
 /* portable_f64.c: every kernel in float64 for any machine. No fused multiply-add is assumed, so its results
  * agree with those of the other instruction sets to rounding, not to the bit. */
-#include "begin.h"
+#include "isa/begin.h"
 
 #define FUSED 0
 #define TILE_ROWS 6
 #define KERNELS_OF_UNIT kernels_portable_f64
-#define OPERATIONS_OF_UNIT tile_portable_f64
-#include "real_f64.h"
+#define OPERATIONS_OF_UNIT operations_portable_f64
+#include "isa/real_f64.h"
 
 /* Vectors of 16 bytes as GCC and Clang have them on every machine. */
 typedef double vector_t __attribute__((vector_size(16)));
@@ -34,4 +34,4 @@ INLINE vector_t vector_where_positive(vector_t x, vector_t y)
 INLINE vector_t vector_zip_low(vector_t a, vector_t b) { return __builtin_shufflevector(a, b, 0, 2); }
 INLINE vector_t vector_zip_high(vector_t a, vector_t b) { return __builtin_shufflevector(a, b, 1, 3); }
 
-#include "end.h"
+#include "isa/end.h"

@@ -1,4 +1,4 @@
-/* activations.inc.c: bias and activation in one pass over the rows of a layer, and the way back.
+/* activations.h: bias and activation in one pass over the rows of a layer, and the way back.
  *
  * Mostly y = activation(z) tells the derivative: relu' = [y > 0], tanh' = 1 - y^2, logistic' = y (1 - y),
  * leaky_relu' = y > 0 ? 1 : slope, elu' = y > 0 ? 1 : y + alpha, softplus' = 1 - e^-y, and for softmax
@@ -6,19 +6,39 @@
  * y: in training they leave their derivatives in `slopes` on the way up. At zero, and where nothing is
  * finite, they are PyTorch's: leaky_relu'(0) = slope, elu'(0) = alpha.
  */
+#ifndef ACTIVATIONS
+/* The list, which fastmlp.h makes an enum of, and names.c names. */
+#define ACTIVATIONS                      \
+    ACTIVATION(IDENTITY, "identity")     \
+    ACTIVATION(RELU, "relu")             \
+    ACTIVATION(TANH, "tanh")             \
+    ACTIVATION(LOGISTIC, "logistic")     \
+    ACTIVATION(SOFTMAX, "softmax")       \
+    ACTIVATION(LEAKY_RELU, "leaky_relu") \
+    ACTIVATION(ELU, "elu")               \
+    ACTIVATION(SELU, "selu")             \
+    ACTIVATION(GELU, "gelu")             \
+    ACTIVATION(GELU_TANH, "gelu_tanh")   \
+    ACTIVATION(SILU, "silu")             \
+    ACTIVATION(MISH, "mish")             \
+    ACTIVATION(SOFTPLUS, "softplus")     \
+    ACTIVATION(PRELU, "prelu")
+#endif
+
+#ifdef FASTMLP_UNIT
 
 /* selu is scale elu(alpha): with these a layer keeps mean 0 and variance 1 (Klambauer et al. 2017). */
 #define SELU_SCALE ((real_t)1.0507009873554804934193349852946)
 #define SELU_BELOW ((real_t)(1.0507009873554804934193349852946 * 1.6732632423543772848170429916717))
 
-/* gelu_tanh(z) = z (1 + real_tanh(u)) / 2 = z logistic(2 u), 2 u = 2 sqrt(2 / pi) (z + 0.044715 z^3). */
+/* gelu_tanh(z) = z (1 + tanh(u)) / 2 = z logistic(2 u), 2 u = 2 sqrt(2 / pi) (z + 0.044715 z^3). */
 #define GELU_FACTOR ((real_t)1.5957691216057307117597842397375)
 #define GELU_CUBIC ((real_t)0.044715)
 #define GELU_CUBIC_3 ((real_t)0.134145)
 
 /* y = activation(z); the four also set the slope. Every arm is computed, then one is chosen: a loop over
  * samples has no branches. */
-INLINE real_t activate(real_t z, real_t *slope, const activation_t kind, const real_t parameter)
+INLINE real_t activate(real_t z, real_t *slope, const activation_kind_t kind, const real_t parameter)
 {
     switch (kind) {
     case ACTIVATION_RELU:
@@ -82,7 +102,7 @@ INLINE real_t activate(real_t z, real_t *slope, const activation_t kind, const r
     }
 }
 
-INLINE real_t derivative(real_t y, const activation_t kind, const real_t parameter)
+INLINE real_t derivative(real_t y, const activation_kind_t kind, const real_t parameter)
 {
     switch (kind) {
     case ACTIVATION_RELU:
@@ -111,7 +131,7 @@ INLINE real_t derivative(real_t y, const activation_t kind, const real_t paramet
 /* `slopes` is NULL, a constant, where nobody asks for them: what makes them then vanishes. */
 INLINE void forward_of(real_t *restrict z, real_t *restrict slopes, const real_t *restrict scale,
                        const real_t *restrict bias, int64_t n_rows, int64_t n, int64_t stride,
-                       const activation_t kind, const real_t parameter)
+                       const activation_kind_t kind, const real_t parameter)
 {
     for (int64_t j = 0; j < n_rows; j++) {
         const real_t a = scale ? scale[j] : 1, b = bias ? bias[j] : 0;
@@ -133,7 +153,7 @@ INLINE void forward_of(real_t *restrict z, real_t *restrict slopes, const real_t
 }
 
 INLINE void backward_of(real_t *restrict d, const real_t *restrict y, int64_t n_rows, int64_t n,
-                        int64_t stride, const activation_t kind, const real_t parameter)
+                        int64_t stride, const activation_kind_t kind, const real_t parameter)
 {
     for (int64_t j = 0; j < n_rows; j++) {
         real_t *restrict d_row = d + j * stride;
@@ -190,27 +210,27 @@ INLINE void softmax_backward_strip(real_t *d, const real_t *y, int64_t n_rows, i
             d[j * stride + k] = y[j * stride + k] * (d[j * stride + k] - dot[k]);
 }
 
-#define FORWARD(kind)                                                                 \
-    case kind:                                                                        \
-        forward_of(z, NULL, scale, bias, n_rows, n, stride, kind, (real_t)parameter); \
+#define FORWARD(kind)                                                                            \
+    case kind:                                                                                   \
+        forward_of(z, NULL, scale, bias, n_rows, n, stride, kind, (real_t)activation.parameter); \
         break;
-#define FORWARD_WITH_SLOPES(kind)                                                           \
-    case kind:                                                                              \
-        if (slopes)                                                                         \
-            forward_of(z, slopes, scale, bias, n_rows, n, stride, kind, (real_t)parameter); \
-        else                                                                                \
-            forward_of(z, NULL, scale, bias, n_rows, n, stride, kind, (real_t)parameter);   \
+#define FORWARD_WITH_SLOPES(kind)                                                                      \
+    case kind:                                                                                         \
+        if (slopes)                                                                                    \
+            forward_of(z, slopes, scale, bias, n_rows, n, stride, kind, (real_t)activation.parameter); \
+        else                                                                                           \
+            forward_of(z, NULL, scale, bias, n_rows, n, stride, kind, (real_t)activation.parameter);   \
         break;
-#define BACKWARD(kind)                                                 \
-    case kind:                                                         \
-        backward_of(d, y, n_rows, n, stride, kind, (real_t)parameter); \
+#define BACKWARD(kind)                                                            \
+    case kind:                                                                    \
+        backward_of(d, y, n_rows, n, stride, kind, (real_t)activation.parameter); \
         break;
 
 static void activation_forward(void *z, void *slopes, const void *scale, const void *bias, int64_t n_rows,
-                               int64_t n_samples, int64_t stride, activation_t kind, double parameter)
+                               int64_t n_samples, int64_t stride, activation_t activation)
 {
     const int64_t n = whole_lanes(n_samples);
-    switch (kind) {
+    switch (activation.kind) {
     case ACTIVATION_IDENTITY:
         if (bias)
             forward_of(z, NULL, scale, bias, n_rows, n, stride, ACTIVATION_IDENTITY, 0);
@@ -236,10 +256,10 @@ static void activation_forward(void *z, void *slopes, const void *scale, const v
 }
 
 static void activation_backward(void *d, const void *y, const void *slopes, int64_t n_rows, int64_t n_samples,
-                                int64_t stride, activation_t kind, double parameter)
+                                int64_t stride, activation_t activation)
 {
     const int64_t n = whole_lanes(n_samples);
-    switch (kind) {
+    switch (activation.kind) {
     case ACTIVATION_IDENTITY:
         break;
         BACKWARD(ACTIVATION_RELU)
@@ -264,28 +284,63 @@ static void activation_backward(void *d, const void *y, const void *slopes, int6
     }
 }
 
-/* A layer's activation, for its units [begin, end), with its scale and bias where the product has not dealt with
- * them. */
-INLINE void activate_units(const layer_t *layer, const step_t *step, const int is_scaled, int64_t begin,
-                           int64_t end)
+/* The activation that a product applies to its outputs, for some of its units, with scale and bias where it has
+ * not dealt with them. */
+INLINE void activate_outputs(const linear_t *linear, const batch_t *batch, const block_t *block,
+                             int is_scaled)
 {
-    real_t *slopes = layer->slopes;
-    const real_t *scale = is_scaled ? NULL : layer->scale, *bias = is_scaled ? NULL : layer->bias;
-    activation_forward((real_t *)layer->outputs + begin * step->stride,
-                       slopes ? slopes + begin * step->stride : NULL, scale ? scale + begin : NULL,
-                       bias ? bias + begin : NULL, end - begin, step->n_samples, step->stride,
-                       layer->activation, layer->activation_parameter);
+    const int64_t at = block->unit * batch->stride;
+    real_t *slopes = linear->slopes;
+    const real_t *scale = is_scaled ? NULL : linear->scale, *bias = is_scaled ? NULL : linear->bias;
+    activation_forward((real_t *)linear->outputs + at, slopes ? slopes + at : NULL,
+                       scale ? scale + block->unit : NULL, bias ? bias + block->unit : NULL, block->n_units,
+                       block->n_samples, batch->stride, linear->activation);
 }
 
-/* The gradient before the activation that made a layer's inputs, for the inputs [begin, end). */
-INLINE void derive_inputs(const layer_t *layer, const step_t *step, int64_t begin, int64_t end)
+/* The gradient before the activation that made a product's inputs, for some of them. */
+INLINE void derive_inputs(const linear_t *linear, const batch_t *batch, const block_t *block)
 {
-    const real_t *slopes = layer->input_slopes;
-    activation_backward((real_t *)layer->d_inputs + begin * step->stride,
-                        (const real_t *)layer->inputs + begin * step->stride,
-                        slopes ? slopes + begin * step->stride : NULL, end - begin, step->n_samples,
-                        step->stride, layer->input_activation, layer->input_parameter);
+    const int64_t at = block->unit * batch->stride;
+    const real_t *slopes = linear->input_slopes;
+    activation_backward((real_t *)linear->d_inputs + at, (const real_t *)linear->inputs + at,
+                        slopes ? slopes + at : NULL, block->n_units, block->n_samples, batch->stride,
+                        linear->input_activation);
 }
+
+/* The operation, for activations that the product does not apply. */
+static void activation_operation_forward(const void *operation, batch_t *batch, const block_t *block)
+{
+    const activation_operation_t *own = operation;
+    const int64_t at = block->unit * batch->stride + block->sample;
+    real_t *slopes = own->slopes;
+    activation_forward((real_t *)own->outputs + at, slopes ? slopes + at : NULL, NULL, NULL, block->n_units,
+                       block->n_samples, batch->stride, own->activation);
+}
+
+static void activation_operation_backward(const void *operation, batch_t *batch, const block_t *block)
+{
+    const activation_operation_t *own = operation;
+    const int64_t at = block->unit * batch->stride + block->sample;
+    const real_t *slopes = own->slopes;
+    activation_backward((real_t *)own->d_outputs + at, (const real_t *)own->y + at,
+                        slopes ? slopes + at : NULL, block->n_units, block->n_samples, batch->stride,
+                        own->activation);
+}
+
+static const operation_type_t activation_operation = {
+    .forward = {activation_operation_forward, BY_EITHER, READS_OWN},
+    .backward = {activation_operation_backward, BY_EITHER, READS_OWN},
+};
+/* Softmax looks at all units of a sample. */
+static const operation_type_t softmax_operation = {
+    .forward = {activation_operation_forward, BY_STRIPS, READS_OWN},
+    .backward = {activation_operation_backward, BY_STRIPS, READS_OWN},
+};
+/* The way back alone, for the activation that the last product has applied: others' is that of the product above
+ * them. */
+static const operation_type_t last_activation_operation = {
+    .backward = {activation_operation_backward, BY_EITHER, READS_OWN},
+};
 
 #undef SELU_SCALE
 #undef SELU_BELOW
@@ -295,3 +350,5 @@ INLINE void derive_inputs(const layer_t *layer, const step_t *step, int64_t begi
 #undef FORWARD
 #undef FORWARD_WITH_SLOPES
 #undef BACKWARD
+
+#endif

@@ -17,23 +17,25 @@ typedef enum {
     EPILOGUE_SGD,        /* the step of gradient descent with momentum on the weights c, and their copies */
 } epilogue_t;
 
-/* A matrix product and what belongs to it. Strides of A and of the bfloat16 forms are in pairs. */
+/* A matrix product and what belongs to it. Strides of A and of the bfloat16 copies are in pairs. */
 typedef struct {
     const pair_t *a; /* rows a_row apart, pairs of k a_k apart; with panels, rows of a panel, a_panel apart */
     int64_t a_row, a_k, a_panel;
     const pair_t *b; /* panels of n_k pairs, b_panel apart */
     int64_t b_panel;
     int64_t n_k;
-    float *c;
+    float *c; /* it begins with this row and column of the product */
+    int64_t first_row, first_column;
     int64_t c_row;
 
     /* Forward and backward. */
     const float *bias; /* EPILOGUE_ACTIVATION */
     float floor;
     const float *y;                /* EPILOGUE_DERIVATIVE, rows c_row apart; NULL for no derivative */
-    pair_t *across, *along, *rows; /* the forms of c that its readers want, or NULL */
+    pair_t *across, *along, *rows; /* the copies of c that its readers want, or NULL */
     int64_t n_across, n_along;
-    const char *next_a; /* the part of A that comes next, and how many lines of it to fetch for each row */
+    /* The address of the part of A that comes next, which may be none, and how many lines of it to fetch for each row. */
+    uintptr_t next_a;
     int64_t n_next_a;
 
     /* Update: what the step reads and writes, rows w_row (and w_row / 2) apart, or NULL. */
@@ -43,10 +45,11 @@ typedef struct {
     int64_t n_backward;
     float rate, momentum, l2; /* EPILOGUE_SGD */
     int nesterov;
-    const layer_t *layer; /* tile_solver */
-    const bf16_layer_t *forms;
-    const step_t *step;
+    const bf16_linear_t *own; /* tile_solver */
+    const batch_t *batch;
 } product_t;
+
+typedef void tile_t(const product_t *product, int64_t row, int64_t column, int rows, int vectors);
 
 INLINE __m512bh broadcast_pair(const pair_t *p) { return (__m512bh)_mm512_set1_epi32((int)*p); }
 
@@ -136,7 +139,7 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
                  const epilogue_t epilogue)
 {
     const int64_t a_row = product->a_row, a_k = product->a_k, c_row = product->c_row;
-    const int64_t at = row * c_row + column;
+    const int64_t at = (row - product->first_row) * c_row + column - product->first_column;
     float *c = product->c + at;
 
     __m512 sum[TILE_ROWS][2];
@@ -168,32 +171,30 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
         if (backward)
             backward += (column / PANEL * product->n_backward + row / 2) * PANEL;
         for (int i = 0; i < rows; i++) {
+            const int64_t skip = i * w_row;
             UNROLL
             for (int v = 0; v < vectors; v++) {
-                __builtin_prefetch(w + v * VECTOR, 1);
+                __builtin_prefetch(w + skip + v * VECTOR, 1);
                 if (epilogue != EPILOGUE_ADD)
-                    __builtin_prefetch(moment_1 + v * VECTOR, 1);
+                    __builtin_prefetch(moment_1 + skip + v * VECTOR, 1);
                 if (epilogue == EPILOGUE_STORE)
-                    __builtin_prefetch(moment_2 + v * VECTOR, 1);
+                    __builtin_prefetch(moment_2 + skip + v * VECTOR, 1);
             }
             if (epilogue != EPILOGUE_ADD)
-                __builtin_prefetch(copy, 1);
+                __builtin_prefetch(copy + skip / 2, 1);
             if (epilogue != EPILOGUE_ADD && backward)
-                __builtin_prefetch(backward + i * VECTOR, 1);
-            w += w_row;
-            moment_1 += w_row;
-            moment_2 += w_row;
-            copy += w_row / 2;
+                __builtin_prefetch(
+                    (const void *)((uintptr_t)backward + (uintptr_t)i * VECTOR * sizeof *backward), 1);
             for (int64_t end = k - apart; k > end; k--)
                 multiply(sum, group, &b, a_row, a_k, rows, vectors);
         }
     } else if (product->n_next_a && k >= 8 * rows) {
         /* W's copy comes from the third cache or from memory, by a stream for each row. */
-        const char *line = product->next_a;
+        uintptr_t line = product->next_a;
         const int64_t apart = k / rows;
         for (int i = 0; i < rows; i++) {
             for (int64_t n = product->n_next_a; n > 0; n--, line += 64)
-                __builtin_prefetch(line, 0, 2);
+                __builtin_prefetch((const void *)line, 0, 2);
             for (int64_t end = k - apart; k > end; k--)
                 multiply(sum, group, &b, a_row, a_k, rows, vectors);
         }
@@ -350,26 +351,25 @@ static NOINLINE void tile_sgd(const product_t *product, int64_t row, int64_t col
 }
 
 /* Both copies of a block of weights, from an even row on. */
-INLINE void round_block(const layer_t *layer, const bf16_layer_t *forms, int64_t row, int64_t column,
-                        int rows, const int vectors)
+INLINE void round_block(const bf16_linear_t *own, int64_t row, int64_t column, int rows, const int vectors)
 {
-    const int64_t stride = layer->weight_stride, at = row * stride + column, last = (vectors - 1) * VECTOR;
-    const float *w = (const float *)layer->weight + at;
-    pair_t *copy = forms->weight + at / 2, *backward = forms->weight_backward;
+    const int64_t stride = own->linear.weight.stride, at = row * stride + column,
+                  last = (vectors - 1) * VECTOR;
+    const float *w = (const float *)own->linear.weight.value + at;
+    pair_t *copy = own->weight + at / 2, *backward = own->weight_backward;
     if (backward)
-        backward += (column / PANEL * ((layer->n_out + 1) / 2) + row / 2) * PANEL;
+        backward += (column / PANEL * ((own->linear.n_out + 1) / 2) + row / 2) * PANEL;
     for (int i = 0; i < rows; i += 2) {
-        const __m512i even = round_32(_mm512_loadu_ps(w), _mm512_loadu_ps(w + last));
+        const int64_t skip = i * stride;
+        const __m512i even = round_32(_mm512_loadu_ps(w + skip), _mm512_loadu_ps(w + skip + last));
         __m512i odd = _mm512_setzero_si512();
-        store_row(copy, even, vectors);
+        store_row(copy + skip / 2, even, vectors);
         if (i + 1 < rows) {
-            odd = round_32(_mm512_loadu_ps(w + stride), _mm512_loadu_ps(w + stride + last));
-            store_row(copy + stride / 2, odd, vectors);
+            odd = round_32(_mm512_loadu_ps(w + skip + stride), _mm512_loadu_ps(w + skip + stride + last));
+            store_row(copy + (skip + stride) / 2, odd, vectors);
         }
         if (backward)
             store_pairs(backward + i / 2 * PANEL, even, odd, vectors);
-        w += 2 * stride;
-        copy += stride;
     }
 }
 
@@ -377,18 +377,20 @@ INLINE void round_block(const layer_t *layer, const bf16_layer_t *forms, int64_t
 static NOINLINE void tile_solver(const product_t *product, int64_t row, int64_t column, int rows, int vectors)
 {
     _Alignas(64) float gradient[TILE_ROWS * PANEL];
-    const layer_t *layer = product->layer;
-    const int64_t at = row * layer->weight_stride + column;
+    const learned_t *weight = &product->own->linear.weight;
+    const int64_t at = row * weight->stride + column;
     float *moment_1 = product->moment_1, *moment_2 = product->moment_2;
     product_t into = *product;
-    into.c = gradient - row * PANEL - column;
+    into.c = gradient;
     into.c_row = PANEL;
+    into.first_row = row;
+    into.first_column = column;
     tile_store(&into, row, column, rows, vectors);
-    product->step->kernels->solver_step((float *)layer->weight + at, moment_1 ? moment_1 + at : NULL,
-                                        moment_2 ? moment_2 + at : NULL, gradient, rows, vectors * VECTOR,
-                                        layer->weight_stride, PANEL, &product->step->optimizer);
+    product->batch->kernels->solver_step((float *)weight->value + at, moment_1 ? moment_1 + at : NULL,
+                                         moment_2 ? moment_2 + at : NULL, gradient, rows, vectors * VECTOR,
+                                         weight->stride, PANEL, &product->batch->optimizer);
     if (vectors == 2)
-        round_block(layer, product->forms, row, column, rows, 2);
+        round_block(product->own, row, column, rows, 2);
     else
-        round_block(layer, product->forms, row, column, rows, 1);
+        round_block(product->own, row, column, rows, 1);
 }

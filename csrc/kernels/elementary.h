@@ -1,4 +1,4 @@
-/* elementary.inc.c: exp, expm1, log, log1p, tanh, the logistic sigmoid and the normal distribution,
+/* elementary.h: exp, expm1, log, log1p, tanh, the logistic sigmoid and the normal distribution,
  * branch-free, for loops that vectorise.
  *
  * Only explicit fused multiply-adds in one order: every instruction set that has them gives the same

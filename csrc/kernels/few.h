@@ -1,4 +1,4 @@
-/* few.inc.c: products for a few samples, where vectors over the batch would be nearly empty.
+/* few.h: products for a few samples, where vectors over the batch would be nearly empty.
  *
  * Learning online and predicting a row read every weight once; what counts is how fast they stream by.
  * Vectors run along the rows of W instead. Forward, a block of weights is transposed in registers, so that
@@ -35,29 +35,30 @@ INLINE void few_block(vector_t *sum, const real_t *weight, ptrdiff_t weight_stri
         }
 }
 
-/* z = W x for the units [begin, end) and n_samples, a constant where this is inlined. */
-INLINE void few_units(const layer_t *layer, ptrdiff_t stride, int64_t begin, int64_t end, int64_t sample,
+/* z = W x for the block's units and n_samples from `sample` on, a constant where this is inlined. */
+INLINE void few_units(const linear_t *linear, ptrdiff_t stride, const block_t *block, int64_t sample,
                       const int n_samples)
 {
     enum { GROUPS = 2 }; /* their chains of additions overlap */
-    const real_t *x = (const real_t *)layer->inputs + sample;
-    for (int64_t unit = begin; unit < end; unit += GROUPS * VECTOR_LENGTH) {
+    const real_t *x = (const real_t *)linear->inputs + sample;
+    const int64_t end = block->unit + block->n_units, weight_stride = linear->weight.stride;
+    for (int64_t unit = block->unit; unit < end; unit += GROUPS * VECTOR_LENGTH) {
         vector_t sum[GROUPS][4];
         for (int g = 0; g < GROUPS; g++)
             for (int s = 0; s < n_samples; s++)
                 sum[g][s] = vector_zero();
-        const real_t *weight = (const real_t *)layer->weight + unit * layer->weight_stride;
-        for (int64_t k = 0; k < layer->n_in; k += VECTOR_LENGTH) {
+        const real_t *weight = (const real_t *)linear->weight.value + unit * weight_stride;
+        for (int64_t k = 0; k < linear->n_in; k += VECTOR_LENGTH) {
             UNROLL
             for (int g = 0; g < GROUPS; g++) {
-                const real_t *at = weight + g * VECTOR_LENGTH * layer->weight_stride + k;
+                const int64_t at = g * VECTOR_LENGTH * weight_stride + k;
                 const int64_t n_units = end - unit - g * VECTOR_LENGTH;
                 if (n_units >= VECTOR_LENGTH) /* without a question at every row */
-                    few_block(sum[g], at, layer->weight_stride, VECTOR_LENGTH, x + k * stride, stride,
-                              layer->n_in - k, n_samples);
+                    few_block(sum[g], weight + at, weight_stride, VECTOR_LENGTH, x + k * stride, stride,
+                              linear->n_in - k, n_samples);
                 else if (n_units > 0)
-                    few_block(sum[g], at, layer->weight_stride, n_units, x + k * stride, stride,
-                              layer->n_in - k, n_samples);
+                    few_block(sum[g], weight + at, weight_stride, n_units, x + k * stride, stride,
+                              linear->n_in - k, n_samples);
             }
         }
         for (int g = 0; g < GROUPS; g++)
@@ -65,42 +66,44 @@ INLINE void few_units(const layer_t *layer, ptrdiff_t stride, int64_t begin, int
                 real_t z[VECTOR_LENGTH];
                 vector_store(z, sum[g][s]);
                 for (int64_t i = 0; i < VECTOR_LENGTH && unit + g * VECTOR_LENGTH + i < end; i++)
-                    ((real_t *)layer->outputs)[(unit + g * VECTOR_LENGTH + i) * stride + sample + s] = z[i];
+                    ((real_t *)linear->outputs)[(unit + g * VECTOR_LENGTH + i) * stride + sample + s] = z[i];
             }
     }
 }
 
-static void few_forward(const layer_t *layer, const step_t *step, int64_t begin, int64_t end)
+INLINE void few_forward(const linear_t *linear, const batch_t *batch, const block_t *block)
 {
     int64_t sample = 0;
-    for (; sample + 4 <= step->n_samples; sample += 4)
-        few_units(layer, step->stride, begin, end, sample, 4);
-    for (; sample < step->n_samples; sample++)
-        few_units(layer, step->stride, begin, end, sample, 1);
-    activate_units(layer, step, 0, begin, end);
+    for (; sample + 4 <= batch->n_samples; sample += 4)
+        few_units(linear, batch->stride, block, sample, 4);
+    for (; sample < batch->n_samples; sample++)
+        few_units(linear, batch->stride, block, sample, 1);
+    activate_outputs(linear, batch, block, 0);
 }
 
-/* d_x = W^T d for the inputs [begin, end): along the rows of W, several vectors and samples at a time. */
-INLINE void few_inputs(const layer_t *layer, ptrdiff_t stride, int64_t begin, int64_t end, int64_t sample,
+/* d_x = W^T d for the block's inputs: along the rows of W, several vectors and samples at a time. */
+INLINE void few_inputs(const linear_t *linear, ptrdiff_t stride, const block_t *block, int64_t sample,
                        const int n_samples)
 {
     enum { VECTORS = 4 };
-    const real_t *d = (const real_t *)layer->d_outputs + sample;
-    for (int64_t input = begin; input < end; input += VECTORS * VECTOR_LENGTH) {
+    const real_t *d = (const real_t *)linear->d_outputs + sample;
+    const int64_t end = block->unit + block->n_units, weight_stride = linear->weight.stride;
+    /* From whole groups of LANES on, so that no vector leaves its row. */
+    for (int64_t input = block->unit & ~(int64_t)(LANES - 1); input < end; input += VECTORS * VECTOR_LENGTH) {
         vector_t sum[VECTORS][4];
         UNROLL
         for (int v = 0; v < VECTORS; v++)
             for (int s = 0; s < n_samples; s++)
                 sum[v][s] = vector_zero();
-        const real_t *weight = (const real_t *)layer->weight + input;
-        /* The last vectors may reach beyond the row, by less than the padding that follows the last row. */
-        for (int64_t unit = 0; unit < layer->n_out; unit++, weight += layer->weight_stride) {
+        const real_t *weight = (const real_t *)linear->weight.value + input;
+        for (int64_t unit = 0; unit < linear->n_out; unit++) {
+            const real_t *row = weight + unit * weight_stride;
             UNROLL
             for (int v = 0; v < VECTORS; v++)
                 if (input + v * VECTOR_LENGTH < end) {
                     UNROLL
                     for (int s = 0; s < n_samples; s++)
-                        sum[v][s] = vector_fma(vector_load(weight + v * VECTOR_LENGTH),
+                        sum[v][s] = vector_fma(vector_load(row + v * VECTOR_LENGTH),
                                                vector_broadcast(d[unit * stride + s]), sum[v][s]);
                 }
         }
@@ -108,22 +111,25 @@ INLINE void few_inputs(const layer_t *layer, ptrdiff_t stride, int64_t begin, in
             for (int s = 0; s < n_samples; s++) {
                 real_t d_x[VECTOR_LENGTH];
                 vector_store(d_x, sum[v][s]);
-                for (int64_t i = 0; i < VECTOR_LENGTH && input + v * VECTOR_LENGTH + i < end; i++)
-                    ((real_t *)layer->d_inputs)[(input + v * VECTOR_LENGTH + i) * stride + sample + s] =
-                        d_x[i];
+                for (int64_t i = 0; i < VECTOR_LENGTH; i++) {
+                    const int64_t at = input + v * VECTOR_LENGTH + i;
+                    if (block->unit <= at && at < end)
+                        ((real_t *)linear->d_inputs)[at * stride + sample + s] = d_x[i];
+                }
             }
     }
 }
 
-static void few_backward(const layer_t *layer, const step_t *step, int64_t begin, int64_t end)
+INLINE void few_backward(const linear_t *linear, const batch_t *batch, const block_t *block)
 {
     int64_t sample = 0;
-    for (; sample + 4 <= step->n_samples; sample += 4)
-        few_inputs(layer, step->stride, begin, end, sample, 4);
-    for (; sample < step->n_samples; sample++)
-        few_inputs(layer, step->stride, begin, end, sample, 1);
-    for (int64_t i = begin; i < end; i++) /* beyond the last sample gradients are zero */
-        for (int64_t s = step->n_samples; s < whole_lanes(step->n_samples); s++)
-            ((real_t *)layer->d_inputs)[i * step->stride + s] = 0;
-    derive_inputs(layer, step, begin, end);
+    for (; sample + 4 <= batch->n_samples; sample += 4)
+        few_inputs(linear, batch->stride, block, sample, 4);
+    for (; sample < batch->n_samples; sample++)
+        few_inputs(linear, batch->stride, block, sample, 1);
+    for (int64_t i = block->unit; i < block->unit + block->n_units;
+         i++) /* beyond the last sample it is zero */
+        for (int64_t s = batch->n_samples; s < whole_lanes(batch->n_samples); s++)
+            ((real_t *)linear->d_inputs)[i * batch->stride + s] = 0;
+    derive_inputs(linear, batch, block);
 }

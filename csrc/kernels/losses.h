@@ -1,12 +1,19 @@
-/* losses.inc.c: each sample's loss and the gradient, in one pass over strips of LANES samples. */
+/* losses.h: each sample's loss and the gradient, in one pass over strips of LANES samples. */
+#ifndef LOSSES
+/* The list, which fastmlp.h makes an enum of, and names.c names. */
+#define LOSSES                                         \
+    LOSS(CROSS_ENTROPY, "cross_entropy")               \
+    LOSS(SOFT_CROSS_ENTROPY, "soft_cross_entropy")     \
+    LOSS(BINARY_CROSS_ENTROPY, "binary_cross_entropy") \
+    LOSS(LOG_LIKELIHOOD, "log_likelihood")             \
+    LOSS(SQUARED_ERROR, "squared_error")               \
+    LOSS(ABSOLUTE_ERROR, "absolute_error")             \
+    LOSS(HUBER, "huber")                               \
+    LOSS(QUANTILE, "quantile")                         \
+    LOSS(POISSON, "poisson")
+#endif
 
-/* Beyond the last sample the gradient is zero, whatever the padding held. */
-INLINE void clear_padding(real_t *d_x, int64_t n_rows, int64_t n_samples, int64_t stride)
-{
-    for (int64_t j = 0; j < n_rows; j++)
-        for (int64_t i = n_samples; i < whole_lanes(n_samples); i++)
-            d_x[j * stride + i] = 0;
-}
+#ifdef FASTMLP_UNIT
 
 /* For a strip: its largest logits, e = e^(x - top), and their sum over the rows. */
 INLINE void exp_strip(real_t *restrict e, real_t *restrict top, real_t *restrict sum,
@@ -29,11 +36,10 @@ INLINE void exp_strip(real_t *restrict e, real_t *restrict top, real_t *restrict
 /* Softmax and cross-entropy from the logits. The target is t = (1 - label_smoothing) onehot(label) +
  * label_smoothing / n_rows: loss = log(sum_j e^(x_j - top)) - sum_j t_j (x_j - top),
  * d_x = weight (softmax(x) - t). */
-static void cross_entropy(void *d_x_, void *losses_, const void *x_, const int32_t *labels, int64_t n_rows,
-                          int64_t n_samples, int64_t stride, double weight, double label_smoothing)
+INLINE void cross_entropy(real_t *restrict d_x, real_t *restrict losses, const real_t *restrict x,
+                          const int32_t *labels, int64_t n_rows, int64_t n_samples, int64_t stride,
+                          double weight, double label_smoothing)
 {
-    real_t *restrict d_x = d_x_, *restrict losses = losses_;
-    const real_t *restrict x = x_;
     const real_t rest = (real_t)(1 - label_smoothing), share = (real_t)(label_smoothing / (double)n_rows);
     for (int64_t i = 0; i < n_samples; i += LANES) {
         real_t top[LANES], sum[LANES], factor[LANES], smooth[LANES] = {0};
@@ -62,12 +68,10 @@ static void cross_entropy(void *d_x_, void *losses_, const void *x_, const int32
 
 /* The same for targets that are probabilities u: t = (1 - label_smoothing) u + label_smoothing / n_rows. Their
  * sum, which rounding keeps from being 1, is part of both formulas: the gradient is that of the loss. */
-static void soft_cross_entropy(void *d_x_, void *losses_, const void *x_, const void *targets_,
-                               int64_t n_rows, int64_t n_samples, int64_t stride, double weight,
-                               double label_smoothing)
+INLINE void soft_cross_entropy(real_t *restrict d_x, real_t *restrict losses, const real_t *restrict x,
+                               const real_t *restrict targets, int64_t n_rows, int64_t n_samples,
+                               int64_t stride, double weight, double label_smoothing)
 {
-    real_t *restrict d_x = d_x_, *restrict losses = losses_;
-    const real_t *restrict x = x_, *restrict targets = targets_;
     const real_t rest = (real_t)(1 - label_smoothing), share = (real_t)(label_smoothing / (double)n_rows);
     for (int64_t i = 0; i < n_samples; i += LANES) {
         real_t top[LANES], sum[LANES], factor[LANES], total[LANES] = {0}, dot[LANES] = {0};
@@ -134,18 +138,18 @@ INLINE real_t add_loss(real_t sum, real_t x, real_t t, real_t number, real_t *sl
     }
 }
 
-/* A loss that is a sum over the outputs. Each target has n_numbers outputs, one for each number. */
-INLINE void sum_losses(void *d_x_, void *losses_, const void *x_, const void *targets_, const double *numbers,
-                       int64_t n_rows, int64_t n_numbers, int64_t n_samples, int64_t stride, double weight,
-                       const loss_kind_t kind)
+/* A loss that is a sum over the outputs. A target has an output for each of the quantiles; those of the other losses
+ * have one. `kind` is a constant where this is inlined, for loops without branches. */
+INLINE void sum_losses(real_t *restrict d_x, real_t *restrict losses, const real_t *restrict x,
+                       const real_t *restrict targets, int64_t n_rows, int64_t n_samples, int64_t stride,
+                       double weight, const loss_t *loss, const loss_kind_t kind)
 {
-    real_t *restrict d_x = d_x_, *restrict losses = losses_;
-    const real_t *restrict x = x_, *restrict targets = targets_;
-    const int64_t n = whole_lanes(n_samples);
+    const int64_t n = whole_lanes(n_samples), n_numbers = kind == LOSS_QUANTILE ? loss->n_numbers : 1;
+    const int has_numbers = kind == LOSS_QUANTILE || kind == LOSS_HUBER;
     for (int64_t i = 0; i < n; i++)
         losses[i] = 0;
     for (int64_t j = 0; j < n_rows; j++) {
-        const real_t number = numbers ? (real_t)numbers[j % n_numbers] : 0;
+        const real_t number = has_numbers ? (real_t)loss->numbers[j % n_numbers] : 0;
         const real_t *restrict t = targets + j / n_numbers * stride;
         for (int64_t i = 0; i < n; i++) {
             real_t slope;
@@ -156,41 +160,29 @@ INLINE void sum_losses(void *d_x_, void *losses_, const void *x_, const void *ta
     clear_padding(d_x, n_rows, n_samples, stride);
 }
 
-/* The losses of all kinds: see kernels.def. */
+#define SUM_LOSSES(kind)                                                                    \
+    case kind:                                                                              \
+        sum_losses(d_x, losses, x, targets, n_rows, n_samples, stride, weight, loss, kind); \
+        break;
+
+/* The loss of whichever kind it is: see kernels.def. */
 static void loss_gradient(void *d_x, void *losses, const void *x, const void *targets, int64_t n_rows,
                           int64_t n_samples, int64_t stride, double weight, const loss_t *loss)
 {
-    const double *numbers = loss->numbers;
-    switch (loss->kind) { /* a constant in each branch, for loops without branches */
+    switch (loss->kind) {
     case LOSS_CROSS_ENTROPY:
-        cross_entropy(d_x, losses, x, targets, n_rows, n_samples, stride, weight, numbers[0]);
+        cross_entropy(d_x, losses, x, targets, n_rows, n_samples, stride, weight, loss->numbers[0]);
         break;
     case LOSS_SOFT_CROSS_ENTROPY:
-        soft_cross_entropy(d_x, losses, x, targets, n_rows, n_samples, stride, weight, numbers[0]);
+        soft_cross_entropy(d_x, losses, x, targets, n_rows, n_samples, stride, weight, loss->numbers[0]);
         break;
-    case LOSS_BINARY_CROSS_ENTROPY:
-        sum_losses(d_x, losses, x, targets, NULL, n_rows, 1, n_samples, stride, weight,
-                   LOSS_BINARY_CROSS_ENTROPY);
-        break;
-    case LOSS_LOG_LIKELIHOOD:
-        sum_losses(d_x, losses, x, targets, NULL, n_rows, 1, n_samples, stride, weight, LOSS_LOG_LIKELIHOOD);
-        break;
-    case LOSS_SQUARED_ERROR:
-        sum_losses(d_x, losses, x, targets, NULL, n_rows, 1, n_samples, stride, weight, LOSS_SQUARED_ERROR);
-        break;
-    case LOSS_ABSOLUTE_ERROR:
-        sum_losses(d_x, losses, x, targets, NULL, n_rows, 1, n_samples, stride, weight, LOSS_ABSOLUTE_ERROR);
-        break;
-    case LOSS_HUBER:
-        sum_losses(d_x, losses, x, targets, numbers, n_rows, 1, n_samples, stride, weight, LOSS_HUBER);
-        break;
-    case LOSS_QUANTILE:
-        sum_losses(d_x, losses, x, targets, numbers, n_rows, loss->n_numbers, n_samples, stride, weight,
-                   LOSS_QUANTILE);
-        break;
-    case LOSS_POISSON:
-        sum_losses(d_x, losses, x, targets, NULL, n_rows, 1, n_samples, stride, weight, LOSS_POISSON);
-        break;
+        SUM_LOSSES(LOSS_BINARY_CROSS_ENTROPY)
+        SUM_LOSSES(LOSS_LOG_LIKELIHOOD)
+        SUM_LOSSES(LOSS_SQUARED_ERROR)
+        SUM_LOSSES(LOSS_ABSOLUTE_ERROR)
+        SUM_LOSSES(LOSS_HUBER)
+        SUM_LOSSES(LOSS_QUANTILE)
+        SUM_LOSSES(LOSS_POISSON)
     }
 }
 
@@ -207,3 +199,43 @@ static void weigh(void *d_, void *losses_, const void *weights_, int64_t n_rows,
     for (int64_t i = 0; i < n; i++)
         losses[i] *= weights[i];
 }
+
+/* The operation at the end: each member's strips. */
+static void loss_forward(const void *operation, batch_t *batch, const block_t *block)
+{
+    const objective_t *own = operation;
+    const int64_t *rows = batch->rows + block->sample;
+    const int64_t n = block->n_samples, stride = batch->stride;
+    real_t *d_outputs = (real_t *)own->d_outputs + block->sample,
+           *losses = (real_t *)own->losses + block->sample;
+    const real_t *outputs = (const real_t *)own->outputs + block->sample;
+    real_t *targets = own->batch_targets;
+    int32_t *labels = own->batch_targets;
+    if (n == 0)
+        return;
+    if (own->loss.kind == LOSS_CROSS_ENTROPY) {
+        labels += block->sample;
+        for (int64_t i = 0; i < n; i++)
+            labels[i] = own->labels[rows[i]];
+        loss_gradient(d_outputs, losses, outputs, labels, own->n_outputs, n, stride, batch->weight,
+                      &own->loss);
+    } else {
+        targets += block->sample;
+        gather_columns(targets, &own->targets, rows, &own->preparation, n, stride);
+        loss_gradient(d_outputs, losses, outputs, targets, own->n_outputs, n, stride, batch->weight,
+                      &own->loss);
+    }
+    if (own->sample_weight.data) {
+        real_t *weights = (real_t *)own->batch_weights + block->sample;
+        gather_columns(weights, &own->sample_weight, rows, &(preparation_t){0}, n, stride);
+        weigh(d_outputs, losses, weights, own->n_outputs, n, stride);
+    }
+}
+
+static const operation_type_t loss_operation = {
+    .forward = {loss_forward, BY_STRIPS, READS_OWN},
+};
+
+#undef SUM_LOSSES
+
+#endif

@@ -1,4 +1,4 @@
-/* norms.inc.c: batch and layer normalisation, and the parametric ReLU: what a layer does with its sums
+/* norms.h: batch and layer normalisation, and the parametric ReLU: what a layer does with its sums
  * before its activation, by vectors that are learned.
  *
  * With n = (z - mean) / sqrt(variance + epsilon) both give y = scale n + bias: batch normalisation
@@ -45,36 +45,37 @@ INLINE real_t row_sum_of(const real_t *restrict x, const real_t *restrict y, int
     return add_lanes(sum);
 }
 
-static void batch_norm_forward(void *z_, void *normed_, void *inverse_, void *mean_, void *variance_,
-                               const void *scale_, const void *bias_, int64_t n_rows, int64_t n_samples,
-                               int64_t stride, double epsilon, double momentum, int is_fixed)
+static void batch_norm_forward(const void *operation, batch_t *batch, const block_t *block)
 {
-    real_t *inverse = inverse_, *running_mean = mean_, *running_variance = variance_;
-    const real_t *scale = scale_, *bias = bias_;
-    const real_t n = (real_t)n_samples;
-    for (int64_t j = 0; j < n_rows; j++) {
-        real_t *restrict z = (real_t *)z_ + j * stride;
-        real_t *restrict normed = (real_t *)normed_ + j * stride;
+    const norm_t *norm = operation;
+    const int64_t n_samples = batch->n_samples, n = whole_lanes(n_samples);
+    const real_t epsilon = (real_t)norm->epsilon;
+    real_t *inverse = norm->inverse, *running_mean = norm->mean, *running_variance = norm->variance;
+    const real_t *scale = norm->scale.value, *bias = norm->bias.value;
+    for (int64_t j = block->unit; j < block->unit + block->n_units; j++) {
+        real_t *restrict z = (real_t *)norm->z + j * batch->stride;
+        real_t *restrict normed = (real_t *)norm->normed + j * batch->stride;
         real_t mean = running_mean[j], variance = running_variance[j];
-        if (!is_fixed) {
-            mean = row_sum_of(z, NULL, n_samples) / n;
-            for (int64_t i = 0; i < whole_lanes(n_samples); i++)
+        if (!norm->is_fixed) {
+            mean = row_sum_of(z, NULL, n_samples) / (real_t)n_samples;
+            for (int64_t i = 0; i < n; i++)
                 normed[i] = z[i] - mean;
             const real_t squares = row_sum_of(normed, normed, n_samples);
-            variance = squares / n;
-            if (momentum > 0) {
-                const real_t towards = (real_t)momentum;
+            variance = squares / (real_t)n_samples;
+            if (batch->norm_momentum > 0) {
+                const real_t towards = (real_t)batch->norm_momentum;
                 running_mean[j] += towards * (mean - running_mean[j]);
                 if (n_samples > 1) /* the unbiased estimate; of one sample there is none */
-                    running_variance[j] += towards * (squares / (n - 1) - running_variance[j]);
+                    running_variance[j] +=
+                        towards * (squares / ((real_t)n_samples - 1) - running_variance[j]);
             }
         } else {
-            for (int64_t i = 0; i < whole_lanes(n_samples); i++)
+            for (int64_t i = 0; i < n; i++)
                 normed[i] = z[i] - mean;
         }
-        const real_t factor = 1 / real_sqrt(variance + (real_t)epsilon);
+        const real_t factor = 1 / real_sqrt(variance + epsilon);
         inverse[j] = factor;
-        for (int64_t i = 0; i < whole_lanes(n_samples); i++) {
+        for (int64_t i = 0; i < n; i++) {
             const real_t value = normed[i] * factor;
             normed[i] = value;
             z[i] = real_fma(scale[j], value, bias[j]);
@@ -82,126 +83,165 @@ static void batch_norm_forward(void *z_, void *normed_, void *inverse_, void *me
     }
 }
 
-static void norm_sums(void *d_scale_, void *d_bias_, const void *d_, const void *normed_, int64_t n_rows,
-                      int64_t n_samples, int64_t stride, int accumulate)
+/* The gradients of a unit's scale and bias. */
+INLINE void norm_sums_of(const norm_t *norm, const batch_t *batch, int64_t unit, real_t *of_scale,
+                         real_t *of_bias)
 {
-    real_t *d_scale = d_scale_, *d_bias = d_bias_;
-    for (int64_t j = 0; j < n_rows; j++) {
-        const real_t *d = (const real_t *)d_ + j * stride, *normed = (const real_t *)normed_ + j * stride;
-        const real_t of_scale = row_sum_of(d, normed, n_samples), of_bias = row_sum_of(d, NULL, n_samples);
-        d_scale[j] = accumulate ? d_scale[j] + of_scale : of_scale;
-        d_bias[j] = accumulate ? d_bias[j] + of_bias : of_bias;
+    const real_t *d = (const real_t *)norm->d_z + unit * batch->stride;
+    const real_t *normed = (const real_t *)norm->normed + unit * batch->stride;
+    real_t *d_scale = norm->scale.gradient, *d_bias = norm->bias.gradient;
+    *of_scale = row_sum_of(d, normed, batch->n_samples);
+    *of_bias = row_sum_of(d, NULL, batch->n_samples);
+    d_scale[unit] = batch->accumulate ? d_scale[unit] + *of_scale : *of_scale;
+    d_bias[unit] = batch->accumulate ? d_bias[unit] + *of_bias : *of_bias;
+}
+
+static void norm_sums_backward(const void *operation, batch_t *batch, const block_t *block)
+{
+    for (int64_t j = block->unit; j < block->unit + block->n_units; j++) {
+        real_t of_scale, of_bias;
+        norm_sums_of(operation, batch, j, &of_scale, &of_bias);
     }
 }
 
-static void batch_norm_backward(void *d_, void *d_scale_, void *d_bias_, const void *normed_,
-                                const void *inverse_, const void *scale_, int64_t n_rows, int64_t n_samples,
-                                int64_t stride, int is_fixed, int accumulate)
+static void batch_norm_backward(const void *operation, batch_t *batch, const block_t *block)
 {
-    real_t *d_scale = d_scale_, *d_bias = d_bias_;
-    const real_t *inverse = inverse_, *scale = scale_;
-    for (int64_t j = 0; j < n_rows; j++) {
-        real_t *restrict d = (real_t *)d_ + j * stride;
-        const real_t *restrict normed = (const real_t *)normed_ + j * stride;
-        const real_t of_scale = row_sum_of(d, normed, n_samples), of_bias = row_sum_of(d, NULL, n_samples);
-        d_scale[j] = accumulate ? d_scale[j] + of_scale : of_scale;
-        d_bias[j] = accumulate ? d_bias[j] + of_bias : of_bias;
+    const norm_t *norm = operation;
+    const real_t *inverse = norm->inverse, *scale = norm->scale.value;
+    const real_t n_samples = (real_t)batch->n_samples;
+    for (int64_t j = block->unit; j < block->unit + block->n_units; j++) {
+        real_t *restrict d = (real_t *)norm->d_z + j * batch->stride;
+        const real_t *restrict normed = (const real_t *)norm->normed + j * batch->stride;
+        real_t of_scale, of_bias;
+        norm_sums_of(norm, batch, j, &of_scale, &of_bias);
         const real_t factor = scale[j] * inverse[j];
-        const real_t mean = is_fixed ? 0 : of_bias / (real_t)n_samples,
-                     slope = is_fixed ? 0 : of_scale / (real_t)n_samples;
-        for (int64_t i = 0; i < whole_lanes(n_samples); i++)
+        const real_t mean = norm->is_fixed ? 0 : of_bias / n_samples;
+        const real_t slope = norm->is_fixed ? 0 : of_scale / n_samples;
+        for (int64_t i = 0; i < whole_lanes(batch->n_samples); i++)
             d[i] = factor * real_fma(-slope, normed[i], d[i] - mean);
-        clear_padding(d, 1, n_samples, stride);
+        clear_padding(d, 1, batch->n_samples, batch->stride);
     }
 }
 
 /* What a prediction multiplies a unit's product by and adds to it: its normalisation by the running mean and
- * variance. */
-static void fold_norm(void *out_scale_, void *out_bias_, const void *scale_, const void *bias_,
-                      const void *mean_, const void *variance_, int64_t n, double epsilon)
+ * variance. For each batch anew: it takes as long as one sample's outputs, and never tells of parameters of long
+ * ago. */
+static void fold_norm_forward(const void *operation, batch_t *batch, const block_t *block)
 {
-    real_t *restrict out_scale = out_scale_, *restrict out_bias = out_bias_;
-    const real_t *restrict scale = scale_, *restrict bias = bias_, *restrict mean = mean_;
-    const real_t *restrict variance = variance_;
-    for (int64_t j = 0; j < n; j++) {
-        const real_t factor = scale[j] / real_sqrt(variance[j] + (real_t)epsilon);
+    const norm_t *norm = operation;
+    real_t *restrict out_scale = norm->folded_scale, *restrict out_bias = norm->folded_bias;
+    const real_t *restrict scale = norm->scale.value, *restrict bias = norm->bias.value;
+    const real_t *restrict mean = norm->mean, *restrict variance = norm->variance;
+    (void)batch;
+    for (int64_t j = block->unit; j < block->unit + block->n_units; j++) {
+        const real_t factor = scale[j] / real_sqrt(variance[j] + (real_t)norm->epsilon);
         out_scale[j] = factor;
         out_bias[j] = real_fma(-factor, mean[j], bias[j]);
     }
 }
 
 /* A strip of LANES samples at a time, whose sums over the units stay in registers. */
-static void layer_norm_forward(void *z_, void *normed_, void *inverse_, const void *scale_, const void *bias_,
-                               int64_t n_rows, int64_t n_samples, int64_t stride, double epsilon)
+static void layer_norm_forward(const void *operation, batch_t *batch, const block_t *block)
 {
-    const real_t *scale = scale_, *bias = bias_;
-    for (int64_t i = 0; i < n_samples; i += LANES) {
-        real_t *restrict z = (real_t *)z_ + i;
-        real_t *restrict normed = normed_ ? (real_t *)normed_ + i : NULL;
+    const norm_t *norm = operation;
+    const int64_t n_units = norm->n_units, stride = batch->stride;
+    const real_t *scale = norm->scale.value, *bias = norm->bias.value;
+    for (int64_t i = block->sample; i < block->sample + block->n_samples; i += LANES) {
+        real_t *restrict z = (real_t *)norm->z + i;
+        real_t *restrict normed = norm->normed ? (real_t *)norm->normed + i : NULL;
         real_t mean[LANES] = {0}, factor[LANES] = {0};
-        for (int64_t j = 0; j < n_rows; j++)
+        for (int64_t j = 0; j < n_units; j++)
             for (int k = 0; k < LANES; k++)
                 mean[k] += z[j * stride + k];
         for (int k = 0; k < LANES; k++)
-            mean[k] /= (real_t)n_rows;
-        for (int64_t j = 0; j < n_rows; j++)
+            mean[k] /= (real_t)n_units;
+        for (int64_t j = 0; j < n_units; j++)
             for (int k = 0; k < LANES; k++) {
                 const real_t centered = z[j * stride + k] - mean[k];
                 factor[k] = real_fma(centered, centered, factor[k]);
             }
         for (int k = 0; k < LANES; k++)
-            factor[k] = 1 / real_sqrt(factor[k] / (real_t)n_rows + (real_t)epsilon);
+            factor[k] = 1 / real_sqrt(factor[k] / (real_t)n_units + (real_t)norm->epsilon);
         if (normed) { /* on the way back they are asked for */
-            memcpy((real_t *)inverse_ + i, factor, sizeof factor);
-            for (int64_t j = 0; j < n_rows; j++)
+            memcpy((real_t *)norm->inverse + i, factor, sizeof factor);
+            for (int64_t j = 0; j < n_units; j++)
                 for (int k = 0; k < LANES; k++)
                     normed[j * stride + k] = (z[j * stride + k] - mean[k]) * factor[k];
         }
-        for (int64_t j = 0; j < n_rows; j++)
+        for (int64_t j = 0; j < n_units; j++)
             for (int k = 0; k < LANES; k++)
                 z[j * stride + k] = real_fma(scale[j], (z[j * stride + k] - mean[k]) * factor[k], bias[j]);
     }
 }
 
-static void layer_norm_backward(void *d_, const void *normed_, const void *inverse_, const void *scale_,
-                                int64_t n_rows, int64_t n_samples, int64_t stride)
+static void layer_norm_backward(const void *operation, batch_t *batch, const block_t *block)
 {
-    const real_t *scale = scale_;
-    for (int64_t i = 0; i < n_samples; i += LANES) {
-        real_t *restrict d = (real_t *)d_ + i;
-        const real_t *restrict normed = (const real_t *)normed_ + i, *restrict inverse =
-                                                                         (const real_t *)inverse_ + i;
+    const norm_t *norm = operation;
+    const int64_t n_units = norm->n_units, stride = batch->stride;
+    const real_t *scale = norm->scale.value;
+    for (int64_t i = block->sample; i < block->sample + block->n_samples; i += LANES) {
+        real_t *restrict d = (real_t *)norm->d_z + i;
+        const real_t *restrict normed = (const real_t *)norm->normed + i;
+        const real_t *restrict inverse = (const real_t *)norm->inverse + i;
         real_t mean[LANES] = {0}, slope[LANES] = {0};
-        for (int64_t j = 0; j < n_rows; j++)
+        for (int64_t j = 0; j < n_units; j++)
             for (int k = 0; k < LANES; k++) {
                 const real_t g = scale[j] * d[j * stride + k];
                 mean[k] += g;
                 slope[k] = real_fma(g, normed[j * stride + k], slope[k]);
             }
         for (int k = 0; k < LANES; k++) {
-            mean[k] /= (real_t)n_rows;
-            slope[k] /= (real_t)n_rows;
+            mean[k] /= (real_t)n_units;
+            slope[k] /= (real_t)n_units;
         }
-        for (int64_t j = 0; j < n_rows; j++)
+        for (int64_t j = 0; j < n_units; j++)
             for (int k = 0; k < LANES; k++) {
                 const real_t g = scale[j] * d[j * stride + k];
                 const real_t value = inverse[k] * real_fma(-slope[k], normed[j * stride + k], g - mean[k]);
-                d[j * stride + k] = i + k < n_samples ? value : (real_t)0;
+                d[j * stride + k] = i + k < batch->n_samples ? value : (real_t)0;
             }
     }
 }
 
-/* PReLU (K. He et al. 2015), a slope below zero for every unit; what came in is kept for the way back. */
-static void prelu_forward(void *z_, void *kept_, const void *slope_, int64_t n_rows, int64_t n_samples,
-                          int64_t stride)
+static void norm_update(const void *operation, batch_t *batch, const block_t *block)
 {
-    const real_t *slope = slope_;
-    for (int64_t j = 0; j < n_rows; j++) {
-        real_t *restrict z = (real_t *)z_ + j * stride;
-        if (kept_)
-            memcpy((real_t *)kept_ + j * stride, z, (size_t)whole_lanes(n_samples) * sizeof *z);
+    const norm_t *norm = operation;
+    step_vector(&norm->bias, batch, block);
+    step_vector(&norm->scale, batch, block);
+}
+
+static const operation_type_t batch_norm_operation = {
+    .forward = {batch_norm_forward, BY_UNITS, READS_OWN},
+    .backward = {batch_norm_backward, BY_UNITS, READS_OWN},
+    .update = {norm_update, BY_UNITS, READS_NONE},
+};
+/* In predictions: before the product, which applies what it makes. */
+static const operation_type_t fold_norm_operation = {
+    .forward = {fold_norm_forward, BY_UNITS, READS_NONE},
+};
+static const operation_type_t layer_norm_operation = {
+    .forward = {layer_norm_forward, BY_STRIPS, READS_OWN},
+    .backward = {layer_norm_backward, BY_STRIPS, READS_OWN},
+    .update = {norm_update, BY_UNITS, READS_NONE},
+};
+/* The gradients of a layer normalisation's scale and bias, which are sums over samples: after it in the list. */
+static const operation_type_t norm_sums_operation = {
+    .backward = {norm_sums_backward, BY_UNITS, READS_OWN},
+};
+
+/* PReLU (K. He et al. 2015), a slope below zero for every unit; what came in is kept for the way back. */
+static void prelu_forward(const void *operation, batch_t *batch, const block_t *block)
+{
+    const prelu_t *prelu = operation;
+    const real_t *slope = prelu->slope.value;
+    const int64_t n = whole_lanes(block->n_samples);
+    for (int64_t j = block->unit; j < block->unit + block->n_units; j++) {
+        const int64_t at = j * batch->stride + block->sample;
+        real_t *restrict z = (real_t *)prelu->outputs + at;
+        if (prelu->kept)
+            memcpy((real_t *)prelu->kept + at, z, (size_t)n * sizeof *z);
         const real_t below = slope[j];
-        for (int64_t i = 0; i < whole_lanes(n_samples); i++)
+        for (int64_t i = 0; i < n; i++)
             z[i] *= z[i] > 0 ? (real_t)1 : below;
     }
 }
@@ -216,17 +256,17 @@ INLINE void prelu_lanes(real_t *restrict d, real_t *restrict sum, const real_t *
     }
 }
 
-static void prelu_backward(void *d_, void *d_slope_, const void *kept_, const void *slope_, int64_t n_rows,
-                           int64_t n_samples, int64_t stride, int accumulate)
+static void prelu_backward(const void *operation, batch_t *batch, const block_t *block)
 {
-    real_t *d_slope = d_slope_;
-    const real_t *slope = slope_;
-    for (int64_t j = 0; j < n_rows; j++) {
-        real_t *restrict d = (real_t *)d_ + j * stride;
-        const real_t *restrict kept = (const real_t *)kept_ + j * stride;
+    const prelu_t *prelu = operation;
+    real_t *d_slope = prelu->slope.gradient;
+    const real_t *slope = prelu->slope.value;
+    const int64_t n_samples = batch->n_samples, whole = n_samples & ~(int64_t)(LANES - 1);
+    for (int64_t j = block->unit; j < block->unit + block->n_units; j++) {
+        real_t *restrict d = (real_t *)prelu->d_outputs + j * batch->stride;
+        const real_t *restrict kept = (const real_t *)prelu->kept + j * batch->stride;
         const real_t below = slope[j];
         real_t sum[LANES] = {0}; /* in LANES partial sums, as row_sums */
-        const int64_t whole = n_samples & ~(int64_t)(LANES - 1);
         for (int64_t i = 0; i < whole; i += LANES)
             prelu_lanes(d + i, sum, kept + i, below);
         if (whole < n_samples) {
@@ -241,6 +281,17 @@ static void prelu_backward(void *d_, void *d_slope_, const void *kept_, const vo
         for (int half = LANES / 2; half >= 1; half /= 2)
             for (int k = 0; k < half; k++)
                 sum[k] += sum[k + half];
-        d_slope[j] = accumulate ? d_slope[j] + sum[0] : sum[0];
+        d_slope[j] = batch->accumulate ? d_slope[j] + sum[0] : sum[0];
     }
 }
+
+static void prelu_update(const void *operation, batch_t *batch, const block_t *block)
+{
+    step_vector(&((const prelu_t *)operation)->slope, batch, block);
+}
+
+static const operation_type_t prelu_operation = {
+    .forward = {prelu_forward, BY_EITHER, READS_OWN},
+    .backward = {prelu_backward, BY_UNITS, READS_OWN},
+    .update = {prelu_update, BY_UNITS, READS_NONE},
+};

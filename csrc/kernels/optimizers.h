@@ -1,9 +1,20 @@
-/* optimizers.inc.c: one step of each solver.
+/* optimizers.h: one step of each solver.
  *
  * Each works on a block (n_rows, n) of parameters and moments, `stride` from row to row, and of gradients,
  * `g_stride` from row to row: a tile that was just computed, or with one row a whole vector. A solver is
  * a function of one weight, its gradient and its moments, and a line in each of the two tables below.
  */
+#ifndef SOLVERS
+/* The list, which fastmlp.h makes an enum of, and names.c names. */
+#define SOLVERS                \
+    SOLVER(SGD, "sgd")         \
+    SOLVER(ADAM, "adam")       \
+    SOLVER(RMSPROP, "rmsprop") \
+    SOLVER(ADAGRAD, "adagrad") \
+    SOLVER(ADADELTA, "adadelta")
+#endif
+
+#ifdef FASTMLP_UNIT
 
 /* A solver's numbers in the type they are used in. */
 typedef struct {
@@ -28,12 +39,6 @@ INLINE rates_t rates_of(const optimizer_t *optimizer)
         .clip = optimizer->clip > 0 ? (real_t)optimizer->clip : (real_t)INFINITY,
         .nesterov = optimizer->nesterov,
     };
-}
-
-/* Whether the gradient is taken as it is, but for l2: the usual case, for which there are kernels of their own. */
-INLINE int is_plain(const optimizer_t *optimizer)
-{
-    return optimizer->l1 == 0 && optimizer->scale == 1 && optimizer->clip == 0;
 }
 
 /* v = momentum v - rate g; w + v is returned, or with Nesterov w + momentum v - rate g (Sutskever et al.,
@@ -157,57 +162,66 @@ INLINE void block_row(real_t *restrict w, real_t *restrict moment_1, real_t *res
     }
 }
 
-/* The block. Nearly all of them are tiles, whose width is a constant: without it the compiler asks at every row
- * how many vectors it has (a step of 784-256-128-10 with Adam: 1.14 of SGD's time without, 1.07 with it). */
-INLINE void block(real_t *w_, real_t *moment_1_, real_t *moment_2_, const real_t *g_, int64_t n_rows,
-                  int64_t n, int64_t stride, int64_t g_stride, const optimizer_t *optimizer,
-                  const enum step step, const int n_moments, const int is_plain)
+/* A block of parameters (n_rows, n), as `solver_step` has them. */
+typedef struct {
+    real_t *w, *moment_1, *moment_2;
+    const real_t *g;
+    int64_t n_rows, n, stride, g_stride;
+    const optimizer_t *optimizer;
+} parameter_block_t;
+
+/* Nearly all blocks are tiles, whose width is a constant: without it the compiler asks at every row how many vectors
+ * it has (a step of 784-256-128-10 with Adam: 1.14 of SGD's time without, 1.07 with it). */
+INLINE void block_rows(const parameter_block_t *block, const enum step step, const int n_moments,
+                       const int is_plain)
 {
-    const rates_t rates = rates_of(optimizer);
-    for (int64_t row = 0; row < n_rows; row++) {
-        real_t *w = w_ + row * stride, *moment_1 = n_moments > 0 ? moment_1_ + row * stride : NULL;
-        real_t *moment_2 = n_moments > 1 ? moment_2_ + row * stride : NULL;
-        const real_t *g = g_ + row * g_stride;
-        if (n == 2 * VECTOR_LENGTH)
+    const rates_t rates = rates_of(block->optimizer);
+    for (int64_t row = 0; row < block->n_rows; row++) {
+        real_t *w = block->w + row * block->stride;
+        real_t *moment_1 = n_moments > 0 ? block->moment_1 + row * block->stride : NULL;
+        real_t *moment_2 = n_moments > 1 ? block->moment_2 + row * block->stride : NULL;
+        const real_t *g = block->g + row * block->g_stride;
+        if (block->n == 2 * VECTOR_LENGTH)
             block_row(w, moment_1, moment_2, g, 2 * VECTOR_LENGTH, &rates, step, n_moments, is_plain);
         else
-            block_row(w, moment_1, moment_2, g, n, &rates, step, n_moments, is_plain);
+            block_row(w, moment_1, moment_2, g, block->n, &rates, step, n_moments, is_plain);
     }
 }
 
-#define BLOCK(step, n_moments)                                                                           \
-    do {                                                                                                 \
-        if (is_plain(optimizer))                                                                         \
-            block(w, moment_1, moment_2, g, n_rows, n, stride, g_stride, optimizer, step, n_moments, 1); \
-        else                                                                                             \
-            block(w, moment_1, moment_2, g, n_rows, n, stride, g_stride, optimizer, step, n_moments, 0); \
-    } while (0)
+INLINE void step_block(const parameter_block_t *block, const enum step step, const int n_moments)
+{
+    if (fastmlp_is_plain(block->optimizer))
+        block_rows(block, step, n_moments, 1);
+    else
+        block_rows(block, step, n_moments, 0);
+}
 
 /* The step of whichever solver it is. */
 static void solver_step(void *w, void *moment_1, void *moment_2, const void *g, int64_t n_rows, int64_t n,
                         int64_t stride, int64_t g_stride, const optimizer_t *optimizer)
 {
+    const parameter_block_t block = {w, moment_1, moment_2, g, n_rows, n, stride, g_stride, optimizer};
     switch (optimizer->solver) {
     case SOLVER_SGD:
         if (moment_1)
-            BLOCK(STEP_SGD, 1);
+            step_block(&block, STEP_SGD, 1);
         else
-            BLOCK(STEP_DESCENT, 0);
+            step_block(&block, STEP_DESCENT, 0);
         break;
     case SOLVER_ADAM:
-        BLOCK(STEP_ADAM, 2);
+        step_block(&block, STEP_ADAM, 2);
         break;
     case SOLVER_RMSPROP:
         if (moment_2)
-            BLOCK(STEP_RMSPROP_MOMENTUM, 2);
+            step_block(&block, STEP_RMSPROP_MOMENTUM, 2);
         else
-            BLOCK(STEP_RMSPROP, 1);
+            step_block(&block, STEP_RMSPROP, 1);
         break;
     case SOLVER_ADAGRAD:
-        BLOCK(STEP_ADAGRAD, 1);
+        step_block(&block, STEP_ADAGRAD, 1);
         break;
     case SOLVER_ADADELTA:
-        BLOCK(STEP_ADADELTA, 2);
+        step_block(&block, STEP_ADADELTA, 2);
         break;
     }
 }
@@ -221,3 +235,83 @@ static void average(void *mean_, const void *w_, int64_t n, double rest_)
     for (int64_t i = 0; i < n; i++)
         mean[i] = real_fma(rest, w[i] - mean[i], mean[i]);
 }
+
+/* The step on some units' part of what a layer learns, by the gradient that is there. Penalties are for weights. */
+static void step_learned(const learned_t *learned, int64_t unit, int64_t n_units,
+                         const optimizer_t *optimizer)
+{
+    const int64_t at = unit * learned->stride;
+    real_t *moment_1 = learned->moments[0], *moment_2 = learned->moments[1];
+    optimizer_t own = *optimizer;
+    if (!learned->is_penalised)
+        own.l2 = 0, own.l1 = 0, own.shrink = 1;
+    solver_step((real_t *)learned->value + at, moment_1 ? moment_1 + at : NULL,
+                moment_2 ? moment_2 + at : NULL, (const real_t *)learned->gradient + at, 1,
+                n_units * learned->stride, 0, 0, &own);
+}
+
+/* The update of a vector whose gradient the backward pass has left. */
+INLINE void step_vector(const learned_t *vector, const batch_t *batch, const block_t *block)
+{
+    if (!batch->accumulate)
+        step_learned(vector, block->unit, block->n_units, &batch->optimizer);
+}
+
+static void bias_update(const void *operation, batch_t *batch, const block_t *block)
+{
+    const bias_t *own = operation;
+    row_sums((real_t *)own->bias.gradient + block->unit,
+             (const real_t *)own->d_outputs + block->unit * batch->stride, block->n_units, batch->n_samples,
+             batch->stride, batch->accumulate);
+    step_vector(&own->bias, batch, block);
+}
+
+static const operation_type_t bias_operation = {
+    .update = {bias_update, BY_UNITS, READS_OWN},
+};
+
+/* What is done to all that a layer learns, once the whole gradient is known; of some units. */
+
+static void clear_gradient(const parameters_t *layer, int64_t unit, int64_t n_units)
+{
+    for (int64_t k = 0; k < layer->n_learned; k++) {
+        const learned_t *learned = layer->learned[k];
+        memset((real_t *)learned->gradient + unit * learned->stride, 0,
+               (size_t)(n_units * learned->stride) * sizeof(real_t));
+    }
+}
+
+static void penalise(double *penalties, const parameters_t *layer, int64_t unit, int64_t n_units,
+                     double of_squares, double of_magnitudes)
+{
+    const learned_t *weight = layer->learned[0];
+    for (int64_t i = unit; i < unit + n_units; i++) {
+        const real_t *row = (const real_t *)weight->value + i * weight->stride;
+        penalties[i] = 0;
+        if (of_squares != 0)
+            penalties[i] += of_squares * sum_of_squares(row, weight->stride);
+        if (of_magnitudes != 0)
+            penalties[i] += of_magnitudes * sum_of_magnitudes(row, weight->stride);
+    }
+}
+
+static void gradient_squares(double *squares, const parameters_t *layer, int64_t unit, int64_t n_units)
+{
+    for (int64_t i = unit; i < unit + n_units; i++) {
+        squares[i] = 0;
+        for (int64_t k = 0; k < layer->n_learned; k++) {
+            const learned_t *learned = layer->learned[k];
+            squares[i] +=
+                sum_of_squares((const real_t *)learned->gradient + i * learned->stride, learned->stride);
+        }
+    }
+}
+
+static void step_parameters(const parameters_t *layer, int64_t unit, int64_t n_units,
+                            const optimizer_t *optimizer)
+{
+    for (int64_t k = 0; k < layer->n_learned; k++)
+        step_learned(layer->learned[k], unit, n_units, optimizer);
+}
+
+#endif

@@ -1,4 +1,4 @@
-/* random.inc.c: dropout and noise, by Philox4x32-10 for LANES counters at a time.
+/* random.h: dropout and noise, by Philox4x32-10 for LANES counters at a time.
  *
  * A draw is told by (seed, step, stream, unit or feature, sample of the batch) alone: no member of a team
  * needs to know what others drew, and what was drawn on the way up need not be drawn again on the way down.
@@ -49,7 +49,10 @@ INLINE void next_words(words_t *out, uint32_t first)
 INLINE void same_words(words_t *out, uint32_t word) { *out = (words_t){0} + word; }
 
 /* A word below this drops: rate of all words. */
-INLINE uint32_t threshold_of(double rate) { return (uint32_t)(rate * 4294967296.0); }
+INLINE uint32_t threshold_of(double rate)
+{
+    return rate <= 0 ? 0 : rate < 1 ? (uint32_t)(rate * 4294967296.0) : UINT32_MAX;
+}
 
 /* 0 for the words below the threshold, else `kept`: by its bits, since compilers make sixteen jumps of a choice
  * (dropout on the hidden layers of 784-256-128-10, batch 128: 246 us of a step, so 54). */
@@ -60,41 +63,50 @@ INLINE void factors_of(real_t factors[LANES], const uint32_t words[LANES], uint3
         factors[k] = from_bits(-(bits_t)(words[k] >= threshold) & bits);
 }
 
-/* Unit u of sample s takes word u % 4 of the block (u / 4, s). */
-static void dropout_forward(void *y_, void *factors_, void *undropped_, const random_t *random,
-                            int64_t first_unit, int64_t first_sample, int64_t n_rows, int64_t n_samples,
-                            int64_t stride, double rate)
+/* outputs <- factors outputs, each factor 0 with probability `rate`, else 1 / (1 - rate). Unit u of sample s takes
+ * word u % 4 of the block (u / 4, s). */
+static void dropout_forward(const void *operation, batch_t *batch, const block_t *block)
 {
-    real_t *y = y_, *factors = factors_, *undropped = undropped_;
-    const uint32_t threshold = threshold_of(rate);
-    const real_t kept = (real_t)(1 / (1 - rate));
-    for (int64_t group = first_unit / 4; 4 * group < first_unit + n_rows; group++)
-        for (int64_t i = 0; i < n_samples; i += LANES) {
+    const dropout_t *dropout = operation;
+    const uint32_t threshold = threshold_of(dropout->rate);
+    const real_t kept = (real_t)(1 / (1 - dropout->rate));
+    const int64_t end = block->unit + block->n_units;
+    random_t random = batch->random;
+    random.stream = dropout->stream;
+    for (int64_t group = block->unit / 4; 4 * group < end; group++)
+        for (int64_t i = block->sample; i < block->sample + block->n_samples; i += LANES) {
             uint32_t words[4][LANES];
             words_t units, samples;
             same_words(&units, (uint32_t)group);
-            next_words(&samples, (uint32_t)(first_sample + i));
-            draw(words, &units, &samples, random);
+            next_words(&samples, (uint32_t)i);
+            draw(words, &units, &samples, &random);
             for (int w = 0; w < 4; w++) {
-                const int64_t row = 4 * group + w - first_unit;
-                if (row < 0 || row >= n_rows)
+                const int64_t unit = 4 * group + w, at = unit * batch->stride + i;
+                if (unit < block->unit || unit >= end)
                     continue;
-                real_t *restrict y_row = y + row * stride + i;
-                real_t *restrict factors_row = factors + row * stride + i;
-                if (undropped)
-                    memcpy(undropped + row * stride + i, y_row, LANES * sizeof *y_row);
-                factors_of(factors_row, words[w], threshold, kept);
+                real_t *restrict y = (real_t *)dropout->outputs + at;
+                real_t *restrict factors = (real_t *)dropout->factors + at;
+                if (dropout->undropped)
+                    memcpy((real_t *)dropout->undropped + at, y, LANES * sizeof *y);
+                factors_of(factors, words[w], threshold, kept);
                 for (int k = 0; k < LANES; k++)
-                    y_row[k] *= factors_row[k];
+                    y[k] *= factors[k];
             }
         }
 }
 
-static void dropout_backward(void *d_, const void *factors_, int64_t n_rows, int64_t n_samples,
-                             int64_t stride)
+static void dropout_backward(const void *operation, batch_t *batch, const block_t *block)
 {
-    backward_by_slopes(d_, factors_, n_rows, whole_lanes(n_samples), stride);
+    const dropout_t *dropout = operation;
+    const int64_t at = block->unit * batch->stride + block->sample;
+    backward_by_slopes((real_t *)dropout->d_outputs + at, (const real_t *)dropout->factors + at,
+                       block->n_units, whole_lanes(block->n_samples), batch->stride);
 }
+
+static const operation_type_t dropout_operation = {
+    .forward = {dropout_forward, BY_EITHER, READS_OWN},
+    .backward = {dropout_backward, BY_EITHER, READS_OWN},
+};
 
 /* Feature 64 b + 16 w + k of sample s takes word w of the block (16 b + k, s). */
 static void input_dropout(void *x_, const random_t *random, int64_t first_sample, int64_t n_samples,

@@ -1,4 +1,4 @@
-/* sparse.inc.c: the first layer's products with sparse inputs.
+/* sparse.h: the first layer's products with sparse inputs.
  *
  * A batch of text is nearly all zeros: 200 rows of 100,000 columns, 50 of them used in each, would be 80 MB as a
  * matrix. Here only what is there is read, once for every few units, whose rows of W stay in the caches. Every
@@ -49,3 +49,42 @@ static void sparse_gradient(void *g_, const void *d_, const csr_t *x, const int6
                 g[x->columns[k]] = real_fma(d[sample], values[k], g[x->columns[k]]);
     }
 }
+
+static void sparse_linear_forward(const void *operation, batch_t *batch, const block_t *block)
+{
+    const sparse_linear_t *own = operation;
+    const linear_t *linear = &own->linear;
+    sparse_forward((real_t *)linear->outputs + block->unit * batch->stride,
+                   (const real_t *)linear->weight.value + block->unit * linear->weight.stride, &own->x,
+                   batch->rows, block->n_units, batch->n_samples, batch->stride, linear->weight.stride);
+    activate_outputs(linear, batch, block, 0);
+}
+
+/* The gradient of the units' weights, and the solver's step on all of them: their moments go on where a column is
+ * empty. */
+static void sparse_linear_update(const void *operation, batch_t *batch, const block_t *block)
+{
+    const sparse_linear_t *own = operation;
+    const learned_t *weight = &own->linear.weight;
+    real_t *gradients = (real_t *)weight->gradient + block->unit * weight->stride;
+    for (int64_t i = 0; i < block->n_units; i++) {
+        const int64_t at = (block->unit + i) * weight->stride;
+        /* One row, of zeros again when it is done, serves all units if nobody wants the gradient: it stays in the
+         * caches. */
+        real_t *gradient = gradients + (batch->accumulate ? i * weight->stride : 0);
+        sparse_gradient(gradient, (const real_t *)own->linear.d_outputs + (block->unit + i) * batch->stride,
+                        &own->x, batch->rows, batch->n_samples);
+        if (batch->accumulate)
+            continue;
+        solver_step((real_t *)weight->value + at,
+                    weight->moments[0] ? (real_t *)weight->moments[0] + at : NULL,
+                    weight->moments[1] ? (real_t *)weight->moments[1] + at : NULL, gradient, 1,
+                    weight->stride, 0, 0, &batch->optimizer);
+        memset(gradient, 0, (size_t)weight->stride * sizeof *gradient);
+    }
+}
+
+static const operation_type_t sparse_linear_operation = {
+    .forward = {sparse_linear_forward, BY_UNITS, READS_ALL, 1},
+    .update = {sparse_linear_update, BY_UNITS, READS_OWN},
+};

@@ -1,4 +1,4 @@
-/* sums.inc.c: sums in one fixed order on every instruction set: LANES partial sums, then a tree. */
+/* sums.h: sums in one fixed order on every instruction set: LANES partial sums, then a tree. */
 
 /* LANES partial sums added in a tree: the upper half to the lower, four times. */
 INLINE real_t add_lanes(const vector_t *partial)
@@ -106,4 +106,12 @@ static int is_finite(const void *x_, int64_t n)
     for (int k = 0; k < VECTOR_LENGTH; k++)
         total += lane[k];
     return total == 0;
+}
+
+/* Beyond the last sample the gradient is zero, whatever the padding held. */
+INLINE void clear_padding(real_t *d_x, int64_t n_rows, int64_t n_samples, int64_t stride)
+{
+    for (int64_t j = 0; j < n_rows; j++)
+        for (int64_t i = n_samples; i < whole_lanes(n_samples); i++)
+            d_x[j * stride + i] = 0;
 }

@@ -1,4 +1,4 @@
-/* tiles.inc.c: our own matrix products, for the shapes and machines where BLAS leaves speed unused.
+/* tiles.h: our own matrix products, for the shapes and machines where BLAS leaves speed unused.
  *
  * Design. All three products of a layer are C (m, n) = A (m, k) B (k, n) with vectors along n and one
  * element of A broadcast at a time, so one kernel serves them: only the strides of A differ. A tile of
@@ -12,7 +12,7 @@
  *   backward  d_x (n_in, samples) = W^T (n_in, n_out)     d_y (n_out, samples)
  *   update    d_W (n_out, n_in)   = d_y (n_out, samples)  x^T (samples, n_in)
  *
- * A member of a team of threads makes its share of the rows of C.
+ * A member of a team of threads makes some of the rows of C.
  */
 
 enum { TILE_COLUMNS = 2 * VECTOR_LENGTH };
@@ -33,15 +33,16 @@ typedef struct {
     ptrdiff_t a_row, a_k; /* from one row of A to the next, from one k to the next */
     ptrdiff_t b_row;
     int64_t n_k;
-    real_t *c;
+    real_t *c; /* it begins with this row and column of the product */
+    int64_t first_row, first_column;
     ptrdiff_t c_row;
     const real_t *scale, *bias; /* EPILOGUE_ACTIVATION; scale NULL: 1 */
     int relu;
     const real_t *y;  /* EPILOGUE_DERIVATIVE, rows c_row apart */
     real_t *velocity; /* EPILOGUE_MOMENTUM and EPILOGUE_NESTEROV, rows c_row apart */
     rates_t rates;
-    const layer_t *layer; /* tile_solver */
-    const step_t *step;
+    const learned_t *weight; /* tile_solver */
+    const optimizer_t *optimizer;
 } product_t;
 
 /* One tile, of the rows from `row` and the columns from `column` on. `rows`, `vectors` and `epilogue` are
@@ -51,14 +52,12 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
 {
     const ptrdiff_t a_row = product->a_row, a_k = product->a_k, b_row = product->b_row;
     const ptrdiff_t c_row = product->c_row;
-    real_t *c = product->c + row * c_row + column;
+    real_t *c = product->c + (row - product->first_row) * c_row + column - product->first_column;
     const int is_step = epilogue == EPILOGUE_MOMENTUM || epilogue == EPILOGUE_NESTEROV;
     real_t *velocity = is_step ? product->velocity + row * c_row + column : NULL;
     /* The step reads and writes weights and velocity, which seldom are in the first two caches: fetched along
      * with the sums, a row of the tile every few k, they are there when these are done. */
-    const real_t *fetched = c;
-    const ptrdiff_t to_velocity = is_step ? velocity - c : 0;
-    int64_t n_fetched = 0;
+    int64_t n_fetched = 0, fetched = 0;
 
     vector_t sum[TILE_ROWS][2];
     UNROLL
@@ -73,7 +72,7 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
     for (int g = 0; g < (rows + 2) / 3; g++)
         group[g] = product->a + (row + 3 * g) * a_row;
     const real_t *b = product->b + column;
-    for (int64_t k = product->n_k; k > 0; k--) {
+    for (int64_t k = product->n_k; k > 0;) {
         vector_t x[2];
         UNROLL
         for (int v = 0; v < vectors; v++)
@@ -85,19 +84,21 @@ INLINE void tile(const product_t *product, int64_t row, int64_t column, const in
             for (int v = 0; v < vectors; v++)
                 sum[i][v] = vector_fma(w, x[v], sum[i][v]);
         }
-        UNROLL
-        for (int g = 0; g < (rows + 2) / 3; g++)
-            group[g] += a_k;
-        b += b_row;
         if (is_step && (k & 3) == 0 && n_fetched < rows) {
             UNROLL
             for (int v = 0; v < vectors; v++) {
-                __builtin_prefetch(fetched + v * VECTOR_LENGTH, 1);
-                __builtin_prefetch(fetched + to_velocity + v * VECTOR_LENGTH, 1);
+                __builtin_prefetch(c + fetched + v * VECTOR_LENGTH, 1);
+                __builtin_prefetch(velocity + fetched + v * VECTOR_LENGTH, 1);
             }
             fetched += c_row;
             n_fetched++;
         }
+        if (--k == 0)
+            break; /* no pointer leaves its matrix */
+        UNROLL
+        for (int g = 0; g < (rows + 2) / 3; g++)
+            group[g] += a_k;
+        b += b_row;
     }
 
     const real_t *y = epilogue == EPILOGUE_DERIVATIVE ? product->y + row * c_row + column : NULL;
@@ -206,17 +207,17 @@ static NOINLINE void tile_nesterov(const product_t *product, int64_t row, int64_
 }
 
 /* A tile of the gradient in a scratch of at most 1.5 KB, and any solver's step from there. */
-static __attribute__((noinline)) void tile_solver(const product_t *product, int64_t row, int64_t column,
-                                                  int rows, int vectors)
+static NOINLINE void tile_solver(const product_t *product, int64_t row, int64_t column, int rows, int vectors)
 {
     _Alignas(64) real_t gradient[TILE_ROWS * TILE_COLUMNS];
-    const layer_t *layer = product->layer;
-    const int64_t at = row * layer->weight_stride + column;
-    real_t *w = (real_t *)layer->weight + at;
-    real_t *moment_1 = layer->moment_weight[0], *moment_2 = layer->moment_weight[1];
+    const learned_t *weight = product->weight;
+    const int64_t stride = weight->stride, at = row * stride + column;
+    real_t *w = (real_t *)weight->value + at;
+    real_t *moment_1 = weight->moments[0] ? (real_t *)weight->moments[0] + at : NULL;
+    real_t *moment_2 = weight->moments[1] ? (real_t *)weight->moments[1] + at : NULL;
     for (int i = 0; i < rows; i++) /* fetched while the tile is summed up */
         for (int v = 0; v < vectors; v++) {
-            const int64_t skip = i * layer->weight_stride + v * VECTOR_LENGTH;
+            const int64_t skip = i * stride + v * VECTOR_LENGTH;
             __builtin_prefetch(w + skip, 1);
             if (moment_1)
                 __builtin_prefetch(moment_1 + skip, 1);
@@ -224,20 +225,22 @@ static __attribute__((noinline)) void tile_solver(const product_t *product, int6
                 __builtin_prefetch(moment_2 + skip, 1);
         }
     product_t into = *product;
-    into.c = gradient - row * TILE_COLUMNS - column;
+    into.c = gradient;
     into.c_row = TILE_COLUMNS;
+    into.first_row = row;
+    into.first_column = column;
     tile_store(&into, row, column, rows, vectors);
-    solver_step(w, moment_1 ? moment_1 + at : NULL, moment_2 ? moment_2 + at : NULL, gradient, rows,
-                vectors * VECTOR_LENGTH, layer->weight_stride, TILE_COLUMNS, &product->step->optimizer);
+    solver_step(w, moment_1, moment_2, gradient, rows, vectors * VECTOR_LENGTH, stride, TILE_COLUMNS,
+                product->optimizer);
 }
 
-/* All tiles of the member's rows, of m, and of n columns, padded to LANES: band after band down a panel of
- * B, which stays in the first or second cache. The rows are dealt out evenly: 50 are five bands of 10, not
- * four of 12 and one of 2. */
-INLINE void tiles(const product_t *product, int64_t m, int64_t n, const member_t *member,
-                  void (*tile)(const product_t *, int64_t, int64_t, int, int), prefetch_t *ahead)
+typedef void tile_t(const product_t *product, int64_t row, int64_t column, int rows, int vectors);
+
+/* All tiles of the block's rows and of n columns, padded to LANES: band after band down a panel of B, which stays in
+ * the first or second cache. The rows are dealt out evenly: 50 are five bands of 10, not four of 12 and one of 2. */
+INLINE void tiles(const product_t *product, const block_t *block, int64_t n, tile_t *tile, prefetch_t *ahead)
 {
-    const int64_t begin = share_begin(m, member), n_rows = share_end(m, member) - begin;
+    const int64_t n_rows = block->n_units;
     const int64_t n_bands = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
     const int64_t n_tiles = n_bands * ((n + TILE_COLUMNS - 1) / TILE_COLUMNS);
     const int64_t n_lines = ahead && n_tiles ? (ahead->n_lines + n_tiles - 1) / n_tiles : 0;
@@ -248,7 +251,8 @@ INLINE void tiles(const product_t *product, int64_t m, int64_t n, const member_t
     for (int64_t i = 0; i < n_tiles; i++) {
         const int64_t band = by_bands ? i / n_panels : i % n_bands;
         const int64_t column = TILE_COLUMNS * (by_bands ? i % n_panels : i / n_bands);
-        const int64_t row = begin + n_rows * band / n_bands, end = begin + n_rows * (band + 1) / n_bands;
+        const int64_t row = block->unit + n_rows * band / n_bands;
+        const int64_t end = block->unit + n_rows * (band + 1) / n_bands;
         const int64_t columns = n - column < TILE_COLUMNS ? n - column : TILE_COLUMNS;
         tile(product, row, column, (int)(end - row), (int)(columns / VECTOR_LENGTH));
         if (n_lines)
@@ -256,78 +260,86 @@ INLINE void tiles(const product_t *product, int64_t m, int64_t n, const member_t
     }
 }
 
-static void tile_forward(const layer_t *layer, const step_t *step, const member_t *member)
+static void tile_forward(const void *operation, batch_t *batch, const block_t *block)
 {
-    const int64_t begin = share_begin(layer->n_out, member), end = share_end(layer->n_out, member);
-    if (step->n_samples <= FEW) {
-        few_forward(layer, step, begin, end);
+    const linear_t *linear = operation;
+    if (batch->n_samples <= FEW) {
+        few_forward(linear, batch, block);
         return;
     }
     const product_t product = {
-        .a = layer->weight,
-        .a_row = layer->weight_stride,
+        .a = linear->weight.value,
+        .a_row = linear->weight.stride,
         .a_k = 1,
-        .b = layer->inputs,
-        .b_row = step->stride,
-        .n_k = layer->n_in,
-        .c = layer->outputs,
-        .c_row = step->stride,
-        .scale = layer->scale,
-        .bias = layer->bias,
-        .relu = layer->activation == ACTIVATION_RELU,
+        .b = linear->inputs,
+        .b_row = batch->stride,
+        .n_k = linear->n_in,
+        .c = linear->outputs,
+        .c_row = batch->stride,
+        .scale = linear->scale,
+        .bias = linear->bias,
+        .relu = linear->activation.kind == ACTIVATION_RELU,
     };
-    tiles(&product, layer->n_out, whole_lanes(step->n_samples), member, tile_activation, NULL);
-    if (layer->activation != ACTIVATION_RELU)
-        activate_units(layer, step, 1, begin, end);
+    tiles(&product, block, whole_lanes(batch->n_samples), tile_activation, NULL);
+    if (!product.relu)
+        activate_outputs(linear, batch, block, 1);
 }
 
-static void tile_backward(const layer_t *layer, const step_t *step, const member_t *member)
+static void tile_backward(const void *operation, batch_t *batch, const block_t *block)
 {
-    const int64_t begin = share_begin(layer->n_in, member), end = share_end(layer->n_in, member);
-    if (step->n_samples <= FEW) {
-        few_backward(layer, step, begin, end);
+    const linear_t *linear = operation;
+    if (batch->n_samples <= FEW) {
+        few_backward(linear, batch, block);
         return;
     }
-    const int is_relu = layer->input_activation == ACTIVATION_RELU;
+    const int is_relu = linear->input_activation.kind == ACTIVATION_RELU;
     const product_t product = {
-        .a = layer->weight,
+        .a = linear->weight.value,
         .a_row = 1,
-        .a_k = layer->weight_stride,
-        .b = layer->d_outputs,
-        .b_row = step->stride,
-        .n_k = layer->n_out,
-        .c = layer->d_inputs,
-        .c_row = step->stride,
-        .y = layer->inputs,
+        .a_k = linear->weight.stride,
+        .b = linear->d_outputs,
+        .b_row = batch->stride,
+        .n_k = linear->n_out,
+        .c = linear->d_inputs,
+        .c_row = batch->stride,
+        .y = linear->inputs,
     };
-    tiles(&product, layer->n_in, whole_lanes(step->n_samples), member, is_relu ? tile_derivative : tile_store,
-          NULL);
+    tiles(&product, block, whole_lanes(batch->n_samples), is_relu ? tile_derivative : tile_store, NULL);
     if (!is_relu)
-        derive_inputs(layer, step, begin, end);
+        derive_inputs(linear, batch, block);
 }
 
-static void tile_update(const layer_t *layer, const step_t *step, const member_t *member)
+static void tile_update(const void *operation, batch_t *batch, const block_t *block)
 {
-    const optimizer_t *optimizer = &step->optimizer;
-    const int is_momentum = optimizer->solver == SOLVER_SGD && layer->moment_weight[0] && is_plain(optimizer);
+    const linear_t *linear = operation;
+    const learned_t *weight = &linear->weight;
+    const optimizer_t *optimizer = &batch->optimizer;
+    const int is_momentum =
+        optimizer->solver == SOLVER_SGD && weight->moments[0] && fastmlp_is_plain(optimizer);
     const product_t product = {
-        .a = layer->d_outputs,
-        .a_row = step->stride,
+        .a = linear->d_outputs,
+        .a_row = batch->stride,
         .a_k = 1,
-        .b = layer->inputs_rows,
-        .b_row = layer->weight_stride,
-        .n_k = step->n_samples,
-        .c = step->accumulate ? layer->d_weight : layer->weight,
-        .c_row = layer->weight_stride,
-        .velocity = layer->moment_weight[0],
+        .b = linear->inputs_rows,
+        .b_row = weight->stride,
+        .n_k = batch->n_samples,
+        .c = batch->accumulate ? weight->gradient : weight->value,
+        .c_row = weight->stride,
+        .velocity = weight->moments[0],
         .rates = rates_of(optimizer),
-        .layer = layer,
-        .step = step,
+        .weight = weight,
+        .optimizer = optimizer,
     };
-    tiles(&product, layer->n_out, whole_lanes(layer->n_in), member,
-          step->accumulate      ? tile_add
-          : !is_momentum        ? tile_solver
-          : optimizer->nesterov ? tile_nesterov
-                                : tile_momentum,
-          layer->d_inputs ? NULL : step->ahead); /* the first layer's, the last and mostly the longest */
+    tile_t *tile = batch->accumulate     ? tile_add
+                   : !is_momentum        ? tile_solver
+                   : optimizer->nesterov ? tile_nesterov
+                                         : tile_momentum;
+    /* The next batch is fetched during the first layer's update, the last and mostly the longest. */
+    tiles(&product, block, whole_lanes(linear->n_in), tile, linear->d_inputs ? NULL : batch->ahead);
 }
+
+static const operation_type_t linear_operation = {
+    .forward = {tile_forward, BY_UNITS, READS_ALL, 1},
+    .backward = {tile_backward, BY_UNITS, READS_ALL, 1},
+    .update = {tile_update, BY_UNITS, READS_OWN},
+};

@@ -1,4 +1,4 @@
-/* transpose.inc.c: from features x samples to samples x features and back, in blocks that stay in registers. */
+/* transpose.h: from features x samples to samples x features and back, in blocks that stay in registers. */
 
 #ifndef VECTOR_TRANSPOSE_IS_DEFINED /* by the unit */
 /* Transpose a block of VECTOR_LENGTH vectors in place. */

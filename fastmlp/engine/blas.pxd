@@ -1,5 +1,5 @@
-"""The three matrix operations over SciPy's BLAS, for the walk in walk.pyx."""
+"""The product over SciPy's BLAS, as an operation of the walk."""
 
-from fastmlp.engine.csrc cimport operations_t
+from fastmlp.engine.csrc cimport operation_type_t
 
-cdef const operations_t *blas_operations() noexcept nogil
+cdef const operation_type_t *blas_product() noexcept nogil

@@ -8,16 +8,7 @@ from cython cimport floating
 from libc.stdint cimport int64_t
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
-from fastmlp.engine.csrc cimport (
-    DTYPE_F32,
-    SOLVER_SGD,
-    kernels_t,
-    layer_t,
-    member_t,
-    operations_t,
-    optimizer_t,
-    step_t,
-)
+from fastmlp.engine.csrc cimport *
 
 
 cdef inline void gemm(bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k,
@@ -40,92 +31,92 @@ cdef inline void gemm(bint transpose_a, bint transpose_b, int64_t m, int64_t n, 
               &beta, c, &ld_c)
 
 
-cdef void forward(const layer_t *layer, const step_t *step, floating one) noexcept nogil:
+cdef void forward(const linear_t *layer, const batch_t *batch, floating one) noexcept nogil:
     """outputs (n_out, n_samples) = weight (n_out, n_in) inputs (n_in, n_samples)."""
     cdef bint by_rows = layer.inputs == NULL
-    gemm[floating](False, by_rows, layer.n_out, step.n_samples, layer.n_in,
-                   one, <floating *>layer.weight, layer.weight_stride,
+    gemm[floating](False, by_rows, layer.n_out, batch.n_samples, layer.n_in,
+                   one, <floating *>layer.weight.value, layer.weight.stride,
                    <floating *>(layer.inputs_rows if by_rows else layer.inputs),
-                   layer.weight_stride if by_rows else step.stride,
-                   0, <floating *>layer.outputs, step.stride)
+                   layer.weight.stride if by_rows else batch.stride,
+                   0, <floating *>layer.outputs, batch.stride)
 
 
-cdef void backward(const layer_t *layer, const step_t *step, floating one) noexcept nogil:
+cdef void backward(const linear_t *layer, const batch_t *batch, floating one) noexcept nogil:
     """d_inputs (n_in, n_samples) = weight^T d_outputs (n_out, n_samples)."""
-    gemm[floating](True, False, layer.n_in, step.n_samples, layer.n_out,
-                   one, <floating *>layer.weight, layer.weight_stride,
-                   <floating *>layer.d_outputs, step.stride,
-                   0, <floating *>layer.d_inputs, step.stride)
+    gemm[floating](True, False, layer.n_in, batch.n_samples, layer.n_out,
+                   one, <floating *>layer.weight.value, layer.weight.stride,
+                   <floating *>layer.d_outputs, batch.stride,
+                   0, <floating *>layer.d_inputs, batch.stride)
 
 
-cdef void product(void *out, const layer_t *layer, const step_t *step,
+cdef void product(void *out, const linear_t *layer, const batch_t *batch,
                   floating alpha, floating beta) noexcept nogil:
     """out (n_out, n_in) = alpha d_outputs inputs^T + beta out."""
     cdef bint by_rows = layer.inputs == NULL
-    gemm[floating](False, not by_rows, layer.n_out, layer.n_in, step.n_samples,
-                   alpha, <floating *>layer.d_outputs, step.stride,
+    gemm[floating](False, not by_rows, layer.n_out, layer.n_in, batch.n_samples,
+                   alpha, <floating *>layer.d_outputs, batch.stride,
                    <floating *>(layer.inputs_rows if by_rows else layer.inputs),
-                   layer.weight_stride if by_rows else step.stride,
-                   beta, <floating *>out, layer.weight_stride)
+                   layer.weight.stride if by_rows else batch.stride,
+                   beta, <floating *>out, layer.weight.stride)
 
 
-cdef void weight_product(void *out, const layer_t *layer, const step_t *step,
+cdef void weight_product(void *out, const linear_t *layer, const batch_t *batch,
                          double alpha, double beta) noexcept nogil:
-    if step.dtype == DTYPE_F32:
-        product[float](out, layer, step, <float>alpha, <float>beta)
+    if batch.dtype == DTYPE_F32:
+        product[float](out, layer, batch, <float>alpha, <float>beta)
     else:
-        product[double](out, layer, step, alpha, beta)
+        product[double](out, layer, batch, alpha, beta)
 
 
-cdef void linear_forward(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
-    if step.dtype == DTYPE_F32:
-        forward[float](layer, step, 1)
+cdef void linear_forward(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
+    cdef const linear_t *layer = <const linear_t *>operation
+    if batch.dtype == DTYPE_F32:
+        forward[float](layer, batch, 1)
     else:
-        forward[double](layer, step, 1)
-    step.kernels.activation_forward(layer.outputs, layer.slopes, layer.scale, layer.bias, layer.n_out,
-                                    step.n_samples, step.stride, layer.activation, layer.activation_parameter)
+        forward[double](layer, batch, 1)
+    batch.kernels.activation_forward(layer.outputs, layer.slopes, layer.scale, layer.bias, layer.n_out,
+                                     batch.n_samples, batch.stride, layer.activation)
 
 
-cdef void linear_backward(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
-    if step.dtype == DTYPE_F32:
-        backward[float](layer, step, 1)
+cdef void linear_backward(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
+    cdef const linear_t *layer = <const linear_t *>operation
+    if batch.dtype == DTYPE_F32:
+        backward[float](layer, batch, 1)
     else:
-        backward[double](layer, step, 1)
-    step.kernels.activation_backward(layer.d_inputs, layer.inputs, layer.input_slopes, layer.n_in,
-                                     step.n_samples, step.stride, layer.input_activation,  # identity for data
-                                     layer.input_parameter)
+        backward[double](layer, batch, 1)
+    batch.kernels.activation_backward(layer.d_inputs, layer.inputs, layer.input_slopes, layer.n_in,
+                                      batch.n_samples, batch.stride, layer.input_activation)
 
 
-cdef void linear_update(const layer_t *layer, const step_t *step, const member_t *member) noexcept nogil:
+cdef void linear_update(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
     """The gradient and the solver's step; for plain SGD both are one product, into the weights."""
     # With momentum the product could go straight into the velocity, V = momentum V - rate D X^T, but
     # BLAS then scales V in a pass of its own: 1 to 8 % more per step than d_weight and one fused pass
     # over weights and velocity (four nets, one and two threads, paired).
     cdef:
-        int64_t n_weights = layer.n_out * layer.weight_stride  # the padding stays zero
-        const kernels_t *kernels = step.kernels
-        const optimizer_t *solver = &step.optimizer
-        bint plain = (solver.solver == SOLVER_SGD and layer.moment_weight[0] == NULL and solver.l1 == 0
-                      and solver.scale == 1 and solver.clip == 0)
-    if step.accumulate:
-        weight_product(layer.d_weight, layer, step, 1, 1)
-        return
-    if plain:
+        const linear_t *layer = <const linear_t *>operation
+        int64_t n_weights = layer.n_out * layer.weight.stride  # the padding stays zero
+        const optimizer_t *solver = &batch.optimizer
+    if batch.accumulate:
+        weight_product(layer.weight.gradient, layer, batch, 1, 1)
+    elif (solver.solver == SOLVER_SGD and layer.weight.moments[0] == NULL and fastmlp_is_plain(solver)):
         # W = (shrink - rate l2) W - rate D X^T
-        weight_product(layer.weight, layer, step,
+        weight_product(layer.weight.value, layer, batch,
                        -solver.learning_rate, solver.shrink - solver.learning_rate * solver.l2)
     else:
-        weight_product(layer.d_weight, layer, step, 1, 0)
-    if not plain:
-        kernels.solver_step(layer.weight, layer.moment_weight[0], layer.moment_weight[1], layer.d_weight, 1,
-                            n_weights, 0, 0, solver)
+        weight_product(layer.weight.gradient, layer, batch, 1, 0)
+        batch.kernels.solver_step(layer.weight.value, layer.weight.moments[0], layer.weight.moments[1],
+                                  layer.weight.gradient, 1, n_weights, 0, 0, solver)
 
 
-cdef operations_t table
-table.linear_forward = linear_forward
-table.linear_backward = linear_backward
-table.linear_update = linear_update
+cdef operation_type_t product_type
+product_type.forward.run, product_type.backward.run = linear_forward, linear_backward
+product_type.update.run = linear_update
+product_type.forward.sharing = product_type.backward.sharing = product_type.update.sharing = BY_UNITS
+product_type.forward.reads = product_type.backward.reads = READS_ALL
+product_type.update.reads = READS_OWN
+product_type.forward.makes_matrix = product_type.backward.makes_matrix = True
 
 
-cdef const operations_t *blas_operations() noexcept nogil:
-    return &table
+cdef const operation_type_t *blas_product() noexcept nogil:
+    return &product_type

@@ -1,22 +1,19 @@
-"""What walk.pyx, native.pyx and kernels.pyx share of the C core; core.pyx has the docstrings."""
+"""What the other modules share of the C core; core.pyx has the docstrings."""
 
 from libc.stdint cimport int64_t, uint64_t
 
-from fastmlp.engine.csrc cimport (
-    augmentation_t,
-    random_t,
-    dtype_t,
-    kernels_t,
-    member_t,
-    operations_t,
-    preparation_t,
-    source_t,
-    source_type_t,
-)
+from fastmlp.engine.csrc cimport *
 
 cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL
-cdef const operations_t *find_operations(str name, str isa, dtype_t dtype) except NULL
+cdef const operations_t *find_operations(str isa, dtype_t dtype) except NULL
+cdef const bf16_operations_t *find_bfloat16_operations() except NULL
+cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL
+cdef int64_t plan_forward(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil
+cdef int64_t plan_backward(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil
+cdef int64_t plan_refresh(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil
+cdef void run_stages(const stage_t *stages, int64_t n, batch_t *batch, const member_t *member) noexcept nogil
 cdef object borrow(source_t *source, array)
+cdef object borrow_csr(csr_t *out, X, dtype)
 cdef object fill_preparation(preparation_t *out, preparation, int64_t n_columns, dtype)
 cdef size_t source_size(source_type_t type) noexcept nogil
 cdef void augment(void *out, const source_t *source, const int64_t *rows, int64_t n_rows,

@@ -7,53 +7,33 @@ import os
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fastmlp.engine.blas cimport blas_operations
+from fastmlp.engine.blas cimport blas_product
 from fastmlp.engine.csrc cimport *
 
-ACTIVATION_CODES = {
-    "identity": ACTIVATION_IDENTITY,
-    "relu": ACTIVATION_RELU,
-    "tanh": ACTIVATION_TANH,
-    "logistic": ACTIVATION_LOGISTIC,
-    "softmax": ACTIVATION_SOFTMAX,
-    "leaky_relu": ACTIVATION_LEAKY_RELU,
-    "elu": ACTIVATION_ELU,
-    "selu": ACTIVATION_SELU,
-    "gelu": ACTIVATION_GELU,
-    "gelu_tanh": ACTIVATION_GELU_TANH,
-    "silu": ACTIVATION_SILU,
-    "mish": ACTIVATION_MISH,
-    "softplus": ACTIVATION_SOFTPLUS,
-    "prelu": ACTIVATION_PRELU,
-}
-LOSS_CODES = {
-    "cross_entropy": LOSS_CROSS_ENTROPY,
-    "soft_cross_entropy": LOSS_SOFT_CROSS_ENTROPY,
-    "binary_cross_entropy": LOSS_BINARY_CROSS_ENTROPY,
-    "log_likelihood": LOSS_LOG_LIKELIHOOD,
-    "squared_error": LOSS_SQUARED_ERROR,
-    "absolute_error": LOSS_ABSOLUTE_ERROR,
-    "huber": LOSS_HUBER,
-    "quantile": LOSS_QUANTILE,
-    "poisson": LOSS_POISSON,
-}
+from fastmlp.engine.sparse_rows import SparseRows
+
+
+cdef dict codes_of(const char *(*name_of)(int) noexcept nogil):
+    """Return the codes of what the C core names, by their names."""
+    codes = {}
+    while name_of(len(codes)) != NULL:
+        codes[name_of(len(codes)).decode()] = len(codes)
+    return codes
+
+
+ACTIVATION_CODES = codes_of(fastmlp_activation_name)
+LOSS_CODES = codes_of(fastmlp_loss_name)
+SOLVER_CODES = codes_of(fastmlp_solver_name)
 #: What the C core pads samples to; plan.py must agree.
 PADDING = LANES
-SOLVER_CODES = {
-    "sgd": SOLVER_SGD,
-    "adam": SOLVER_ADAM,
-    "rmsprop": SOLVER_RMSPROP,
-    "adagrad": SOLVER_ADAGRAD,
-    "adadelta": SOLVER_ADADELTA,
-}
 
 
 def instruction_sets():
     """Return the names of the instruction sets that this machine can run, the best one last."""
-    return [fastmlp_isa_name(<isa_t>isa).decode() for isa in range(N_ISAS)
-            if fastmlp_isa_available(<isa_t>isa)]
+    return [fastmlp_isa_name(isa).decode() for isa in range(fastmlp_n_isas())
+            if fastmlp_isa_available(isa)]
 
 
 def instruction_set():
@@ -72,7 +52,7 @@ BFLOAT16_IS_MISSING = (
 
 def has_bfloat16():
     """Return whether this machine has what products in bfloat16 need, and may use it."""
-    return fastmlp_bfloat16_operations() != NULL and instruction_set() == "avx512"
+    return bool(fastmlp_has_bfloat16()) and instruction_set() == "avx512"
 
 
 def compiler():
@@ -140,10 +120,26 @@ cdef void barrier(const member_t *member) noexcept nogil:
     fastmlp_barrier(member)
 
 
-cdef isa_t find_isa(str name) except? N_ISAS:
-    for isa in range(N_ISAS):
-        if fastmlp_isa_name(<isa_t>isa).decode() == name and fastmlp_isa_available(<isa_t>isa):
-            return <isa_t>isa
+cdef int64_t plan_forward(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil:
+    return fastmlp_plan_forward(stages, operations, n)
+
+
+cdef int64_t plan_backward(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil:
+    return fastmlp_plan_backward(stages, operations, n)
+
+
+cdef int64_t plan_refresh(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil:
+    return fastmlp_plan_refresh(stages, operations, n)
+
+
+cdef void run_stages(const stage_t *stages, int64_t n, batch_t *batch, const member_t *member) noexcept nogil:
+    fastmlp_run_stages(stages, n, batch, member)
+
+
+cdef isa_t find_isa(str name) except -1:
+    for isa in range(fastmlp_n_isas()):
+        if fastmlp_isa_name(isa).decode() == name and fastmlp_isa_available(isa):
+            return isa
     raise ValueError(f"the instruction set {name!r} is not available here.")
 
 
@@ -151,15 +147,23 @@ cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL:
     return fastmlp_kernels(find_isa(isa), dtype)
 
 
-cdef const operations_t *find_operations(str name, str isa, dtype_t dtype) except NULL:
-    """Return the matrix operations of "blas", "bfloat16", or of "tile" for an instruction set."""
+cdef const operations_t *find_operations(str isa, dtype_t dtype) except NULL:
+    return fastmlp_operations(find_isa(isa), dtype)
+
+
+cdef const bf16_operations_t *find_bfloat16_operations() except NULL:
+    if not has_bfloat16():
+        raise ValueError(BFLOAT16_IS_MISSING)
+    return fastmlp_bfloat16_operations()
+
+
+cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL:
+    """Return the product by "blas", "bfloat16", or "tile" for an instruction set."""
     if name == "blas":
-        return blas_operations()
+        return blas_product()
     if name == "bfloat16":
-        if not has_bfloat16():
-            raise ValueError(BFLOAT16_IS_MISSING)
-        return fastmlp_bfloat16_operations()
-    return fastmlp_tile_operations(find_isa(isa), dtype)
+        return find_bfloat16_operations().linear
+    return find_operations(isa, dtype).linear
 
 
 cdef object borrow(source_t *source, array):
@@ -204,3 +208,14 @@ cdef object fill_preparation(preparation_t *out, preparation, int64_t n_columns,
             out.scale_f64, out.scale = &wide[0], <const void *>&narrow[0]
         alive += [wide, narrow]
     return alive
+
+
+cdef object borrow_csr(csr_t *out, X, dtype):
+    """Point ``out`` at sparse rows, their values in this type; the caller keeps what is returned alive."""
+    rows = SparseRows.of(X, dtype)
+    # At least one element each, for there to be an address.
+    cdef const int32_t[::1] columns = rows.columns if len(rows.columns) else np.zeros(1, dtype=np.int32)
+    cdef const int64_t[::1] starts = rows.starts
+    cdef const uint8_t[::1] values = (rows.values if len(rows.values) else np.zeros(1, dtype)).view(np.uint8)
+    out.values, out.columns, out.starts = &values[0], &columns[0], &starts[0]
+    return columns, starts, values

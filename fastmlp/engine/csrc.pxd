@@ -8,33 +8,24 @@ cdef extern from "fastmlp.h" nogil:
     enum: LANES
     ctypedef enum dtype_t: DTYPE_F32, DTYPE_F64
     ctypedef enum source_type_t: SOURCE_U8, SOURCE_F32, SOURCE_F64
-    ctypedef enum isa_t: N_ISAS
-    ctypedef enum activation_t:
+    ctypedef int isa_t
+    # Of the choices by name only those that the walk or a fit treats in a way of their own; core.pyx has all.
+    ctypedef enum activation_kind_t:
         ACTIVATION_IDENTITY
-        ACTIVATION_RELU
-        ACTIVATION_TANH
         ACTIVATION_LOGISTIC
         ACTIVATION_SOFTMAX
-        ACTIVATION_LEAKY_RELU
-        ACTIVATION_ELU
-        ACTIVATION_SELU
-        ACTIVATION_GELU
-        ACTIVATION_GELU_TANH
-        ACTIVATION_SILU
-        ACTIVATION_MISH
-        ACTIVATION_SOFTPLUS
         ACTIVATION_PRELU
-    ctypedef enum loss_t:
-        LOSS_CROSS_ENTROPY
-        LOSS_SOFT_CROSS_ENTROPY
-        LOSS_BINARY_CROSS_ENTROPY
-        LOSS_LOG_LIKELIHOOD
-        LOSS_SQUARED_ERROR
-        LOSS_ABSOLUTE_ERROR
-        LOSS_HUBER
-        LOSS_QUANTILE
-        LOSS_POISSON
-    ctypedef enum solver_t: SOLVER_SGD, SOLVER_ADAM, SOLVER_RMSPROP, SOLVER_ADAGRAD, SOLVER_ADADELTA
+    ctypedef enum loss_kind_t: LOSS_CROSS_ENTROPY, LOSS_SOFT_CROSS_ENTROPY
+    ctypedef enum solver_t: SOLVER_SGD, SOLVER_ADAM
+
+    ctypedef struct activation_t:
+        activation_kind_t kind
+        double parameter
+
+    ctypedef struct loss_t:
+        loss_kind_t kind
+        const double *numbers
+        int64_t n_numbers
 
     ctypedef struct source_t:
         const char *data
@@ -69,75 +60,14 @@ cdef extern from "fastmlp.h" nogil:
         bint nesterov
         double learning_rate, momentum, beta_1, beta_2, epsilon, l2, l1, shrink, scale, clip
 
-    ctypedef struct kernels_t:
-        void (*gather_rows)(void *, const source_t *, const int64_t *, const preparation_t *,
-                            int64_t, int64_t) noexcept nogil
-        void (*gather_columns)(void *, const source_t *, const int64_t *, const preparation_t *,
-                               int64_t, int64_t) noexcept nogil
-        void (*scatter_rows)(void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
-        void (*activation_forward)(void *, void *, const void *, const void *, int64_t, int64_t, int64_t,
-                                   activation_t, double) noexcept nogil
-        void (*activation_backward)(void *, const void *, const void *, int64_t, int64_t, int64_t,
-                                    activation_t, double) noexcept nogil
-        void (*cross_entropy)(void *, void *, const void *, const int32_t *,
-                              int64_t, int64_t, int64_t, double, double) noexcept nogil
-        void (*soft_cross_entropy)(void *, void *, const void *, const void *,
-                                   int64_t, int64_t, int64_t, double, double) noexcept nogil
-        void (*binary_cross_entropy)(void *, void *, const void *, const void *,
-                                     int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*log_likelihood)(void *, void *, const void *, const void *,
-                               int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*squared_error)(void *, void *, const void *, const void *,
-                              int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*absolute_error)(void *, void *, const void *, const void *,
-                               int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*huber)(void *, void *, const void *, const void *,
-                      int64_t, int64_t, int64_t, double, double) noexcept nogil
-        void (*quantile)(void *, void *, const void *, const void *, const double *,
-                         int64_t, int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*poisson)(void *, void *, const void *, const void *,
-                        int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*weigh)(void *, void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
-        void (*batch_norm_forward)(void *, void *, void *, void *, void *, const void *, const void *,
-                                   int64_t, int64_t, int64_t, double, double, bint) noexcept nogil
-        void (*batch_norm_backward)(void *, void *, void *, const void *, const void *, const void *,
-                                    int64_t, int64_t, int64_t, bint, bint) noexcept nogil
-        void (*fold_norm)(void *, void *, const void *, const void *, const void *, const void *,
-                          int64_t, double) noexcept nogil
-        void (*layer_norm_forward)(void *, void *, void *, const void *, const void *,
-                                   int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*layer_norm_backward)(void *, const void *, const void *, const void *,
-                                    int64_t, int64_t, int64_t) noexcept nogil
-        void (*norm_sums)(void *, void *, const void *, const void *,
-                          int64_t, int64_t, int64_t, bint) noexcept nogil
-        void (*prelu_forward)(void *, void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
-        void (*prelu_backward)(void *, void *, const void *, const void *,
-                               int64_t, int64_t, int64_t, bint) noexcept nogil
-        void (*dropout_forward)(void *, void *, void *, const random_t *, int64_t, int64_t,
-                                int64_t, int64_t, int64_t, double) noexcept nogil
-        void (*dropout_backward)(void *, const void *, int64_t, int64_t, int64_t) noexcept nogil
-        void (*input_dropout)(void *, const random_t *, int64_t, int64_t, int64_t, int64_t,
-                              double) noexcept nogil
-        void (*input_noise)(void *, const random_t *, int64_t, int64_t, int64_t, int64_t,
-                            double) noexcept nogil
-        void (*row_sums)(void *, const void *, int64_t, int64_t, int64_t, bint) noexcept nogil
-        double (*sum)(const void *, int64_t) noexcept nogil
-        double (*sum_of_squares)(const void *, int64_t) noexcept nogil
-        double (*sum_of_magnitudes)(const void *, int64_t) noexcept nogil
-        bint (*is_finite)(const void *, int64_t) noexcept nogil
-        void (*solver_step)(void *, void *, void *, const void *, int64_t, int64_t, int64_t, int64_t,
-                            const optimizer_t *) noexcept nogil
-        void (*average)(void *, const void *, int64_t, double) noexcept nogil
-        void (*transpose)(void *, const void *, int64_t, int64_t, int64_t, int64_t) noexcept nogil
-        void (*sparse_forward)(void *, const void *, const csr_t *, const int64_t *, int64_t, int64_t,
-                               int64_t, int64_t) noexcept nogil
-        void (*sparse_gradient)(void *, const void *, const csr_t *, const int64_t *,
-                                int64_t) noexcept nogil
-
-    isa_t fastmlp_best_isa() noexcept
+    bint fastmlp_is_plain(const optimizer_t *) noexcept
+    int fastmlp_n_isas() noexcept
     const char *fastmlp_isa_name(isa_t) noexcept
     bint fastmlp_isa_available(isa_t) noexcept
-    const kernels_t *fastmlp_kernels(isa_t, dtype_t) noexcept
+    bint fastmlp_has_bfloat16() noexcept
+    const char *fastmlp_activation_name(int) noexcept
+    const char *fastmlp_loss_name(int) noexcept
+    const char *fastmlp_solver_name(int) noexcept
     const char *fastmlp_compiler() noexcept
     uint64_t fastmlp_flush_denormals() noexcept
     void fastmlp_restore_denormals(uint64_t) noexcept
@@ -161,71 +91,15 @@ cdef extern from "team.h" nogil:
     void fastmlp_barrier(const member_t *) noexcept
 
 
-cdef extern from "bfloat16.h" nogil:
-    ctypedef uint32_t pair_t
-
-    ctypedef struct bf16_layer_t:
-        pair_t *weight
-        pair_t *weight_backward
-        pair_t *inputs
-        pair_t *inputs_samples
-        pair_t *d_outputs
-        pair_t *d_outputs_rows
-
-
-cdef extern from "layers.h" nogil:
-    ctypedef enum norm_t: NORM_NONE, NORM_BATCH, NORM_LAYER
-
-    ctypedef struct layer_t:
-        int64_t n_in, n_out
-        activation_t activation, input_activation
-        double activation_parameter, input_parameter
-        int64_t weight_stride
-        void *weight
-        void *d_weight
-        void *moment_weight[2]
-        const void *scale
-        const void *bias
-        const void *inputs
-        const void *inputs_rows
-        void *outputs
-        void *slopes
-        const void *input_slopes
-        void *d_outputs
-        void *d_inputs
-        bf16_layer_t *forms
-        bf16_layer_t *forms_above
-        bf16_layer_t *forms_below
-        bint is_plain
-        norm_t norm
-        bint norm_is_fixed
-        void *normed
-        void *inverse
-        void *mean
-        void *variance
-        activation_t late_activation
-        double dropout
-        void *factors
-        void *undropped
-        uint32_t stream
-        int64_t n_vectors, vector_stride
-        void *vectors
-        void *d_vectors
-        void *moment_vectors[2]
-        void *norm_scale
-        void *d_norm_scale
-        void *prelu_slope
-        void *d_prelu_slope
-        void *folded_scale
-        void *folded_bias
-        bint is_trainable
+cdef extern from "operations.h" nogil:
+    ctypedef struct kernels_t  # see the end
 
     ctypedef struct prefetch_t:
         const source_t *source
         const int64_t *rows
         int64_t n_rows, n_lines, row, byte
 
-    ctypedef struct step_t:
+    ctypedef struct batch_t:
         dtype_t dtype
         const kernels_t *kernels
         int64_t n_samples, stride
@@ -234,16 +108,171 @@ cdef extern from "layers.h" nogil:
         optimizer_t optimizer
         prefetch_t *ahead
         random_t random
-        double norm_momentum
+        double norm_momentum, weight
+        bint is_finite
 
-    ctypedef struct operations_t:
-        void (*linear_forward)(const layer_t *, const step_t *, const member_t *) noexcept nogil
-        void (*linear_backward)(const layer_t *, const step_t *, const member_t *) noexcept nogil
-        void (*linear_update)(const layer_t *, const step_t *, const member_t *) noexcept nogil
-        void (*inputs_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
-        void (*outputs_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
-        void (*gradient_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
-        void (*weights_changed)(const layer_t *, const step_t *, const member_t *) noexcept nogil
+    ctypedef struct block_t:
+        int64_t unit, n_units, sample, n_samples, member
 
-    const operations_t *fastmlp_tile_operations(isa_t, dtype_t) noexcept
-    const operations_t *fastmlp_bfloat16_operations() noexcept
+    ctypedef enum sharing_t: BY_UNITS, BY_PAIRS, BY_STRIPS, BY_EITHER
+    ctypedef enum access_t: READS_OWN, READS_ALL, READS_NONE
+
+    ctypedef struct pass_t:
+        void (*run)(const void *, batch_t *, const block_t *) noexcept nogil
+        sharing_t sharing
+        access_t reads
+        bint makes_matrix
+
+    ctypedef struct operation_type_t:
+        pass_t forward, backward, update, refresh
+
+    ctypedef struct operation_t:
+        const operation_type_t *type
+        const void *self
+        int64_t n_units, n_inputs
+        bint is_trainable, passes_gradient
+
+    ctypedef struct stage_t:
+        const pass_t *pass_ "pass"
+        const void *self
+
+    int64_t fastmlp_plan_forward(stage_t *, const operation_t *, int64_t) noexcept
+    int64_t fastmlp_plan_backward(stage_t *, const operation_t *, int64_t) noexcept
+    int64_t fastmlp_plan_refresh(stage_t *, const operation_t *, int64_t) noexcept
+    void fastmlp_run_stages(const stage_t *, int64_t, batch_t *, const member_t *) noexcept
+    int64_t strip_begin(int64_t, const member_t *) noexcept
+    int64_t strip_end(int64_t, const member_t *) noexcept
+
+    ctypedef struct learned_t:
+        void *value
+        void *gradient
+        void *moments[2]
+        int64_t stride
+        bint is_penalised
+
+    ctypedef struct parameters_t:
+        int64_t n_units, n_learned
+        const learned_t *learned[4]
+        bint is_trainable
+
+    ctypedef struct gather_t:
+        source_t source
+        preparation_t preparation
+        int64_t n_features, row_stride
+        void *rows
+        void *columns
+        bint keeps_rows, is_checked, in_place
+        double noise, dropout
+        augmentation_t augmentation
+        void *augmented
+        const int64_t *in_order
+
+    void fastmlp_look_ahead(prefetch_t *, const gather_t *, const member_t *, const int64_t *, int64_t) noexcept
+
+    ctypedef struct linear_t:
+        int64_t n_in, n_out
+        learned_t weight
+        const void *scale
+        const void *bias
+        activation_t activation, input_activation
+        const void *inputs
+        const void *inputs_rows
+        void *outputs
+        void *slopes
+        const void *input_slopes
+        void *d_outputs
+        void *d_inputs
+
+    ctypedef struct sparse_linear_t:
+        linear_t linear
+        csr_t x
+
+    ctypedef struct transposition_t:
+        const void *inputs
+        void *rows
+        int64_t n, row_stride
+
+    ctypedef struct bias_t:
+        learned_t bias
+        const void *d_outputs
+
+    ctypedef struct norm_t:
+        int64_t n_units
+        learned_t scale, bias
+        void *z
+        void *d_z
+        void *normed
+        void *inverse
+        void *mean
+        void *variance
+        bint is_fixed
+        double epsilon
+        void *folded_scale
+        void *folded_bias
+
+    ctypedef struct activation_operation_t:
+        activation_t activation
+        void *outputs
+        void *slopes
+        void *d_outputs
+        const void *y
+
+    ctypedef struct prelu_t:
+        learned_t slope
+        void *outputs
+        void *d_outputs
+        void *kept
+
+    ctypedef struct dropout_t:
+        void *outputs
+        void *d_outputs
+        void *factors
+        void *undropped
+        double rate
+        uint32_t stream
+
+    ctypedef struct objective_t:
+        loss_t loss
+        int64_t n_outputs
+        const void *outputs
+        void *d_outputs
+        const int32_t *labels
+        source_t targets
+        preparation_t preparation
+        source_t sample_weight
+        void *batch_targets
+        void *batch_weights
+        void *losses
+
+
+# What follows lists every kernel and operation; setup.py makes it from csrc/kernels.def.
+include "kernels.pxi"
+
+
+cdef extern from "operations.h" nogil:
+    const kernels_t *fastmlp_kernels(isa_t, dtype_t) noexcept
+    const operations_t *fastmlp_operations(isa_t, dtype_t) noexcept
+
+
+cdef extern from "bfloat16.h" nogil:
+    ctypedef uint32_t pair_t
+
+    ctypedef struct bf16_linear_t:
+        linear_t linear
+        pair_t *weight
+        pair_t *weight_backward
+        pair_t *inputs
+        pair_t *inputs_samples
+        pair_t *d_outputs
+        pair_t *d_outputs_rows
+        const bf16_linear_t *above
+        const bf16_linear_t *below
+        bint packs_outputs, packs_gradient
+
+    ctypedef struct bf16_operations_t:
+        const operation_type_t *linear
+        const operation_type_t *pack_inputs
+        const operation_type_t *pack_outputs
+        const operation_type_t *pack_gradient
+
+    const bf16_operations_t *fastmlp_bfloat16_operations() noexcept

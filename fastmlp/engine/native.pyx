@@ -18,9 +18,7 @@ from fastmlp.engine.core cimport (
     source_size,
 )
 from fastmlp.engine.csrc cimport *
-from fastmlp.engine.gathering cimport look_ahead
 from fastmlp.engine.update cimport (
-    change_weights,
     clear_gradient,
     gradient_norm,
     penalise_weights,
@@ -32,6 +30,7 @@ from fastmlp.engine.walk cimport (
     backward,
     forward as walk_forward,
     loss_gradient,
+    refresh,
     walk_t,
     weight_of_batch,
 )
@@ -63,9 +62,9 @@ ctypedef struct run_t:
     # What a slice of training reads, and where it is. Each member works on a copy of its own; all copies
     # go through the same batches and sums, so that nobody has to tell the others.
     const walk_t *walk
-    step_t step
+    batch_t batch
     const int64_t *order
-    int64_t n_rows, batch_size, batch, n_batches, n_steps
+    int64_t n_rows, batch_size, n_done, n_batches, n_steps
     int64_t end_batch  # of the slice at the latest
     const double *rates
     const double *momenta
@@ -96,20 +95,20 @@ cdef void average_parameters(const run_t *run, const member_t *member) noexcept 
     """Move the member's share of the average: once all have made their step, and nobody changes a weight
     again before the barriers of the next batch."""
     cdef:
-        size_t itemsize = sizeof(float) if run.step.dtype == DTYPE_F32 else sizeof(double)
+        size_t itemsize = sizeof(float) if run.batch.dtype == DTYPE_F32 else sizeof(double)
         int64_t n_groups = run.n_parameters / LANES
         int64_t begin = LANES * share_begin(n_groups, member), end = LANES * share_end(n_groups, member)
         double decay = min(run.ema_decay, (1.0 + run.n_steps) / (10.0 + run.n_steps))
-    run.step.kernels.average(run.average + <size_t>begin * itemsize,
+    run.batch.kernels.average(run.average + <size_t>begin * itemsize,
                              run.parameters + <size_t>begin * itemsize, end - begin, 1 - decay)
 
 
 cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     cdef:
         const walk_t *walk = run.walk
-        step_t *step = &run.step
-        optimizer_t *optimizer = &step.optimizer
-        int64_t start = run.batch * run.batch_size
+        batch_t *batch = &run.batch
+        optimizer_t *optimizer = &batch.optimizer
+        int64_t start = run.n_done * run.batch_size
         int64_t n_samples = min(run.batch_size, run.n_rows - start)
         const int64_t *rows = run.order + start
         double loss, rate, correction, norm, weight = weight_of_batch(walk, rows, n_samples)
@@ -118,24 +117,24 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     if weight == 0:
         barrier(member)  # as every batch has one, see slice_t
         run.n_skipped += n_samples
-        run.batch += 1
+        run.n_done += 1
         return
     if is_penalised:
-        penalise_weights(walk, step, member, 0.5 * run.alpha + weight * run.l2, weight * run.l1)
+        penalise_weights(walk, batch, member, 0.5 * run.alpha + weight * run.l2, weight * run.l1)
     if run.clip_norm > 0:  # the whole gradient comes first, that of the last layer's vectors with the loss
-        clear_gradient(walk, step, member)
-        step.accumulate = True
-    fastmlp_set_step(&step.random, run.seed, run.n_steps)
-    walk_forward(walk, step, member, rows, n_samples)
-    loss = loss_gradient(walk, step, member, rows, 1.0 / weight)
+        clear_gradient(walk, batch, member)
+        batch.accumulate = True
+    fastmlp_set_step(&batch.random, run.seed, run.n_steps)
+    walk_forward(walk, batch, member, rows, n_samples)
+    loss = loss_gradient(walk, batch, member, 1.0 / weight)
     if is_penalised:
         loss += sum_penalties(walk)
     if not isfinite(loss):
         run.diverged = True
         return
     run.n_steps += 1
-    rate = run.rates[run.batch]
-    optimizer.learning_rate, optimizer.momentum = rate, run.momenta[run.batch]
+    rate = run.rates[run.n_done]
+    optimizer.learning_rate, optimizer.momentum = rate, run.momenta[run.n_done]
     if optimizer.solver == SOLVER_ADAM:
         correction = sqrt(1 - pow(optimizer.beta_2, run.n_steps))
         optimizer.learning_rate *= correction / (1 - pow(optimizer.beta_1, run.n_steps))
@@ -143,26 +142,26 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     optimizer.l2, optimizer.l1 = run.alpha / weight + 2 * run.l2, run.l1
     optimizer.shrink = 1 - rate * run.weight_decay
     if start + n_samples < run.n_rows:
-        look_ahead(&ahead, walk, step, member, rows + n_samples,
-                   min(run.batch_size, run.n_rows - start - n_samples))
-        step.ahead = &ahead
+        fastmlp_look_ahead(&ahead, &walk.gather, member, rows + n_samples,
+                           min(run.batch_size, run.n_rows - start - n_samples))
+        batch.ahead = &ahead
     if run.clip_norm > 0:
-        backward(walk, step, member)
-        norm = gradient_norm(walk, step, member)
+        backward(walk, batch, member)
+        norm = gradient_norm(walk, batch, member)
         if not isfinite(norm):
             run.diverged = True
             return
-        step.accumulate = False
+        batch.accumulate = False
         optimizer.scale = min(1.0, run.clip_norm / (norm + CLIP_EPSILON))
-        step_all(walk, step, member)
+        step_all(walk, batch, member)
     else:
-        backward(walk, step, member)
-    step.ahead = NULL
+        backward(walk, batch, member)
+    batch.ahead = NULL
     barrier(member)  # the next batch overwrites what others may still be reading
     if run.average != NULL:
         average_parameters(run, member)
     run.loss_sum += loss * (n_samples / weight)
-    run.batch += 1
+    run.n_done += 1
 
 
 cdef void train_slice(void *context, const member_t *member) noexcept nogil:
@@ -172,14 +171,14 @@ cdef void train_slice(void *context, const member_t *member) noexcept nogil:
         run_t mine = shared.run[0]
         uint64_t state = flush_denormals()
         # The first batch pays for the start; it counts where a slice is no more than that.
-        int64_t first_timed = mine.batch + (mine.batch + 1 < mine.end_batch)
+        int64_t first_timed = mine.n_done + (mine.n_done + 1 < mine.end_batch)
         double begun = 0
         bint *stop
-    change_weights(mine.walk, &mine.step, member)  # between two slices callbacks may have done so
-    while mine.batch < mine.end_batch and not mine.diverged:
-        stop = &shared.stop[mine.batch % 2]
+    refresh(mine.walk, &mine.batch, member)  # between two slices callbacks may have done so
+    while mine.n_done < mine.end_batch and not mine.diverged:
+        stop = &shared.stop[mine.n_done % 2]
         if member.index == 0:
-            if mine.batch == first_timed:
+            if mine.n_done == first_timed:
                 begun = seconds()
             stop[0] = seconds() >= mine.stop_at
         train_batch(&mine, member)
@@ -187,8 +186,8 @@ cdef void train_slice(void *context, const member_t *member) noexcept nogil:
             break
     if member.index == 0:
         mine.batch_seconds = 0
-        if mine.batch > first_timed:
-            mine.batch_seconds = (seconds() - begun) / (mine.batch - first_timed)
+        if mine.n_done > first_timed:
+            mine.batch_seconds = (seconds() - begun) / (mine.n_done - first_timed)
         shared.run[0] = mine
     restore_denormals(state)
 
@@ -218,25 +217,25 @@ cdef class Training(Walk):
                          targets=targets, targets_preparation=targets_preparation,
                          sample_weight=sample_weight, moments=moments,
                          gradient=aligned_zeros(plan.n_parameters, plan.dtype), training=True)
-        self.progress.parameters = self.writable(parameters)
+        self.progress.parameters = self.operations.memory.writable(parameters)
         if average is not None:
-            self.progress.average = self.writable(average)
+            self.progress.average = self.operations.memory.writable(average)
             self.progress.n_parameters, self.progress.ema_decay = len(parameters), ema_decay
         if augmentation is not None:
             self.set_augmentation(augmentation, n_threads)
         self.rows = rows
         self.order = np.array(rows)
         self.shuffle, self.seed = shuffle, seed
-        self.step.optimizer.solver = SOLVER_CODES[optimizer["solver"]]
-        self.step.optimizer.nesterov = optimizer.get("nesterov", False)
-        self.step.optimizer.beta_1 = optimizer.get("beta_1", 0)
-        self.step.optimizer.beta_2 = optimizer.get("beta_2", 0)
-        self.step.optimizer.epsilon = optimizer.get("epsilon", 0)
-        self.step.optimizer.scale, self.step.optimizer.clip = 1, clip_value
-        self.walk.input_noise, self.walk.input_dropout = input_noise, input_dropout
-        fastmlp_set_step(&self.step.random, self.seed, 0)
-        self.progress.walk, self.progress.step = &self.walk, self.step
-        self.step.norm_momentum = 0  # a look at a batch leaves the running statistics alone
+        self.batch.optimizer.solver = SOLVER_CODES[optimizer["solver"]]
+        self.batch.optimizer.nesterov = optimizer.get("nesterov", False)
+        self.batch.optimizer.beta_1 = optimizer.get("beta_1", 0)
+        self.batch.optimizer.beta_2 = optimizer.get("beta_2", 0)
+        self.batch.optimizer.epsilon = optimizer.get("epsilon", 0)
+        self.batch.optimizer.scale, self.batch.optimizer.clip = 1, clip_value
+        self.walk.gather.noise, self.walk.gather.dropout = input_noise, input_dropout
+        fastmlp_set_step(&self.batch.random, self.seed, 0)
+        self.progress.walk, self.progress.batch = &self.walk, self.batch
+        self.batch.norm_momentum = 0  # a look at a batch leaves the running statistics alone
         self.progress.order, self.progress.n_rows = &self.order[0], len(rows)
         self.progress.batch_size, self.progress.n_batches = batch_size, -(-len(rows) // batch_size)
         self.progress.alpha, self.progress.l2, self.progress.l1 = alpha, l2, l1
@@ -258,13 +257,14 @@ cdef class Training(Walk):
             self.valid_until = seconds() + 0.1 * VERDICT_SECONDS
 
     cdef int set_augmentation(self, options, n_threads) except -1:
-        cdef augmentation_t *augmentation = &self.walk.augmentation
-        cdef size_t row_bytes = self.walk.inputs.n_columns * source_size(self.walk.inputs.type)
+        cdef augmentation_t *augmentation = &self.walk.gather.augmentation
+        cdef size_t row_bytes = self.walk.gather.source.n_columns * source_size(self.walk.gather.source.type)
         augmentation.height, augmentation.width = options["height"], options["width"]
         augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
         augmentation.flip = options["flip"]
-        self.walk.in_order = <const int64_t *>self.readable(np.arange(LANES, dtype=np.int64))
-        self.walk.augmented = self.writable(aligned_zeros(max(1, n_threads) * LANES * row_bytes, np.uint8))
+        self.walk.gather.in_order = <const int64_t *>self.operations.memory.readable(np.arange(LANES, dtype=np.int64))
+        self.walk.gather.augmented = self.operations.memory.writable(
+            aligned_zeros(max(1, n_threads) * LANES * row_bytes, np.uint8))
         return 0
 
     def start_epoch(self, epoch, rates, momenta):
@@ -278,7 +278,7 @@ cdef class Training(Walk):
         self.order[:] = self.rows
         if self.shuffle:
             core.shuffle(self.order, self.seed, epoch)
-        self.progress.batch, self.progress.loss_sum, self.progress.diverged = 0, 0.0, False
+        self.progress.n_done, self.progress.loss_sum, self.progress.diverged = 0, 0.0, False
         self.progress.n_skipped = 0
 
     def run(self, double budget, n_batches=None):
@@ -286,16 +286,16 @@ cdef class Training(Walk):
         cdef double stop = seconds() + budget
         self.progress.end_batch = self.progress.n_batches
         if n_batches is not None:
-            self.progress.end_batch = min(self.progress.batch + n_batches, self.progress.n_batches)
+            self.progress.end_batch = min(self.progress.n_done + n_batches, self.progress.n_batches)
         if len(self.candidates) > 1 and seconds() >= self.valid_until:
             self.choose_threads(stop)
         if not self.is_over():
             self.run_on(self.n_threads, stop)
-        return self.progress.batch >= self.progress.n_batches or bool(self.progress.diverged)
+        return self.progress.n_done >= self.progress.n_batches or bool(self.progress.diverged)
 
     cdef bint is_over(self) noexcept:
         """Return whether the slice has no more batches."""
-        return self.progress.batch >= self.progress.end_batch or self.progress.diverged
+        return self.progress.n_done >= self.progress.end_batch or self.progress.diverged
 
     cdef int run_on(self, int n_threads, double stop) except -1:
         cdef slice_t slice
@@ -334,12 +334,12 @@ cdef class Training(Walk):
 
     def predicts_finite(self):
         """Return whether the last batch's loss is finite under the present parameters."""
-        cdef int64_t start = max(self.progress.batch - 1, 0) * self.progress.batch_size
+        cdef int64_t start = max(self.progress.n_done - 1, 0) * self.progress.batch_size
         cdef double loss
         with nogil:
-            walk_forward(&self.walk, &self.step, &ALONE, &self.order[start],
+            walk_forward(&self.walk, &self.batch, &ALONE, &self.order[start],
                          min(self.progress.batch_size, self.progress.n_rows - start))
-            loss = loss_gradient(&self.walk, &self.step, &ALONE, &self.order[start], 1.0)
+            loss = loss_gradient(&self.walk, &self.batch, &ALONE, 1.0)
         return isfinite(loss)
 
     @property
@@ -350,7 +350,7 @@ cdef class Training(Walk):
     @property
     def n_samples_seen(self):
         """Samples of this epoch trained on so far."""
-        return min(self.progress.batch * self.progress.batch_size, self.progress.n_rows)
+        return min(self.progress.n_done * self.progress.batch_size, self.progress.n_rows)
 
     @property
     def mean_loss(self):

@@ -10,7 +10,6 @@ from libc.stdint cimport int64_t, uint8_t
 
 from fastmlp.engine.core cimport barrier, find_kernels, run_team, seconds
 from fastmlp.engine.csrc cimport *
-from fastmlp.engine.shares cimport itemsize_of, strip_begin, strip_end
 from fastmlp.engine.walk cimport (
     Walk,
     backward,
@@ -33,20 +32,22 @@ cdef member_t ALONE
 ALONE.index, ALONE.count = 0, 1
 
 
-cdef void finish_outputs(const walk_t *walk, const step_t *step) noexcept nogil:
+cdef void apply_last_activation(const walk_t *walk, const batch_t *batch) noexcept nogil:
     """Turn the logits that a loss left in the last layer's outputs into its real outputs."""
-    cdef layer_t *last = &walk.layers[walk.n_layers - 1]
+    cdef const objective_t *objective = &walk.objective
+    cdef activation_t activation
     if walk.last_is_logits:
-        step.kernels.activation_forward(
-            last.outputs, NULL, NULL, NULL, last.n_out, step.n_samples, step.stride,
-            ACTIVATION_SOFTMAX if walk.loss in (LOSS_CROSS_ENTROPY, LOSS_SOFT_CROSS_ENTROPY)
-            else ACTIVATION_LOGISTIC, 0)
+        activation.kind = (ACTIVATION_SOFTMAX if objective.loss.kind in (LOSS_CROSS_ENTROPY, LOSS_SOFT_CROSS_ENTROPY)
+                           else ACTIVATION_LOGISTIC)
+        activation.parameter = 0
+        batch.kernels.activation_forward(<void *>objective.outputs, NULL, NULL, NULL, objective.n_outputs,
+                                         batch.n_samples, batch.stride, activation)
 
 
 ctypedef struct prediction_t:
     # A slice of a prediction: slabs are dealt out in turns, each member has a walk of its own.
     const walk_t **walks
-    const step_t *step
+    const batch_t *batch
     const int64_t *rows
     const size_t *outs
     int64_t n_rows, first_slab, end_slab
@@ -58,16 +59,16 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
     cdef:
         prediction_t *prediction = <prediction_t *>context
         const walk_t *walk = prediction.walks[member.index]
-        step_t step = prediction.step[0]
+        batch_t batch = prediction.batch[0]
         int64_t slab = prediction.first_slab + member.index, start
     while slab < prediction.end_slab:
         start = slab * SLAB
-        walk_forward(walk, &step, &ALONE, prediction.rows + start,
+        walk_forward(walk, &batch, &ALONE, prediction.rows + start,
                      min(<int64_t>SLAB, prediction.n_rows - start))
         if prediction.with_loss:
-            prediction.losses[slab] = loss_gradient(walk, &step, &ALONE, prediction.rows + start, 1.0)
-            finish_outputs(walk, &step)
-        write_outputs(walk, &step, prediction.outs, start)
+            prediction.losses[slab] = loss_gradient(walk, &batch, &ALONE, 1.0)
+            apply_last_activation(walk, &batch)
+        write_outputs(walk, &batch, prediction.outs, start)
         slab += member.count
 
 
@@ -89,7 +90,7 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
     cdef int64_t[::1] rows = np.arange(X.shape[0])
     walk = walks[0]
     cdef size_t[::1] addresses = np.array(
-        [0 if out is None else <size_t>walk.writable(out.reshape(-1)) for out in outs], dtype=np.uintp)
+        [0 if out is None else <size_t>walk.operations.memory.writable(out.reshape(-1)) for out in outs], dtype=np.uintp)
     cdef double[::1] losses = np.zeros(n_slabs)
     cdef size_t[::1] walk_addresses = np.zeros(n_walks, dtype=np.uintp)
     cdef prediction_t prediction
@@ -97,7 +98,7 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
     for i in range(n_walks):
         walk = walks[i]
         walk_addresses[i] = <size_t>&walk.walk
-    prediction.walks, prediction.step = <const walk_t **>&walk_addresses[0], &walk.step
+    prediction.walks, prediction.batch = <const walk_t **>&walk_addresses[0], &walk.batch
     prediction.rows, prediction.n_rows, prediction.outs = &rows[0], X.shape[0], &addresses[0]
     prediction.with_loss, prediction.losses = loss is not None, &losses[0]
     prediction.first_slab = 0
@@ -115,11 +116,11 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
     return sum(losses) / weight_of_batch(&walk.walk, &rows[0], X.shape[0])
 
 
-ctypedef struct pass_t:
+ctypedef struct gradient_pass_t:
     # A pass over all rows that gathers the gradient of their mean loss: slabs one after the other, each by
     # the whole team, so that every sum keeps its order.
     const walk_t *walk
-    const step_t *step
+    const batch_t *batch
     const int64_t *rows
     char *d_inputs  # NULL if nobody asks
     int64_t n_rows, slab, start
@@ -132,28 +133,28 @@ ctypedef struct pass_t:
 cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
     """Go through slabs until the rows or the time are over."""
     cdef:
-        pass_t *shared = <pass_t *>context
+        gradient_pass_t *shared = <gradient_pass_t *>context
         const walk_t *walk = shared.walk
-        layer_t *first = &walk.layers[0]
-        step_t step = shared.step[0]
+        int64_t n_features = walk.gather.n_features
+        batch_t batch = shared.batch[0]
         int64_t start = shared.start, n, begin
         double loss_sum = shared.loss_sum
-        size_t itemsize = itemsize_of(&step), row_bytes = <size_t>first.n_in * itemsize
+        size_t itemsize = sizeof(float) if batch.dtype == DTYPE_F32 else sizeof(double), row_bytes = <size_t>n_features * itemsize
         bint *stop
     while start < shared.n_rows:
         stop = &shared.stop[start / shared.slab % 2]
         if member.index == 0:
             stop[0] = seconds() >= shared.stop_at
         n = min(shared.slab, shared.n_rows - start)
-        walk_forward(walk, &step, member, shared.rows + start, n)
-        loss_sum += loss_gradient(walk, &step, member, shared.rows + start, 1.0 / shared.total_weight)
-        backward(walk, &step, member)
-        begin = strip_begin(&step, member)
+        walk_forward(walk, &batch, member, shared.rows + start, n)
+        loss_sum += loss_gradient(walk, &batch, member, 1.0 / shared.total_weight)
+        backward(walk, &batch, member)
+        begin = strip_begin(batch.n_samples, member)
         if shared.d_inputs != NULL:
-            step.kernels.scatter_rows(
+            batch.kernels.scatter_rows(
                 shared.d_inputs + <size_t>(start + begin) * row_bytes,
-                <char *>first.d_inputs + <size_t>begin * itemsize, first.n_in,
-                strip_end(&step, member) - begin, step.stride)
+                <char *>walk.d_inputs + <size_t>begin * itemsize, n_features,
+                strip_end(batch.n_samples, member) - begin, batch.stride)
         start += n
         barrier(member)  # the next slab overwrites what others may still be reading
         if stop[0]:
@@ -177,12 +178,12 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
                           targets=targets, targets_preparation=targets_preparation,
                           sample_weight=sample_weight, gradient=d_parameters,
                           d_inputs=d_inputs is not None)
-    cdef pass_t whole
+    cdef gradient_pass_t whole
     cdef int n_members = 1 if plan.operations == "blas" else n_threads
     d_parameters[:] = 0
-    walk.step.accumulate = True
-    whole.walk, whole.step, whole.rows, whole.n_rows = &walk.walk, &walk.step, &order[0], len(order)
-    whole.d_inputs = NULL if d_inputs is None else walk.writable(d_inputs.reshape(-1))
+    walk.batch.accumulate = True
+    whole.walk, whole.batch, whole.rows, whole.n_rows = &walk.walk, &walk.batch, &order[0], len(order)
+    whole.d_inputs = NULL if d_inputs is None else walk.operations.memory.writable(d_inputs.reshape(-1))
     whole.slab, whole.start, whole.loss_sum = slab, 0, 0
     whole.total_weight = weight_of_batch(&walk.walk, &order[0], len(order))
     while whole.start < whole.n_rows:

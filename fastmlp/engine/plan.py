@@ -194,7 +194,7 @@ class WorkspacePlan:
         The gathered targets, (n_outputs, stride); for class labels only its beginning, as int32.
     losses : int
         Each sample's loss, (stride,).
-    forms : tuple of tuple of int
+    copies : tuple of tuple of int
         For each layer, where "bfloat16" keeps the six matrices of csrc/bfloat16.h; -1 for one it has not.
     size : int
         Elements in all.
@@ -215,7 +215,7 @@ class WorkspacePlan:
     d_inputs: int
     targets: int
     losses: int
-    forms: tuple[tuple[int, ...], ...]
+    copies: tuple[tuple[int, ...], ...]
     size: int
 
 
@@ -278,12 +278,12 @@ def plan_workspace(
     if backward:
         widths = [layer.n_out for layer in plan.layers]
         regions = [block(max(widths[turn::3], default=0) * stride) for turn in range(3)]
-    forms = []
+    copies = []
     if plan.operations == "bfloat16" and backward:
         for layer in plan.layers:
             in_pairs, out_pairs = -(-layer.n_in // 2), -(-layer.n_out // 2)
             first = layer is plan.layers[0]
-            forms.append(
+            copies.append(
                 (
                     block(layer.n_out * layer.weight_stride // 2),
                     -1 if first else block(_in_panels(out_pairs, layer.weight_stride)),
@@ -310,6 +310,6 @@ def plan_workspace(
         d_inputs=block(plan.n_features * stride) if d_inputs else 0,
         targets=block(plan.n_outputs * stride),
         losses=block(stride),
-        forms=tuple(forms),
+        copies=tuple(copies),
         size=offset,
     )

@@ -56,7 +56,7 @@ ALONE.index, ALONE.count = 0, 1
 
 ctypedef struct task_t:
     walk_t **walks  # one for each member
-    const step_t *step
+    const batch_t *batch
     const char *data
     char *out
     size_t *addresses  # for each member one per layer, all NULL but the last
@@ -70,24 +70,24 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
     cdef:
         task_t *task = <task_t *>context
         walk_t *walk = task.walks[member.index]
-        step_t step = task.step[0]
+        batch_t batch = task.batch[0]
         int64_t slab = task.first_slab + member.index, start
         size_t *addresses = task.addresses + member.index * task.n_layers
     while slab < task.end_slab:
         start = slab * task.slab
-        walk.inputs.data = task.data + start * walk.inputs.row_stride
-        if not forward(walk, &step, &ALONE, IN_ORDER, min(task.slab, task.n_rows - start)):
+        walk.gather.source.data = task.data + start * walk.gather.source.row_stride
+        if not forward(walk, &batch, &ALONE, IN_ORDER, min(task.slab, task.n_rows - start)):
             task.is_finite = False
             return
         addresses[task.n_layers - 1] = <size_t>task.out + <size_t>start * task.out_row_bytes
-        write_outputs(walk, &step, addresses, 0)
+        write_outputs(walk, &batch, addresses, 0)
         slab += member.count
 
 
 ctypedef struct shared_t:
     # One batch, of which each member makes its units.
     walk_t *walk
-    const step_t *step
+    const batch_t *batch
     size_t *addresses
     int64_t n_rows
     bint is_finite
@@ -96,11 +96,11 @@ ctypedef struct shared_t:
 cdef void predict_units(void *context, const member_t *member) noexcept nogil:
     cdef:
         shared_t *task = <shared_t *>context
-        step_t step = task.step[0]
-    if not forward(task.walk, &step, member, IN_ORDER, task.n_rows):
+        batch_t batch = task.batch[0]
+    if not forward(task.walk, &batch, member, IN_ORDER, task.n_rows):
         task.is_finite = False
     elif member.index == 0:
-        write_outputs(task.walk, &step, task.addresses, 0)
+        write_outputs(task.walk, &batch, task.addresses, 0)
 
 
 cdef class Predictor:
@@ -172,7 +172,7 @@ cdef class Predictor:
         """Predict one slab: no team, nothing to share."""
         cdef:
             Walk walk = self.take()
-            step_t step = walk.step
+            batch_t batch = walk.batch
             size_t few_addresses[MAX_THREADS]
             size_t[::1] many
             size_t *addresses = few_addresses
@@ -183,11 +183,11 @@ cdef class Predictor:
         memset(addresses, 0, self.n_layers * sizeof(size_t))
         addresses[self.n_layers - 1] = <size_t>out
         self.point_at(&walk.walk, source)
-        step.stride = row_stride_of(n_rows)
+        batch.stride = row_stride_of(n_rows)
         with nogil:
-            is_finite = forward(&walk.walk, &step, &ALONE, IN_ORDER, n_rows)
+            is_finite = forward(&walk.walk, &batch, &ALONE, IN_ORDER, n_rows)
             if is_finite:
-                write_outputs(&walk.walk, &step, addresses, 0)
+                write_outputs(&walk.walk, &batch, addresses, 0)
         if len(self.idle) < MAX_IDLE:
             self.idle.append(walk)
         return is_finite
@@ -198,7 +198,7 @@ cdef class Predictor:
             list walks = [self.take() for _ in range(n_walks)]
             Walk walk
             task_t task
-            step_t step
+            batch_t batch
             size_t[::1] addresses = np.zeros(n_walks * self.n_layers, dtype=np.uintp)
             walk_t *walk_of[MAX_THREADS]
             int64_t n_slabs = (n_rows + slab - 1) / slab, per_slice = 1
@@ -208,9 +208,9 @@ cdef class Predictor:
             walk = walks[i]
             walk_of[i] = &walk.walk
             self.point_at(walk_of[i], source)
-        step = walk.step
-        step.stride = row_stride_of(slab)
-        task.walks, task.step, task.data, task.out = walk_of, &step, source.data, out
+        batch = walk.batch
+        batch.stride = row_stride_of(slab)
+        task.walks, task.batch, task.data, task.out = walk_of, &batch, source.data, out
         task.out_row_bytes = self.n_outputs * self.itemsize
         task.n_rows, task.slab, task.n_layers = n_rows, slab, self.n_layers
         task.is_finite, task.addresses = True, &addresses[0]
@@ -237,13 +237,13 @@ cdef class Predictor:
         cdef:
             Walk walk = self.take()
             shared_t task
-            step_t step = walk.step
+            batch_t batch = walk.batch
             size_t[::1] addresses = np.zeros(self.n_layers, dtype=np.uintp)
         self.point_at(&walk.walk, source)
         # The members read their strips at the same time, each into rows of its own.
-        walk.walk.keeps_rows = True
-        step.stride = row_stride_of(n_rows)
-        task.walk, task.step, task.n_rows, task.is_finite = &walk.walk, &step, n_rows, True
+        walk.walk.gather.keeps_rows = True
+        batch.stride = row_stride_of(n_rows)
+        task.walk, task.batch, task.n_rows, task.is_finite = &walk.walk, &batch, n_rows, True
         addresses[self.n_layers - 1] = <size_t>out
         task.addresses = &addresses[0]
         burst = burst + 1 if seconds() - last_shared < BURST_SECONDS else 0
@@ -254,7 +254,7 @@ cdef class Predictor:
             with nogil:
                 run_awake(n_members, predict_units, &task)
         last_shared = seconds()
-        walk.walk.keeps_rows = False  # a slab has more rows than there is room for
+        walk.walk.gather.keeps_rows = False  # a slab has more rows than there is room for
         if len(self.idle) < MAX_IDLE:
             self.idle.append(walk)
         return task.is_finite
@@ -262,10 +262,10 @@ cdef class Predictor:
     cdef int point_at(self, walk_t *walk, const source_t *source) except -1:
         """Let a walk read these rows: as they are, if the tiles' kernels can, in whole vectors."""
         cdef int64_t itemsize = self.itemsize
-        walk.inputs = source[0]
-        walk.in_place = (
+        walk.gather.source = source[0]
+        walk.gather.in_place = (
             self.by_team and source.type == (SOURCE_F32 if itemsize == sizeof(float) else SOURCE_F64)
-            and <size_t>source.data % itemsize == 0 and walk.inputs_preparation.center == NULL
+            and <size_t>source.data % itemsize == 0 and walk.gather.preparation.center == NULL
             and self.n_features % LANES == 0 and source.column_stride == itemsize
             and source.row_stride % itemsize == 0)
         return 0
@@ -277,7 +277,7 @@ cdef class Predictor:
             return self.idle.pop()
         nothing = np.zeros((1, self.n_features), dtype=np.uint8)
         walk = Walk(self.plan, self.parameters, nothing, self.preparation, SLAB)
-        walk.walk.checks_inputs = True
+        walk.walk.gather.is_checked = True
         return walk
 
 

@@ -1,59 +1,51 @@
-"""One training step, as native.pyx runs it; walk.pyx has the explanations."""
+"""The walk over a network's operations; walk.pyx has the explanations."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
 from fastmlp.engine.csrc cimport *
+from fastmlp.engine.operations cimport Operations
+
+ctypedef struct output_t:
+    # What a layer makes, (n_out, stride).
+    const void *values
+    int64_t n_out
 
 ctypedef struct walk_t:
-    layer_t *layers
-    bf16_layer_t *forms  # of each layer, for products in bfloat16
-    Py_ssize_t n_layers
-    const operations_t *operations
-    source_t inputs, targets
-    csr_t sparse  # in place of `inputs`; values NULL: they are dense
-    augmentation_t augmentation
-    char *augmented  # room for a strip of rows for each member; NULL: inputs are taken as they are
-    const int64_t *in_order  # 0, 1, 2, ...: the rows of a strip
-    preparation_t inputs_preparation, targets_preparation
-    const int32_t *labels
-    void *batch_targets
-    source_t sample_weight  # a number for each row of the inputs; data NULL: all are 1
-    void *batch_weights
-    void *losses
-    double *penalties  # of each unit
-    loss_t loss
-    const double *loss_numbers  # the smoothing, delta or quantiles
-    int64_t n_loss_numbers
-    bint last_is_logits
-    bint learns  # there is a gradient: batch normalisation is by the batch
-    Py_ssize_t first_trained  # the lowest layer that is not frozen
-    double input_noise, input_dropout
-    bint keeps_rows  # of the whole batch, sample by sample; else of one strip at a time
-    bint checks_inputs
-    bint in_place  # the inputs are as the kernels read them, row after row: nothing to convert
+    gather_t gather
+    objective_t objective
+    int64_t n_layers
+    output_t *outputs               # of each layer
+    const parameters_t *parameters  # of each layer
+    double *penalties               # of each unit
+    void *d_inputs                  # the gradient of the batch, or NULL
+    bint last_is_logits             # the last activation is part of the loss
+    # What every member of a team runs in each pass. The first n_reading stages read the batch.
+    stage_t *stages
+    stage_t *forward
+    stage_t *loss
+    stage_t *backward
+    stage_t *refresh
+    int64_t n_reading, n_forward, n_backward, n_refresh
 
 
 cdef class Walk:
     cdef:
         walk_t walk
-        step_t step
+        batch_t batch
+        Operations operations
         list keep_alive
 
-    cdef char *writable(self, array) except NULL
-    cdef char *readable(self, array) except NULL
-    cdef int set_inputs(self, X, dtype) except -1
-    cdef int set_loss(self, loss, options, targets, preparation, dtype) except -1
-    cdef int place_vectors(self, layer_t *layer, layer_plan, char *parameters, size_t itemsize) except -1
-    cdef int place_finish(self, Py_ssize_t i, layer_plan, layout, char *memory, size_t itemsize) except -1
-    cdef int place_learning(self, plan, gradient, moments, size_t itemsize) except -1
-    cdef int place_forms(self, Py_ssize_t i, char *memory, places) except -1
+    cdef int set_inputs(self, plan, layout, X, preparation, bint has_loss) except -1
+    cdef int set_loss(self, plan, layout, loss, options, targets, preparation) except -1
+    cdef int plan_stages(self, isa) except -1
 
 
-cdef bint forward(const walk_t *walk, step_t *step, const member_t *member, const int64_t *rows,
+cdef bint forward(const walk_t *walk, batch_t *batch, const member_t *member, const int64_t *rows,
                   int64_t n_samples) noexcept nogil
-cdef double loss_gradient(const walk_t *walk, const step_t *step, const member_t *member,
-                          const int64_t *rows, double weight) noexcept nogil
+cdef double loss_gradient(const walk_t *walk, batch_t *batch, const member_t *member,
+                          double weight) noexcept nogil
 cdef double weight_of_batch(const walk_t *walk, const int64_t *rows, int64_t n_samples) noexcept nogil
-cdef void backward(const walk_t *walk, const step_t *step, const member_t *member) noexcept nogil
-cdef void write_outputs(const walk_t *walk, const step_t *step, const size_t *addresses,
+cdef void backward(const walk_t *walk, batch_t *batch, const member_t *member) noexcept nogil
+cdef void refresh(const walk_t *walk, batch_t *batch, const member_t *member) noexcept nogil
+cdef void write_outputs(const walk_t *walk, const batch_t *batch, const size_t *addresses,
                         int64_t start) noexcept nogil

@@ -5,7 +5,7 @@
  * prints a line for each type and batch. It is built for another processor and run in an emulator, and
  * built with a sanitizer; the walk here follows fastmlp/engine/walk.pyx.
  */
-#include "layers.h"
+#include "operations.h"
 
 #include <stdio.h>
 #include <stdlib.h>
