@@ -46,8 +46,10 @@ cdef class Operations:
     cdef norm_t *new_norm(self, Py_ssize_t i, linear_t *product) except NULL
     cdef int add_folded_norm(self, Py_ssize_t i, linear_t *product) except -1
     cdef int add_norm(self, Py_ssize_t i, linear_t *product) except -1
-    cdef int add_activation(self, Py_ssize_t i, linear_t *product, activation_t activation,
-                            bint is_applied) except -1
+    cdef activation_operation_t *new_activation(self, Py_ssize_t i, linear_t *product,
+                                                activation_t activation) except NULL
+    cdef int add_activation(self, Py_ssize_t i, linear_t *product, activation_t activation) except -1
+    cdef int add_last_activation(self, Py_ssize_t i, linear_t *product, activation_t activation) except -1
     cdef int add_prelu(self, Py_ssize_t i, linear_t *product) except -1
     cdef int add_dropout(self, Py_ssize_t i, linear_t *product) except -1
     cdef int place_copies(self, Py_ssize_t i, bf16_linear_t *product, bint has_more) except -1

@@ -91,7 +91,8 @@ cdef class Operations:
         for i in range(lowest + (not to_inputs)):  # nothing below has a use for a gradient
             self.products[i].d_inputs = NULL
         for i in range(self.n):
-            self.list[i].passes_gradient = (self.list[i].self != <void *>self.products[lowest] or to_inputs)
+            self.list[i].passes_gradient = (to_inputs or self.list[i].type != self.product_kind
+                                            or self.list[i].self != <void *>self.products[lowest])
 
     cdef int add(self, const operation_type_t *kind, const void *own, Py_ssize_t layer) except -1:
         """Append an operation of a layer."""
@@ -148,10 +149,12 @@ cdef class Operations:
             self.add_norm(i, product)
         elif self.learns:
             self.add_bias(i, product)
-        if activation.kind != ACTIVATION_IDENTITY:
-            self.add_activation(i, product, activation, is_applied)
+        if not is_applied:
+            self.add_activation(i, product, activation)
         if self.layout.factors[i] >= 0:
             self.add_dropout(i, product)
+        if is_applied and self.has_loss and i == len(self.plan.layers) - 1:
+            self.add_last_activation(i, product, activation)
         if self.bf16 != NULL and has_more and i < len(self.plan.layers) - 1:
             self.add(self.bf16.pack_outputs, product, i)
         return 0
@@ -251,26 +254,34 @@ cdef class Operations:
             self.add(self.kinds.norm_sums, norm, i)
         return 0
 
-    cdef int add_activation(self, Py_ssize_t i, linear_t *product, activation_t activation,
-                            bint is_applied) except -1:
-        """Append a layer's activation; if its product applies it, only the last layer's way back."""
-        cdef activation_operation_t *operation
-        if activation.kind == ACTIVATION_PRELU:
-            return self.add_prelu(i, product)
-        if is_applied and not (self.has_loss and i == len(self.plan.layers) - 1):
-            return 0
-        operation = <activation_operation_t *>self.memory.new(sizeof(activation_operation_t))
+    cdef activation_operation_t *new_activation(self, Py_ssize_t i, linear_t *product,
+                                                activation_t activation) except NULL:
+        cdef activation_operation_t *operation = <activation_operation_t *>self.memory.new(
+            sizeof(activation_operation_t))
         operation.activation = activation
         operation.outputs, operation.slopes = product.outputs, product.slopes
         operation.d_outputs, operation.y = product.d_outputs, product.outputs
         if self.layout.undropped[i] >= 0:
             operation.y = self.place(self.layout.undropped[i])
-        if is_applied:
-            self.add(self.kinds.last_activation, operation, i)
-        elif activation.kind == ACTIVATION_SOFTMAX:
-            self.add(self.kinds.softmax, operation, i)
-        else:
-            self.add(self.kinds.activation, operation, i)
+        return operation
+
+    cdef int add_activation(self, Py_ssize_t i, linear_t *product, activation_t activation) except -1:
+        """Append an activation that the product does not apply."""
+        if activation.kind == ACTIVATION_PRELU:
+            return self.add_prelu(i, product)
+        if activation.kind == ACTIVATION_SOFTMAX:
+            self.add(self.kinds.softmax, self.new_activation(i, product, activation), i)
+        elif activation.kind != ACTIVATION_IDENTITY:
+            self.add(self.kinds.activation, self.new_activation(i, product, activation), i)
+        return 0
+
+    cdef int add_last_activation(self, Py_ssize_t i, linear_t *product, activation_t activation) except -1:
+        """Append the way back through the activation that the last product applies.
+
+        For other layers the product above does it, before their dropout; so it comes first here as well.
+        """
+        if activation.kind != ACTIVATION_IDENTITY:
+            self.add(self.kinds.last_activation, self.new_activation(i, product, activation), i)
         return 0
 
     cdef int add_prelu(self, Py_ssize_t i, linear_t *product) except -1:
