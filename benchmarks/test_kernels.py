@@ -1,14 +1,15 @@
 """Single kernels, for every instruction set and both types: ``pytest benchmarks --benchmark-only``.
 
-Through `fastmlp.engine.kernels`, so that each time includes the call and the array of the result. The
+Through `faces.kernels`, so that each time includes the call and the array of the result. The
 matrix operations of "blas" differ between instruction sets in the activation or the solver only.
 """
 
 import numpy as np
 import pytest
 
+from faces import kernels
 from fastmlp import activations
-from fastmlp.engine import core, kernels
+from fastmlp.engine import core
 
 N_IN, N_OUT, N_CLASSES = 784, 256, 10  # padded as they are
 N_SAMPLES = 128  # a whole number of padded groups

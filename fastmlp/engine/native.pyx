@@ -92,8 +92,8 @@ ctypedef struct slice_t:
 
 
 cdef void average_parameters(const run_t *run, const member_t *member) noexcept nogil:
-    """Move the member's share of the average: once all have made their step, and nobody changes a weight
-    again before the barriers of the next batch."""
+    """Move the member's share of the average: once all have made their step, and before anybody changes a
+    parameter again, be it a running mean in the next batch's first layer."""
     cdef:
         size_t itemsize = sizeof(float) if run.batch.dtype == DTYPE_F32 else sizeof(double)
         int64_t n_groups = run.n_parameters / LANES
@@ -160,6 +160,8 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     barrier(member)  # the next batch overwrites what others may still be reading
     if run.average != NULL:
         average_parameters(run, member)
+        if walk.n_reading == 0:  # no barrier comes before the first layer, which may normalise: see the average
+            barrier(member)
     run.loss_sum += loss * (n_samples / weight)
     run.n_done += 1
 

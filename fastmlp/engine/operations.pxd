@@ -30,6 +30,7 @@ cdef class Operations:
         size_t itemsize
         const operations_t *kinds
         const operation_type_t *product_kind
+        operation_type_t sparse_kind
         const bf16_operations_t *bf16
         object plan, layout
         bint learns, has_loss, training, to_inputs

@@ -78,6 +78,9 @@ cdef class Operations:
             self.moments[i] = self.memory.writable(moment)
         self.itemsize = plan.dtype.itemsize
         self.kinds, self.product_kind = find_operations(isa, dtype), find_product(plan.operations, isa, dtype)
+        # A product that reads sparse inputs has a gradient for all of them.
+        self.sparse_kind = self.kinds.sparse_linear[0]
+        self.sparse_kind.backward = self.product_kind.backward
         if plan.operations == "bfloat16":
             self.bf16 = find_bfloat16_operations()
         trained = [i for i, layer in enumerate(plan.layers) if layer.trainable or not training]
@@ -91,8 +94,9 @@ cdef class Operations:
         for i in range(lowest + (not to_inputs)):  # nothing below has a use for a gradient
             self.products[i].d_inputs = NULL
         for i in range(self.n):
-            self.list[i].passes_gradient = (to_inputs or self.list[i].type != self.product_kind
-                                            or self.list[i].self != <void *>self.products[lowest])
+            is_product = (self.list[i].self == <void *>self.products[lowest]
+                          and self.list[i].type.update.run != NULL)
+            self.list[i].passes_gradient = to_inputs or not is_product
 
     cdef int add(self, const operation_type_t *kind, const void *own, Py_ssize_t layer) except -1:
         """Append an operation of a layer."""
@@ -138,7 +142,7 @@ cdef class Operations:
             self.add_inputs(i, product)
         if layer.norm == "batch" and not self.learns:
             self.add_folded_norm(i, product)
-        self.add(self.product_kind if sparse == NULL else self.kinds.sparse_linear, product, i)
+        self.add(self.product_kind if sparse == NULL else &self.sparse_kind, product, i)
         self.list[self.n - 1].n_inputs = layer.n_in
         if self.bf16 != NULL:
             has_more = is_normed or not is_applied or self.layout.factors[i] >= 0

@@ -135,7 +135,7 @@ cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
     cdef:
         gradient_pass_t *shared = <gradient_pass_t *>context
         const walk_t *walk = shared.walk
-        int64_t n_features = walk.gather.n_features
+        int64_t n_features = walk.n_features
         batch_t batch = shared.batch[0]
         int64_t start = shared.start, n, begin
         double loss_sum = shared.loss_sum

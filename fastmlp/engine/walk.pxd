@@ -13,7 +13,7 @@ ctypedef struct output_t:
 ctypedef struct walk_t:
     gather_t gather
     objective_t objective
-    int64_t n_layers
+    int64_t n_features, n_layers
     output_t *outputs               # of each layer
     const parameters_t *parameters  # of each layer
     double *penalties               # of each unit

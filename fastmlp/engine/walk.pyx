@@ -68,7 +68,7 @@ cdef class Walk:
             sparse=0 if sparse.values == NULL else <size_t>&sparse, ends_at_logits=self.walk.last_is_logits,
             has_loss=loss is not None, training=training, to_inputs=d_inputs)
         self.walk.parameters, self.walk.n_layers = self.operations.parameters, len(plan.layers)
-        self.walk.d_inputs = self.operations.products[0].d_inputs
+        self.walk.n_features, self.walk.d_inputs = plan.n_features, self.operations.products[0].d_inputs
         self.walk.penalties = <double *>self.operations.memory.writable(
             aligned_zeros(sum([layer.n_out for layer in plan.layers]), np.float64))
         if sparse.values == NULL:

@@ -6,8 +6,9 @@ The bounds are those that csrc/elementary.inc.c states, rounded up.
 import numpy as np
 import pytest
 
+from faces import kernels
 from fastmlp import activations
-from fastmlp.engine import core, kernels
+from fastmlp.engine import core
 from fastmlp.engine.reference import native as reference
 from helpers.pytorch import pytorch
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from faces import kernels
 from fastmlp import activations
-from fastmlp.engine import core, kernels
+from fastmlp.engine import core
 from fastmlp.engine.plan import LANES, padded
 from fastmlp.engine.reference import native as reference
 from helpers.kernels import (

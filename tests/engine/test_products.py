@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp.engine import kernels
+from faces import kernels
 from fastmlp.engine.reference import native as reference
 from helpers.kernels import NAMES, assert_close, both_types, empty_slopes, every_isa, random
 

@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from faces.kernels import pad, pad_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faces import kernels, operations
 from fastmlp import Network, Trainer
 from fastmlp.augmentations import Flip, Shift, engine_options
 from fastmlp.callbacks import EveryNSteps
-from fastmlp.engine import core, finish_kernels, kernels, native
-from fastmlp.engine.kernels import pad, pad_rows
+from fastmlp.engine import core, native
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD, Adam
@@ -114,10 +115,10 @@ def test_steps_beyond_32_bits_draw_numbers_of_their_own(kind):
 
     def ours(step):
         if kind == "dropout":
-            return finish_kernels.dropout_forward(pad(x), 64, 0.5, 5, step, stream, isa)[0][:, :64]
+            return operations.dropout_forward(pad(x), 64, 0.5, 5, step, stream, isa)[0][:, :64]
         if kind == "augment":
             return kernels.augment(images, np.arange(40), options, 5, step)
-        return getattr(finish_kernels, kind)(pad_rows(x), 64, 0.5, 5, step, stream, isa)[:, :64]
+        return getattr(operations, kind)(pad_rows(x), 64, 0.5, 5, step, stream, isa)[:, :64]
 
     def twin(step):
         if kind == "dropout":

@@ -13,9 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import fastmlp
+from faces import kernels
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer
 from fastmlp.augmentations import Flip
-from fastmlp.engine import kernels
 from fastmlp.engine.reference import native as reference
 from fastmlp.engine.selection import can_train_in
 from fastmlp.engine.sparse_rows import SparseRows

@@ -14,21 +14,17 @@ from libc.string cimport memset
 from fastmlp.engine.core cimport (
     augment as draw_images,
     borrow,
+    borrow_csr,
     fill_preparation,
     find_kernels,
     find_operations,
+    find_product,
 )
 from fastmlp.engine.csrc cimport *
-from fastmlp.engine.sparse cimport borrow_csr
-from fastmlp.engine.update cimport update_vectors
 
 from fastmlp import activations
-from fastmlp.engine.core import ACTIVATION_CODES, SOLVER_CODES
+from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES, SOLVER_CODES
 from fastmlp.engine.plan import padded
-
-
-cdef member_t alone
-alone.index, alone.count = 0, 1
 
 
 cdef dtype_t dtype_of(floating[:, ::1] x) noexcept:
@@ -99,6 +95,19 @@ cdef void *address_of(floating[:, ::1] like, array) except? NULL:
     return &view[0, 0]
 
 
+cdef activation_t activation_from(name):
+    cdef activation_t activation
+    kind, activation.parameter = activations.split(name)
+    activation.kind = <activation_kind_t><int>ACTIVATION_CODES[kind]
+    return activation
+
+
+cdef block_t all_of(int64_t n_units, int64_t n_samples):
+    cdef block_t block
+    block.unit, block.n_units, block.sample, block.n_samples, block.member = 0, n_units, 0, n_samples, 0
+    return block
+
+
 def check_slopes(kind, slopes):
     """Refuse None where the way back needs what the way up left."""
     if slopes is None and kind in activations.WITH_SLOPES:
@@ -110,10 +119,9 @@ def activation_forward(floating[:, ::1] z, floating[::1] bias, int64_t n_samples
     """Return activation(z + bias); leave activation'(z + bias) in ``slopes``, an array like z."""
     out = np.array(z)
     cdef floating[:, ::1] view = out
-    kind, parameter = activations.split(activation)
     find_kernels(isa, dtype_of(z)).activation_forward(
         &view[0, 0], address_of(z, slopes), NULL, &bias[0], z.shape[0], n_samples, z.shape[1],
-        ACTIVATION_CODES[kind], parameter)
+        activation_from(activation))
     return out[:, :n_samples]
 
 
@@ -122,23 +130,30 @@ def activation_backward(floating[:, ::1] d, floating[:, ::1] y, int64_t n_sample
     """Return d * activation'(z), from y = activation(z) or from the slopes that forward left."""
     out = np.array(d)
     cdef floating[:, ::1] view = out
-    kind, parameter = activations.split(activation)
-    check_slopes(kind, slopes)
+    check_slopes(activations.split(activation)[0], slopes)
     find_kernels(isa, dtype_of(d)).activation_backward(
         &view[0, 0], &y[0, 0], address_of(d, slopes), d.shape[0], n_samples, d.shape[1],
-        ACTIVATION_CODES[kind], parameter)
+        activation_from(activation))
     return out[:, :n_samples]
+
+
+cdef loss_gradient(name, floating[:, ::1] x, const void *targets, int64_t n_samples, double weight, isa,
+                   numbers):
+    losses, d = np.empty(x.shape[1], dtype=np.asarray(x).dtype), np.full_like(x, np.nan)
+    cdef floating[::1] losses_view = losses
+    cdef floating[:, ::1] d_view = d
+    cdef double[::1] own = np.array(numbers, dtype=np.float64)
+    cdef loss_t loss
+    loss.kind = <loss_kind_t><int>LOSS_CODES[name]
+    loss.numbers, loss.n_numbers = &own[0], own.shape[0]
+    find_kernels(isa, dtype_of(x)).loss_gradient(
+        &d_view[0, 0], &losses_view[0], &x[0, 0], targets, x.shape[0], n_samples, x.shape[1], weight, &loss)
+    return losses[:n_samples], d
 
 
 def cross_entropy(floating[:, ::1] z, const int32_t[::1] labels, double weight, isa, label_smoothing=0.0):
     """Return the losses and the gradient (padded) of softmax and cross-entropy."""
-    losses, d = np.empty(z.shape[1], dtype=np.asarray(z).dtype), np.full_like(z, np.nan)
-    cdef floating[::1] losses_view = losses
-    cdef floating[:, ::1] d_view = d
-    find_kernels(isa, dtype_of(z)).cross_entropy(
-        &d_view[0, 0], &losses_view[0], &z[0, 0], &labels[0], z.shape[0], labels.shape[0], z.shape[1],
-        weight, label_smoothing)
-    return losses[: labels.shape[0]], d
+    return loss_gradient("cross_entropy", z, &labels[0], labels.shape[0], weight, isa, (label_smoothing,))
 
 
 def summed_loss(name, floating[:, ::1] x, floating[:, ::1] targets, int64_t n_samples, double weight, isa,
@@ -147,35 +162,7 @@ def summed_loss(name, floating[:, ::1] x, floating[:, ::1] targets, int64_t n_sa
 
     ``numbers`` are its own: the smoothing, delta or the quantiles.
     """
-    losses, d = np.empty(x.shape[1], dtype=np.asarray(x).dtype), np.full_like(x, np.nan)
-    cdef floating[::1] losses_view = losses
-    cdef floating[:, ::1] d_view = d
-    cdef double[::1] own = np.array(numbers, dtype=np.float64)
-    cdef const kernels_t *kernels = find_kernels(isa, dtype_of(x))
-    cdef void *d_x = &d_view[0, 0]
-    cdef void *out = &losses_view[0]
-    cdef const void *at = &x[0, 0]
-    cdef const void *t = &targets[0, 0]
-    cdef int64_t n_rows = x.shape[0], stride = x.shape[1]
-    if name == "soft_cross_entropy":
-        kernels.soft_cross_entropy(d_x, out, at, t, n_rows, n_samples, stride, weight, own[0])
-    elif name == "binary_cross_entropy":
-        kernels.binary_cross_entropy(d_x, out, at, t, n_rows, n_samples, stride, weight)
-    elif name == "log_likelihood":
-        kernels.log_likelihood(d_x, out, at, t, n_rows, n_samples, stride, weight)
-    elif name == "squared_error":
-        kernels.squared_error(d_x, out, at, t, n_rows, n_samples, stride, weight)
-    elif name == "absolute_error":
-        kernels.absolute_error(d_x, out, at, t, n_rows, n_samples, stride, weight)
-    elif name == "huber":
-        kernels.huber(d_x, out, at, t, n_rows, n_samples, stride, weight, own[0])
-    elif name == "quantile":
-        kernels.quantile(d_x, out, at, t, &own[0], n_rows, own.shape[0], n_samples, stride, weight)
-    elif name == "poisson":
-        kernels.poisson(d_x, out, at, t, n_rows, n_samples, stride, weight)
-    else:
-        raise ValueError(f"unknown loss {name!r}")
-    return losses[:n_samples], d
+    return loss_gradient(name, x, &targets[0, 0], n_samples, weight, isa, numbers)
 
 
 def soft_cross_entropy(z, targets, n_samples, weight, isa, label_smoothing=0.0):
@@ -322,12 +309,22 @@ def pad_rows(x):
     return out
 
 
-cdef step_t step_for(floating[:, ::1] x, int64_t n_samples, int64_t stride, isa) except *:
-    cdef step_t step
-    step.dtype = dtype_of(x)
-    step.kernels = find_kernels(isa, step.dtype)
-    step.n_samples, step.stride, step.accumulate, step.ahead = n_samples, stride, False, NULL
-    return step
+cdef batch_t batch_for(floating[:, ::1] x, int64_t n_samples, isa) except *:
+    cdef batch_t batch
+    memset(&batch, 0, sizeof(batch))
+    batch.dtype = dtype_of(x)
+    batch.kernels = find_kernels(isa, batch.dtype)
+    batch.n_samples, batch.stride = n_samples, x.shape[1]
+    return batch
+
+
+cdef linear_t product_for(floating[:, ::1] weight, floating[:, ::1] x) noexcept:
+    cdef linear_t product
+    memset(&product, 0, sizeof(product))
+    product.n_out, product.n_in = weight.shape[0], x.shape[0]
+    product.weight.value, product.weight.stride, product.weight.is_penalised = &weight[0, 0], weight.shape[1], True
+    product.inputs = &x[0, 0]
+    return product
 
 
 def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1] x, int64_t n_samples,
@@ -336,66 +333,60 @@ def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1]
 
     Leave the derivative of the activation in ``slopes``, (n_out, stride).
     """
-    cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
-    cdef layer_t layer
+    cdef batch_t batch = batch_for(x, n_samples, isa)
+    cdef linear_t product = product_for(weight, x)
+    cdef block_t block = all_of(product.n_out, n_samples)
     cdef floating[::1] scale_view
     outputs = np.full((weight.shape[0], x.shape[1]), np.nan, dtype=np.asarray(x).dtype)
     cdef floating[:, ::1] view = outputs
-    layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
-    kind, layer.activation_parameter = activations.split(activation)
-    layer.activation, layer.slopes = ACTIVATION_CODES[kind], address_of(x, slopes)
-    layer.weight, layer.bias, layer.inputs, layer.outputs = &weight[0, 0], &bias[0], &x[0, 0], &view[0, 0]
-    layer.inputs_rows = layer.scale = NULL
+    # Softmax looks at other units and is an operation of its own.
+    product.activation = activation_from("identity" if activation == "softmax" else activation)
+    product.slopes, product.bias, product.outputs = address_of(x, slopes), &bias[0], &view[0, 0]
     if scale is not None:
         scale_view = scale
-        layer.scale = &scale_view[0]
-    if layer.activation == ACTIVATION_SOFTMAX:  # the walk's own
-        layer.activation = ACTIVATION_IDENTITY
-    find_operations(operations, isa, step.dtype).linear_forward(&layer, &step, &alone)
+        product.scale = &scale_view[0]
+    find_product(operations, isa, batch.dtype).forward.run(&product, &batch, &block)
     if activation == "softmax":
-        step.kernels.activation_forward(&view[0, 0], NULL, NULL, NULL, layer.n_out, n_samples, step.stride,
-                                        ACTIVATION_SOFTMAX, 0)
+        batch.kernels.activation_forward(&view[0, 0], NULL, NULL, NULL, product.n_out, n_samples, batch.stride,
+                                         activation_from(activation))
     return outputs[:, :n_samples]
 
 
 def linear_backward(floating[:, ::1] weight, floating[:, ::1] d_y, floating[:, ::1] x, int64_t n_samples,
                     input_activation, isa, operations, input_slopes=None):
     """Return the gradient before the activation that made x, (n_in, n_samples)."""
-    cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
-    cdef layer_t layer
+    cdef batch_t batch = batch_for(x, n_samples, isa)
+    cdef linear_t product = product_for(weight, x)
+    cdef block_t block = all_of(product.n_in, n_samples)
     d_x = np.full_like(x, np.nan)
     cdef floating[:, ::1] view = d_x
-    layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
-    kind, layer.input_parameter = activations.split(input_activation)
-    check_slopes(kind, input_slopes)
-    layer.input_activation, layer.input_slopes = ACTIVATION_CODES[kind], address_of(x, input_slopes)
-    if layer.input_activation == ACTIVATION_SOFTMAX:
-        layer.input_activation = ACTIVATION_IDENTITY
-    layer.weight, layer.inputs = &weight[0, 0], &x[0, 0]
-    layer.d_outputs, layer.d_inputs = &d_y[0, 0], &view[0, 0]
-    find_operations(operations, isa, step.dtype).linear_backward(&layer, &step, &alone)
+    check_slopes(activations.split(input_activation)[0], input_slopes)
+    product.input_activation = activation_from("identity" if input_activation == "softmax" else input_activation)
+    product.input_slopes = address_of(x, input_slopes)
+    product.d_outputs, product.d_inputs = &d_y[0, 0], &view[0, 0]
+    find_product(operations, isa, batch.dtype).backward.run(&product, &batch, &block)
     if input_activation == "softmax":
-        step.kernels.activation_backward(&view[0, 0], &x[0, 0], NULL, layer.n_in, n_samples, step.stride,
-                                         ACTIVATION_SOFTMAX, 0)
+        batch.kernels.activation_backward(&view[0, 0], &x[0, 0], NULL, product.n_in, n_samples, batch.stride,
+                                          activation_from(input_activation))
     return d_x[:, :n_samples]
 
 
 def linear_update(floating[:, ::1] weight, floating[::1] bias, moments, floating[:, ::1] d_y,
                   floating[:, ::1] x, int64_t n_samples, options, isa, operations):
     """Make the solver's step in place; ``moments`` holds a (weight, bias) pair for each of its moments."""
-    cdef step_t step = step_for(x, n_samples, x.shape[1], isa)
-    cdef layer_t layer
+    cdef batch_t batch = batch_for(x, n_samples, isa)
+    cdef linear_t product = product_for(weight, x)
+    cdef bias_t own
+    cdef block_t block = all_of(product.n_out, n_samples)
     cdef floating[:, ::1] d_weight = np.zeros_like(weight), moment_weight
     cdef floating[::1] d_bias = np.empty_like(bias), moment_bias
     cdef floating[:, ::1] x_rows = transpose(x, n_samples, isa)
-    memset(&layer, 0, sizeof(layer))
-    layer.n_out, layer.n_in, layer.weight_stride = weight.shape[0], x.shape[0], weight.shape[1]
-    layer.weight, layer.inputs, layer.inputs_rows = &weight[0, 0], &x[0, 0], &x_rows[0, 0]
-    layer.vectors, layer.n_vectors, layer.vector_stride = &bias[0], 1, bias.shape[0]
-    layer.d_weight, layer.d_vectors, layer.d_outputs = &d_weight[0, 0], &d_bias[0], &d_y[0, 0]
+    memset(&own, 0, sizeof(own))
+    product.inputs_rows, product.weight.gradient, product.d_outputs = &x_rows[0, 0], &d_weight[0, 0], &d_y[0, 0]
+    own.bias.value, own.bias.gradient, own.bias.stride, own.d_outputs = &bias[0], &d_bias[0], 1, &d_y[0, 0]
     for k, (of_weight, of_bias) in enumerate(moments):
         moment_weight, moment_bias = of_weight, of_bias
-        layer.moment_weight[<int>k], layer.moment_vectors[<int>k] = &moment_weight[0, 0], &moment_bias[0]
-    step.optimizer = optimizer_from(options)
-    find_operations(operations, isa, step.dtype).linear_update(&layer, &step, &alone)
-    update_vectors(&layer, &step, &alone)
+        product.weight.moments[<int>k], own.bias.moments[<int>k] = &moment_weight[0, 0], &moment_bias[0]
+    batch.optimizer = optimizer_from(options)
+    find_product(operations, isa, batch.dtype).update.run(&product, &batch, &block)
+    find_operations(isa, batch.dtype).bias.update.run(&own, &batch, &block)

@@ -1,20 +1,35 @@
-"""The kernels of finish.pyx as Python functions, as in kernels.pyx: normalisation, PReLU, dropout, noise.
+"""The operations of a layer behind its product as Python functions: normalisation, PReLU, dropout; and noise.
 
 Arrays are feature-major, (units, stride), the stride padded; inputs that are disturbed are (samples, stride).
-What a kernel overwrites is copied first, and returned.
+What an operation overwrites is copied first, and returned.
 """
 
 import numpy as np
 
 from cython cimport floating
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
-from fastmlp.engine.core cimport find_kernels
+from fastmlp.engine.core cimport find_kernels, find_operations
 from fastmlp.engine.csrc cimport *
 
 
-cdef const kernels_t *kernels_for(floating[:, ::1] x, isa) except NULL:
-    return find_kernels(isa, DTYPE_F32 if floating is float else DTYPE_F64)
+cdef dtype_t dtype_of(floating[:, ::1] x) noexcept:
+    return DTYPE_F32 if floating is float else DTYPE_F64
+
+
+cdef batch_t batch_for(floating[:, ::1] x, int64_t n_samples) noexcept:
+    cdef batch_t batch
+    memset(&batch, 0, sizeof(batch))
+    batch.dtype = dtype_of(x)
+    batch.n_samples, batch.stride = n_samples, x.shape[1]
+    return batch
+
+
+cdef block_t all_of(floating[:, ::1] x, int64_t n_samples) noexcept:
+    cdef block_t block
+    block.unit, block.n_units, block.sample, block.n_samples, block.member = 0, x.shape[0], 0, n_samples, 0
+    return block
 
 
 cdef random_t random_of(seed, step, stream):
@@ -36,6 +51,14 @@ STREAMS = {
 STREAMS_PER_LAYER = N_STREAMS
 
 
+cdef norm_t norm_for(floating[:, ::1] z, floating[::1] scale, double epsilon) noexcept:
+    cdef norm_t norm
+    memset(&norm, 0, sizeof(norm))
+    norm.n_units, norm.epsilon = z.shape[0], epsilon
+    norm.scale.value = &scale[0]
+    return norm
+
+
 def batch_norm_forward(floating[:, ::1] z, floating[::1] mean, floating[::1] variance, floating[::1] scale,
                        floating[::1] bias, int64_t n_samples, double epsilon, double momentum, isa,
                        bint is_fixed=False):
@@ -44,9 +67,13 @@ def batch_norm_forward(floating[:, ::1] z, floating[::1] mean, floating[::1] var
     inverse = np.empty_like(mean)
     cdef floating[:, ::1] out_view = out, normed_view = normed
     cdef floating[::1] inverse_view = inverse
-    kernels_for(z, isa).batch_norm_forward(
-        &out_view[0, 0], &normed_view[0, 0], &inverse_view[0], &mean[0], &variance[0], &scale[0], &bias[0],
-        z.shape[0], n_samples, z.shape[1], epsilon, momentum, is_fixed)
+    cdef batch_t batch = batch_for(z, n_samples)
+    cdef block_t block = all_of(z, n_samples)
+    cdef norm_t norm = norm_for(z, scale, epsilon)
+    batch.norm_momentum, norm.is_fixed, norm.bias.value = momentum, is_fixed, &bias[0]
+    norm.z, norm.normed, norm.inverse = &out_view[0, 0], &normed_view[0, 0], &inverse_view[0]
+    norm.mean, norm.variance = &mean[0], &variance[0]
+    find_operations(isa, batch.dtype).batch_norm.forward.run(&norm, &batch, &block)
     return out[:, :n_samples], normed[:, :n_samples], inverse
 
 
@@ -56,9 +83,12 @@ def batch_norm_backward(floating[:, ::1] d, floating[:, ::1] normed, floating[::
     out, d_scale, d_bias = np.array(d), np.empty_like(scale), np.empty_like(scale)
     cdef floating[:, ::1] out_view = out
     cdef floating[::1] d_scale_view = d_scale, d_bias_view = d_bias
-    kernels_for(d, isa).batch_norm_backward(
-        &out_view[0, 0], &d_scale_view[0], &d_bias_view[0], &normed[0, 0], &inverse[0], &scale[0], d.shape[0],
-        n_samples, d.shape[1], is_fixed, False)
+    cdef batch_t batch = batch_for(d, n_samples)
+    cdef block_t block = all_of(d, n_samples)
+    cdef norm_t norm = norm_for(d, scale, 0)
+    norm.is_fixed, norm.d_z, norm.normed, norm.inverse = is_fixed, &out_view[0, 0], &normed[0, 0], &inverse[0]
+    norm.scale.gradient, norm.bias.gradient = &d_scale_view[0], &d_bias_view[0]
+    find_operations(isa, batch.dtype).batch_norm.backward.run(&norm, &batch, &block)
     return out, d_scale, d_bias
 
 
@@ -67,8 +97,13 @@ def fold_norm(floating[::1] scale, floating[::1] bias, floating[::1] mean, float
     """Return the scale and bias that normalise by the running mean and variance."""
     out_scale, out_bias = np.empty_like(scale), np.empty_like(bias)
     cdef floating[::1] scale_view = out_scale, bias_view = out_bias
-    find_kernels(isa, DTYPE_F32 if floating is float else DTYPE_F64).fold_norm(
-        &scale_view[0], &bias_view[0], &scale[0], &bias[0], &mean[0], &variance[0], scale.shape[0], epsilon)
+    cdef floating[:, ::1] like = np.empty((scale.shape[0], 1), dtype=out_scale.dtype)
+    cdef batch_t batch = batch_for(like, 1)
+    cdef block_t block = all_of(like, 1)
+    cdef norm_t norm = norm_for(like, scale, epsilon)
+    norm.bias.value, norm.mean, norm.variance = &bias[0], &mean[0], &variance[0]
+    norm.folded_scale, norm.folded_bias = &scale_view[0], &bias_view[0]
+    find_operations(isa, batch.dtype).fold_norm.forward.run(&norm, &batch, &block)
     return out_scale, out_bias
 
 
@@ -79,9 +114,12 @@ def layer_norm_forward(floating[:, ::1] z, floating[::1] scale, floating[::1] bi
     inverse = np.full(z.shape[1], np.nan, dtype=out.dtype)
     cdef floating[:, ::1] out_view = out, normed_view = normed
     cdef floating[::1] inverse_view = inverse
-    kernels_for(z, isa).layer_norm_forward(
-        &out_view[0, 0], &normed_view[0, 0], &inverse_view[0], &scale[0], &bias[0], z.shape[0], n_samples,
-        z.shape[1], epsilon)
+    cdef batch_t batch = batch_for(z, n_samples)
+    cdef block_t block = all_of(z, n_samples)
+    cdef norm_t norm = norm_for(z, scale, epsilon)
+    norm.z, norm.normed, norm.inverse = &out_view[0, 0], &normed_view[0, 0], &inverse_view[0]
+    norm.bias.value = &bias[0]
+    find_operations(isa, batch.dtype).layer_norm.forward.run(&norm, &batch, &block)
     return out[:, :n_samples], normed[:, :n_samples], inverse[:n_samples]
 
 
@@ -91,11 +129,13 @@ def layer_norm_backward(floating[:, ::1] d, floating[:, ::1] normed, floating[::
     out, d_scale, d_bias = np.array(d), np.empty_like(scale), np.empty_like(scale)
     cdef floating[:, ::1] out_view = out
     cdef floating[::1] d_scale_view = d_scale, d_bias_view = d_bias
-    cdef const kernels_t *kernels = kernels_for(d, isa)
-    kernels.norm_sums(&d_scale_view[0], &d_bias_view[0], &d[0, 0], &normed[0, 0], d.shape[0], n_samples,
-                      d.shape[1], False)
-    kernels.layer_norm_backward(&out_view[0, 0], &normed[0, 0], &inverse[0], &scale[0], d.shape[0], n_samples,
-                                d.shape[1])
+    cdef batch_t batch = batch_for(d, n_samples)
+    cdef block_t block = all_of(d, n_samples)
+    cdef norm_t norm = norm_for(d, scale, 0)
+    norm.d_z, norm.normed, norm.inverse = &out_view[0, 0], &normed[0, 0], &inverse[0]
+    norm.scale.gradient, norm.bias.gradient = &d_scale_view[0], &d_bias_view[0]
+    find_operations(isa, batch.dtype).norm_sums.backward.run(&norm, &batch, &block)
+    find_operations(isa, batch.dtype).layer_norm.backward.run(&norm, &batch, &block)
     return out, d_scale, d_bias
 
 
@@ -103,8 +143,12 @@ def prelu_forward(floating[:, ::1] z, floating[::1] slope, int64_t n_samples, is
     """Return the outputs, and z as it is kept for the way back."""
     out, kept = np.array(z), np.full_like(z, np.nan)
     cdef floating[:, ::1] out_view = out, kept_view = kept
-    kernels_for(z, isa).prelu_forward(&out_view[0, 0], &kept_view[0, 0], &slope[0], z.shape[0], n_samples,
-                                      z.shape[1])
+    cdef batch_t batch = batch_for(z, n_samples)
+    cdef block_t block = all_of(z, n_samples)
+    cdef prelu_t prelu
+    memset(&prelu, 0, sizeof(prelu))
+    prelu.slope.value, prelu.outputs, prelu.kept = &slope[0], &out_view[0, 0], &kept_view[0, 0]
+    find_operations(isa, batch.dtype).prelu.forward.run(&prelu, &batch, &block)
     return out[:, :n_samples], kept[:, :n_samples]
 
 
@@ -113,20 +157,35 @@ def prelu_backward(floating[:, ::1] d, floating[:, ::1] kept, floating[::1] slop
     out, d_slope = np.array(d), np.empty_like(slope)
     cdef floating[:, ::1] out_view = out
     cdef floating[::1] d_slope_view = d_slope
-    kernels_for(d, isa).prelu_backward(&out_view[0, 0], &d_slope_view[0], &kept[0, 0], &slope[0], d.shape[0],
-                                       n_samples, d.shape[1], False)
+    cdef batch_t batch = batch_for(d, n_samples)
+    cdef block_t block = all_of(d, n_samples)
+    cdef prelu_t prelu
+    memset(&prelu, 0, sizeof(prelu))
+    prelu.slope.value, prelu.slope.gradient = &slope[0], &d_slope_view[0]
+    prelu.d_outputs, prelu.kept = &out_view[0, 0], &kept[0, 0]
+    find_operations(isa, batch.dtype).prelu.backward.run(&prelu, &batch, &block)
     return out, d_slope
 
 
 def dropout_forward(floating[:, ::1] y, int64_t n_samples, double rate, seed, step, stream, isa,
                     int64_t first_unit=0, int64_t first_sample=0):
-    """Return the outputs that are left, the factors that made them, and the outputs as they were."""
+    """Return the outputs that are left, the factors that made them, and the outputs as they were.
+
+    From ``first_unit`` and ``first_sample`` on; the other factors are NaN.
+    """
     out, factors, undropped = np.array(y), np.full_like(y, np.nan), np.full_like(y, np.nan)
     cdef floating[:, ::1] out_view = out, factors_view = factors, undropped_view = undropped
-    cdef random_t random = random_of(seed, step, stream)
-    kernels_for(y, isa).dropout_forward(
-        &out_view[0, 0], &factors_view[0, 0], &undropped_view[0, 0], &random, first_unit, first_sample,
-        y.shape[0], n_samples, y.shape[1], rate)
+    cdef batch_t batch = batch_for(y, n_samples)
+    cdef block_t block = all_of(y, n_samples)
+    cdef dropout_t dropout
+    memset(&dropout, 0, sizeof(dropout))
+    batch.random = random_of(seed, step, stream)
+    block.unit, block.n_units = first_unit, block.n_units - first_unit
+    block.sample, block.n_samples = first_sample, n_samples - first_sample
+    dropout.rate, dropout.stream = rate, stream
+    dropout.outputs, dropout.factors = &out_view[0, 0], &factors_view[0, 0]
+    dropout.undropped = &undropped_view[0, 0]
+    find_operations(isa, batch.dtype).dropout.forward.run(&dropout, &batch, &block)
     return out[:, :n_samples], factors[:, :n_samples], undropped[:, :n_samples]
 
 
@@ -134,7 +193,12 @@ def dropout_backward(floating[:, ::1] d, floating[:, ::1] factors, int64_t n_sam
     """Return the gradient of what was there before."""
     out = np.array(d)
     cdef floating[:, ::1] out_view = out
-    kernels_for(d, isa).dropout_backward(&out_view[0, 0], &factors[0, 0], d.shape[0], n_samples, d.shape[1])
+    cdef batch_t batch = batch_for(d, n_samples)
+    cdef block_t block = all_of(d, n_samples)
+    cdef dropout_t dropout
+    memset(&dropout, 0, sizeof(dropout))
+    dropout.d_outputs, dropout.factors = &out_view[0, 0], &factors[0, 0]
+    find_operations(isa, batch.dtype).dropout.backward.run(&dropout, &batch, &block)
     return out[:, :n_samples]
 
 
@@ -144,7 +208,7 @@ def input_dropout(floating[:, ::1] x, int64_t n_features, double rate, seed, ste
     out = np.array(x)
     cdef floating[:, ::1] out_view = out
     cdef random_t random = random_of(seed, step, stream)
-    kernels_for(x, isa).input_dropout(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
+    find_kernels(isa, dtype_of(x)).input_dropout(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
                                       x.shape[1], rate)
     return out
 
@@ -155,6 +219,6 @@ def input_noise(floating[:, ::1] x, int64_t n_features, double deviation, seed, 
     out = np.array(x)
     cdef floating[:, ::1] out_view = out
     cdef random_t random = random_of(seed, step, stream)
-    kernels_for(x, isa).input_noise(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
+    find_kernels(isa, dtype_of(x)).input_noise(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
                                     x.shape[1], deviation)
     return out
