@@ -1,122 +1,381 @@
-"""The three matrix operations over SciPy's BLAS: float32 and float64, every platform, any shape.
+"""The matrix operations of a layer over SciPy's BLAS: float32 and float64, every platform, any shape.
 
-Each is one product, with its bias and activation or its solver in a pass of their own. BLAS threads
-the products itself. kernels.pyx has the faces of these functions that tests and lessons call.
+Forward, backward and the fused step of stochastic gradient descent, as functions over typed memoryviews that Python
+can call, and as the product of the compiled walk (engine "blas"), which calls the same bodies. Matrices are
+feature-major, (units, samples): a column is a sample, as vectors of a processor run over the samples.
+docs/matrix-operations.md trains a network with nothing else.
 """
+
+import numpy as np
 
 from cython cimport floating
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
+from fastmlp.engine.core cimport find_kernels
 from fastmlp.engine.csrc cimport *
 
+from fastmlp import activations
+from fastmlp._support.checks import number
+from fastmlp.engine import core
+from fastmlp.engine.core import ACTIVATION_CODES
+from fastmlp.engine.plan import LARGEST_SIZE, padded
 
-cdef inline void gemm(bint transpose_a, bint transpose_b, int64_t m, int64_t n, int64_t k,
-                      floating alpha, const floating *a, int64_t stride_a,
-                      const floating *b, int64_t stride_b,
-                      floating beta, floating *c, int64_t stride_c) noexcept nogil:
-    """c (m, n) = alpha op(a) op(b) + beta c, all row-major; the plan keeps sizes within an int."""
+ctypedef struct matrix_t:
+    void *data
+    int64_t n_rows, n_columns, stride  # elements from row to row
+
+
+cdef inline matrix_t matrix(const void *data, int64_t n_rows, int64_t n_columns, int64_t stride) noexcept nogil:
+    cdef matrix_t out
+    out.data, out.n_rows, out.n_columns, out.stride = <void *>data, n_rows, n_columns, stride
+    return out
+
+
+cdef inline void gemm(floating alpha, matrix_t a, bint transpose_a, matrix_t b, bint transpose_b, floating beta,
+                      matrix_t c) noexcept nogil:
+    """c = alpha op(a) op(b) + beta c, all row-major; sizes fit into an int."""
     # BLAS is column-major: it sees each matrix transposed, so c^T = op(b)^T op(a)^T.
     cdef:
         char op_a = b'T' if transpose_a else b'N'
         char op_b = b'T' if transpose_b else b'N'
-        int rows = <int>n, columns = <int>m, inner = <int>k
-        int ld_a = <int>stride_a, ld_b = <int>stride_b, ld_c = <int>stride_c
-    # SciPy's declarations lack const; BLAS does not write a and b.
+        int rows = <int>c.n_columns, columns = <int>c.n_rows
+        int inner = <int>(a.n_rows if transpose_a else a.n_columns)
+        int ld_a = <int>a.stride, ld_b = <int>b.stride, ld_c = <int>c.stride
     if floating is float:
-        sgemm(&op_b, &op_a, &rows, &columns, &inner, &alpha, <float *>b, &ld_b, <float *>a, &ld_a,
-              &beta, c, &ld_c)
+        sgemm(&op_b, &op_a, &rows, &columns, &inner, &alpha, <float *>b.data, &ld_b, <float *>a.data, &ld_a,
+              &beta, <float *>c.data, &ld_c)
     else:
-        dgemm(&op_b, &op_a, &rows, &columns, &inner, &alpha, <double *>b, &ld_b, <double *>a, &ld_a,
-              &beta, c, &ld_c)
+        dgemm(&op_b, &op_a, &rows, &columns, &inner, &alpha, <double *>b.data, &ld_b, <double *>a.data, &ld_a,
+              &beta, <double *>c.data, &ld_c)
 
 
-cdef void forward(const linear_t *layer, const batch_t *batch, floating one) noexcept nogil:
+# The bodies. `by_rows`: the inputs lie sample by sample, (n_samples, n_in). The first argument is 1; it tells the type.
+
+cdef void forward(floating one, matrix_t outputs, matrix_t weight, matrix_t inputs, bint by_rows) noexcept nogil:
     """outputs (n_out, n_samples) = weight (n_out, n_in) inputs (n_in, n_samples)."""
-    cdef bint by_rows = layer.inputs == NULL
-    gemm[floating](False, by_rows, layer.n_out, batch.n_samples, layer.n_in,
-                   one, <floating *>layer.weight.value, layer.weight.stride,
-                   <floating *>(layer.inputs_rows if by_rows else layer.inputs),
-                   layer.weight.stride if by_rows else batch.stride,
-                   0, <floating *>layer.outputs, batch.stride)
+    gemm(one, weight, False, inputs, by_rows, <floating>0, outputs)
 
 
-cdef void backward(const linear_t *layer, const batch_t *batch, floating one) noexcept nogil:
+cdef void backward(floating one, matrix_t d_inputs, matrix_t weight, matrix_t d_outputs) noexcept nogil:
     """d_inputs (n_in, n_samples) = weight^T d_outputs (n_out, n_samples)."""
-    gemm[floating](True, False, layer.n_in, batch.n_samples, layer.n_out,
-                   one, <floating *>layer.weight.value, layer.weight.stride,
-                   <floating *>layer.d_outputs, batch.stride,
-                   0, <floating *>layer.d_inputs, batch.stride)
+    gemm(one, weight, True, d_outputs, False, <floating>0, d_inputs)
 
 
-cdef void product(void *out, const linear_t *layer, const batch_t *batch,
-                  floating alpha, floating beta) noexcept nogil:
-    """out (n_out, n_in) = alpha d_outputs inputs^T + beta out."""
-    cdef bint by_rows = layer.inputs == NULL
-    gemm[floating](False, not by_rows, layer.n_out, layer.n_in, batch.n_samples,
-                   alpha, <floating *>layer.d_outputs, batch.stride,
-                   <floating *>(layer.inputs_rows if by_rows else layer.inputs),
-                   layer.weight.stride if by_rows else batch.stride,
-                   beta, <floating *>out, layer.weight.stride)
+cdef void add_gradient(floating one, matrix_t gradient, matrix_t d_outputs, matrix_t inputs,
+                       bint by_rows) noexcept nogil:
+    """gradient (n_out, n_in) += d_outputs inputs^T."""
+    gemm(one, d_outputs, False, inputs, not by_rows, one, gradient)
 
 
-cdef void weight_product(void *out, const linear_t *layer, const batch_t *batch,
-                         double alpha, double beta) noexcept nogil:
-    if batch.dtype == DTYPE_F32:
-        product[float](out, layer, batch, <float>alpha, <float>beta)
-    else:
-        product[double](out, layer, batch, alpha, beta)
-
-
-cdef void linear_forward(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
-    cdef const linear_t *layer = <const linear_t *>operation
-    if batch.dtype == DTYPE_F32:
-        forward[float](layer, batch, 1)
-    else:
-        forward[double](layer, batch, 1)
-    batch.kernels.activation_forward(layer.outputs, layer.slopes, layer.scale, layer.bias, layer.n_out,
-                                     batch.n_samples, batch.stride, layer.activation)
-
-
-cdef void linear_backward(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
-    cdef const linear_t *layer = <const linear_t *>operation
-    if batch.dtype == DTYPE_F32:
-        backward[float](layer, batch, 1)
-    else:
-        backward[double](layer, batch, 1)
-    batch.kernels.activation_backward(layer.d_inputs, layer.inputs, layer.input_slopes, layer.n_in,
-                                      batch.n_samples, batch.stride, layer.input_activation)
-
-
-cdef void linear_update(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
-    """The gradient and the solver's step; for plain SGD both are one product, into the weights."""
+cdef void update(floating one, matrix_t weight, void *const *moments, matrix_t gradient, matrix_t d_outputs,
+                 matrix_t inputs, bint by_rows, const optimizer_t *solver,
+                 const kernels_t *kernels) noexcept nogil:
+    """The gradient and the solver's step; for plain gradient descent both are one product, into the weights."""
     # With momentum the product could go straight into the velocity, V = momentum V - rate D X^T, but
-    # BLAS then scales V in a pass of its own: 1 to 8 % more per step than d_weight and one fused pass
+    # BLAS then scales V in a pass of its own: 1 to 8 % more per step than a gradient and one fused pass
     # over weights and velocity (four nets, one and two threads, paired).
-    cdef:
-        const linear_t *layer = <const linear_t *>operation
-        int64_t n_weights = layer.n_out * layer.weight.stride  # the padding stays zero
-        const optimizer_t *solver = &batch.optimizer
-    if batch.accumulate:
-        weight_product(layer.weight.gradient, layer, batch, 1, 1)
-    elif (solver.solver == SOLVER_SGD and layer.weight.moments[0] == NULL and fastmlp_is_plain(solver)):
+    if solver.solver == SOLVER_SGD and moments[0] == NULL and fastmlp_is_plain(solver):
         # W = (shrink - rate l2) W - rate D X^T
-        weight_product(layer.weight.value, layer, batch,
-                       -solver.learning_rate, solver.shrink - solver.learning_rate * solver.l2)
+        gemm(<floating>-solver.learning_rate, d_outputs, False, inputs, not by_rows,
+             <floating>(solver.shrink - solver.learning_rate * solver.l2), weight)
     else:
-        weight_product(layer.weight.gradient, layer, batch, 1, 0)
-        batch.kernels.solver_step(layer.weight.value, layer.weight.moments[0], layer.weight.moments[1],
-                                  layer.weight.gradient, 1, n_weights, 0, 0, solver)
+        gemm(one, d_outputs, False, inputs, not by_rows, <floating>0, gradient)
+        kernels.solver_step(weight.data, moments[0], moments[1], gradient.data, weight.n_rows, weight.n_columns,
+                            weight.stride, gradient.stride, solver)
 
 
-cdef operation_type_t product_type
-product_type.forward.run, product_type.backward.run = linear_forward, linear_backward
-product_type.update.run = linear_update
-product_type.forward.sharing = product_type.backward.sharing = product_type.update.sharing = BY_UNITS
-product_type.forward.reads = product_type.backward.reads = READS_ALL
-product_type.update.reads = READS_OWN
-product_type.forward.makes_matrix = product_type.backward.makes_matrix = True
+# The operation of the walk. A team has one member: BLAS has threads of its own.
+
+cdef inline matrix_t weights_of(const linear_t *linear) noexcept nogil:
+    return matrix(linear.weight.value, linear.n_out, linear.n_in, linear.weight.stride)
+
+
+cdef inline matrix_t inputs_of(const linear_t *linear, const batch_t *batch) noexcept nogil:
+    if linear.inputs == NULL:  # by rows: the first layer's
+        return matrix(linear.inputs_rows, batch.n_samples, linear.n_in, linear.weight.stride)
+    return matrix(linear.inputs, linear.n_in, batch.n_samples, batch.stride)
+
+
+cdef void product_forward(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
+    cdef const linear_t *linear = <const linear_t *>operation
+    cdef matrix_t outputs = matrix(linear.outputs, linear.n_out, batch.n_samples, batch.stride)
+    cdef matrix_t weight = weights_of(linear), inputs = inputs_of(linear, batch)
+    if batch.dtype == DTYPE_F32:
+        forward[float](1, outputs, weight, inputs, linear.inputs == NULL)
+    else:
+        forward[double](1, outputs, weight, inputs, linear.inputs == NULL)
+    batch.kernels.activation_forward(linear.outputs, linear.slopes, linear.scale, linear.bias, linear.n_out,
+                                     batch.n_samples, batch.stride, linear.activation)
+
+
+cdef void product_backward(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
+    cdef const linear_t *linear = <const linear_t *>operation
+    cdef matrix_t d_inputs = matrix(linear.d_inputs, linear.n_in, batch.n_samples, batch.stride)
+    cdef matrix_t d_outputs = matrix(linear.d_outputs, linear.n_out, batch.n_samples, batch.stride)
+    if batch.dtype == DTYPE_F32:
+        backward[float](1, d_inputs, weights_of(linear), d_outputs)
+    else:
+        backward[double](1, d_inputs, weights_of(linear), d_outputs)
+    batch.kernels.activation_backward(linear.d_inputs, linear.inputs, linear.input_slopes, linear.n_in,
+                                      batch.n_samples, batch.stride, linear.input_activation)
+
+
+cdef void product_update(const void *operation, batch_t *batch, const block_t *block) noexcept nogil:
+    cdef:
+        const linear_t *linear = <const linear_t *>operation
+        bint by_rows = linear.inputs == NULL
+        matrix_t weight = weights_of(linear), inputs = inputs_of(linear, batch)
+        matrix_t gradient = matrix(linear.weight.gradient, linear.n_out, linear.n_in, linear.weight.stride)
+        matrix_t d_outputs = matrix(linear.d_outputs, linear.n_out, batch.n_samples, batch.stride)
+    if batch.dtype == DTYPE_F32 and batch.accumulate:
+        add_gradient[float](1, gradient, d_outputs, inputs, by_rows)
+    elif batch.accumulate:
+        add_gradient[double](1, gradient, d_outputs, inputs, by_rows)
+    elif batch.dtype == DTYPE_F32:
+        update[float](1, weight, linear.weight.moments, gradient, d_outputs, inputs, by_rows, &batch.optimizer,
+                      batch.kernels)
+    else:
+        update[double](1, weight, linear.weight.moments, gradient, d_outputs, inputs, by_rows, &batch.optimizer,
+                       batch.kernels)
+
+
+cdef operation_type_t product
+product.forward.run, product.backward.run, product.update.run = product_forward, product_backward, product_update
+product.forward.sharing = product.backward.sharing = product.update.sharing = BY_UNITS
+product.forward.reads, product.backward.reads, product.update.reads = READS_ALL, READS_ALL, READS_OWN
+product.forward.makes_matrix = product.backward.makes_matrix = True
 
 
 cdef const operation_type_t *blas_product() noexcept nogil:
-    return &product_type
+    return &product
+
+
+# The public functions.
+
+cdef dtype_t dtype_of(floating one) noexcept:
+    return DTYPE_F32 if floating is float else DTYPE_F64
+
+
+cdef matrix_t rows_of(const floating[:, :] x, name) except *:
+    """Return a matrix whose rows are contiguous, as BLAS reads them."""
+    if x.shape[1] > 1 and x.strides[1] != sizeof(floating) or x.strides[0] < 0 or x.strides[0] % sizeof(floating):
+        raise ValueError(f"the rows of {name} must be contiguous; numpy.ascontiguousarray({name}) makes them so.")
+    if x.shape[0] < 1 or x.shape[1] < 1 or max(x.shape[0], x.shape[1], x.strides[0]) > LARGEST_SIZE:
+        raise ValueError(f"{name} has shape ({x.shape[0]}, {x.shape[1]}); sizes go from 1 to {LARGEST_SIZE}.")
+    return matrix(&x[0, 0], x.shape[0], x.shape[1], max(x.strides[0] // <int64_t>sizeof(floating), x.shape[1]))
+
+
+def _check(name, shape, expected, why):
+    if shape != expected:
+        raise ValueError(f"{name} has shape {shape}, but {why}: it must be {expected}.")
+
+
+cdef activation_t activation_from(name) except *:
+    cdef activation_t activation
+    kind, activation.parameter = activations.split(activations.canonical(name))
+    if kind == "prelu":
+        raise ValueError(f"activation={name!r} learns its slope, and is an operation of its own.")
+    activation.kind = <activation_kind_t><int>ACTIVATION_CODES[kind]
+    return activation
+
+
+def linear_forward(const floating[:, :] weight, const floating[:] bias, const floating[:, :] x,
+                   activation="identity"):
+    """Return the outputs of a dense layer, activation(W x + b).
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_out, n_in), float32 or float64
+    bias : ndarray of shape (n_out,)
+    x : ndarray of shape (n_in, n_samples)
+        A column is a sample. All arrays have one type, and contiguous rows; they may be read-only.
+    activation : str, default="identity"
+        Any name of `fastmlp.activations` but "prelu".
+
+    Returns
+    -------
+    ndarray of shape (n_out, n_samples)
+        A view of a larger array: its rows are padded.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together, rows are not contiguous, or the activation is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp.engine.blas import linear_forward
+    >>> linear_forward(np.array([[1.0, -2.0]]), np.array([0.5]), np.array([[1.0, 3.0], [2.0, 0.0]]), "relu")
+    array([[0. , 3.5]])
+    """
+    cdef:
+        matrix_t w = rows_of(weight, "weight"), inputs = rows_of(x, "x"), outputs
+        activation_t kind = activation_from(activation)
+        const kernels_t *kernels = find_kernels(core.instruction_set(), dtype_of(<floating>1))
+    _check("x", (x.shape[0], x.shape[1]), (weight.shape[1], x.shape[1]), f"weight has {weight.shape[1]} columns")
+    _check("bias", (bias.shape[0],), (weight.shape[0],), f"weight has {weight.shape[0]} rows")
+    cdef const floating[::1] b = np.ascontiguousarray(bias)
+    out = np.empty((weight.shape[0], padded(x.shape[1])), dtype=np.float32 if floating is float else np.float64)
+    cdef floating[:, ::1] view = out
+    outputs = matrix(&view[0, 0], weight.shape[0], x.shape[1], view.shape[1])
+    with nogil:
+        forward(<floating>1, outputs, w, inputs, False)
+        # The last columns are padding: whatever they hold, the kernels compute whole vectors and nobody reads them.
+        clear_padding(outputs, <floating>0)
+        kernels.activation_forward(outputs.data, NULL, NULL, &b[0], outputs.n_rows, outputs.n_columns,
+                                   outputs.stride, kind)
+    return out[:, : x.shape[1]]
+
+
+cdef void clear_padding(matrix_t x, floating zero) noexcept nogil:
+    cdef int64_t i
+    for i in range(x.n_rows):
+        memset(<floating *>x.data + i * x.stride + x.n_columns, 0, (x.stride - x.n_columns) * sizeof(floating))
+
+
+def linear_backward(const floating[:, :] weight, const floating[:, :] d_y, x=None, activation="identity"):
+    """Return the gradient of a dense layer's inputs, W^T d_y, or before the activation that made them.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_out, n_in), float32 or float64
+    d_y : ndarray of shape (n_out, n_samples)
+        The gradient of the loss with respect to W x + b.
+    x : ndarray of shape (n_in, n_samples), optional
+        The inputs x = activation(z). With them, the gradient with respect to z is returned,
+        (W^T d_y) activation'(z).
+    activation : str, default="identity"
+        One whose values tell its derivative: not "prelu", "gelu", "gelu_tanh", "silu" or "mish".
+
+    Returns
+    -------
+    ndarray of shape (n_in, n_samples)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together, rows are not contiguous, or the activation is not one of these.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp.engine.blas import linear_backward
+    >>> linear_backward(np.array([[1.0, -2.0]]), np.array([[3.0]]))
+    array([[ 3.],
+           [-6.]])
+    """
+    cdef:
+        matrix_t w = rows_of(weight, "weight"), d_outputs = rows_of(d_y, "d_y"), d_inputs
+        activation_t kind = activation_from(activation)
+        const kernels_t *kernels = find_kernels(core.instruction_set(), dtype_of(<floating>1))
+    dtype = np.float32 if floating is float else np.float64
+    _check("d_y", (d_y.shape[0], d_y.shape[1]), (weight.shape[0], d_y.shape[1]),
+           f"weight has {weight.shape[0]} rows")
+    if activations.split(activations.canonical(activation))[0] in activations.WITH_SLOPES:
+        raise ValueError(f"activation={activation!r}: its values do not tell its derivative.")
+    if x is None and kind.kind != ACTIVATION_IDENTITY:
+        raise ValueError(f"activation={activation!r} made x; its derivative needs x.")
+    out = np.empty((weight.shape[1], padded(d_y.shape[1])), dtype=dtype)
+    values = np.zeros((0, 0), dtype=dtype)
+    if x is not None:
+        _check("x", np.shape(x), (weight.shape[1], d_y.shape[1]), "it is as the gradient that is returned")
+        values = np.zeros_like(out)
+        values[:, : d_y.shape[1]] = x
+    cdef floating[:, ::1] view = out, y = values
+    d_inputs = matrix(&view[0, 0], weight.shape[1], d_y.shape[1], view.shape[1])
+    with nogil:
+        backward(<floating>1, d_inputs, w, d_outputs)
+        clear_padding(d_inputs, <floating>0)
+        if y.shape[0]:
+            kernels.activation_backward(d_inputs.data, &y[0, 0], NULL, d_inputs.n_rows, d_inputs.n_columns,
+                                        d_inputs.stride, kind)
+    return out[:, : d_y.shape[1]]
+
+
+def linear_update(floating[:, :] weight, floating[::1] bias, const floating[:, :] d_y, const floating[:, :] x, *,
+                  double learning_rate, double momentum=0.0, bint nesterov=False, velocity=None, double l2=0.0):
+    """Make a step of stochastic gradient descent on a dense layer, in place.
+
+    With G = d_y x^T + l2 W it is W <- W - learning_rate G: one product, straight into the weights. With a velocity V
+    it is V <- momentum V - learning_rate G, W <- W + V, or with Nesterov's momentum
+    W <- W + momentum V - learning_rate G (I. Sutskever et al., "On the importance of initialization and momentum in
+    deep learning", 2013): a product, and one pass over W and V. The same for b, whose gradient is the sum of d_y
+    over the samples, without l2.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_out, n_in), float32 or float64
+        Overwritten.
+    bias : ndarray of shape (n_out,)
+        Overwritten.
+    d_y : ndarray of shape (n_out, n_samples)
+        The gradient of the loss with respect to W x + b.
+    x : ndarray of shape (n_in, n_samples)
+        The inputs.
+    learning_rate : float
+    momentum : float, default=0.0
+        From 0 to 1; above 0 it takes a velocity.
+    nesterov : bool, default=False
+    velocity : (ndarray, ndarray), optional
+        Like weight and bias, contiguous; zeros at first. Overwritten.
+    l2 : float, default=0.0
+        The gradient of the weights gains l2 times them.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not go together, rows are not contiguous, a number is out of range, or there is momentum and no
+        velocity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastmlp.engine.blas import linear_update
+    >>> weight, bias = np.ones((1, 2)), np.zeros(1)
+    >>> linear_update(weight, bias, np.array([[1.0]]), np.array([[1.0], [2.0]]), learning_rate=0.5)
+    >>> weight, bias
+    (array([[0.5, 0. ]]), array([-0.5]))
+    """
+    cdef:
+        matrix_t w = rows_of(weight, "weight"), d_outputs = rows_of(d_y, "d_y"), inputs = rows_of(x, "x")
+        matrix_t gradient
+        const kernels_t *kernels = find_kernels(core.instruction_set(), dtype_of(<floating>1))
+        floating[:, ::1] gradient_view, velocity_weight
+        floating[::1] d_bias, velocity_bias
+        optimizer_t solver
+        void *moments[2]
+        void *bias_moment = NULL
+    _check("d_y", (d_y.shape[0], d_y.shape[1]), (weight.shape[0], x.shape[1]),
+           f"weight has {weight.shape[0]} rows and x {x.shape[1]} samples")
+    _check("x", (x.shape[0], x.shape[1]), (weight.shape[1], x.shape[1]), f"weight has {weight.shape[1]} columns")
+    _check("bias", (bias.shape[0],), (weight.shape[0],), f"weight has {weight.shape[0]} rows")
+    number("learning_rate", learning_rate, at_least=0)
+    number("momentum", momentum, at_least=0, at_most=1)
+    number("l2", l2, at_least=0)
+    memset(&solver, 0, sizeof(solver))
+    memset(moments, 0, sizeof(moments))
+    solver.solver, solver.nesterov, solver.learning_rate, solver.momentum = (
+        SOLVER_SGD, nesterov, learning_rate, momentum)
+    solver.l2, solver.shrink, solver.scale = l2, 1, 1
+    dtype = np.float32 if floating is float else np.float64
+    d_bias = np.empty(weight.shape[0], dtype=dtype)
+    gradient = matrix(NULL, w.n_rows, w.n_columns, w.n_columns)
+    if velocity is not None:
+        velocity_weight, velocity_bias = velocity
+        _check("velocity[0]", np.shape(velocity[0]), (weight.shape[0], weight.shape[1]), "it is like weight")
+        _check("velocity[1]", np.shape(velocity[1]), (weight.shape[0],), "it is like bias")
+        if w.stride != w.n_columns:
+            raise ValueError("weight must be contiguous, as its velocity is.")
+        moments[0], bias_moment = &velocity_weight[0, 0], &velocity_bias[0]
+        gradient_view = np.empty((weight.shape[0], weight.shape[1]), dtype=dtype)
+        gradient.data = &gradient_view[0, 0]
+    elif momentum > 0:
+        raise ValueError(f"momentum={momentum} needs a velocity: two arrays of zeros like weight and bias.")
+    with nogil:
+        update(<floating>1, w, moments, gradient, d_outputs, inputs, False, &solver, kernels)
+        kernels.row_sums(&d_bias[0], d_outputs.data, d_outputs.n_rows, d_outputs.n_columns, d_outputs.stride, False)
+        solver.l2 = 0  # penalties are for weights
+        kernels.solver_step(&bias[0], bias_moment, NULL, &d_bias[0], 1, w.n_rows, 0, 0, &solver)

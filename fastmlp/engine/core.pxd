@@ -7,7 +7,6 @@ from fastmlp.engine.csrc cimport *
 cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL
 cdef const operations_t *find_operations(str isa, dtype_t dtype) except NULL
 cdef const bf16_operations_t *find_bfloat16_operations() except NULL
-cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL
 cdef int64_t plan_forward(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil
 cdef int64_t plan_backward(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil
 cdef int64_t plan_refresh(stage_t *stages, const operation_t *operations, int64_t n) noexcept nogil

@@ -9,7 +9,6 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fastmlp.engine.blas cimport blas_product
 from fastmlp.engine.csrc cimport *
 
 from fastmlp.engine.sparse_rows import SparseRows
@@ -155,15 +154,6 @@ cdef const bf16_operations_t *find_bfloat16_operations() except NULL:
     if not has_bfloat16():
         raise ValueError(BFLOAT16_IS_MISSING)
     return fastmlp_bfloat16_operations()
-
-
-cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL:
-    """Return the product by "blas", "bfloat16", or "tile" for an instruction set."""
-    if name == "blas":
-        return blas_product()
-    if name == "bfloat16":
-        return find_bfloat16_operations().linear
-    return find_operations(isa, dtype).linear
 
 
 cdef object borrow(source_t *source, array):

@@ -5,6 +5,9 @@ from libc.stdint cimport int64_t
 from fastmlp.engine.csrc cimport *
 
 
+cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL
+
+
 cdef class Memory:
     cdef list views
 

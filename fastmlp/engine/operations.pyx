@@ -10,7 +10,8 @@ import numpy as np
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint8_t
 
-from fastmlp.engine.core cimport find_bfloat16_operations, find_operations, find_product
+from fastmlp.engine.blas cimport blas_product
+from fastmlp.engine.core cimport find_bfloat16_operations, find_operations
 from fastmlp.engine.csrc cimport *
 
 from fastmlp import activations
@@ -20,6 +21,15 @@ from fastmlp.layers import NORM_EPSILON
 
 cdef enum:
     MOST_PER_LAYER = 9  # operations
+
+
+cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL:
+    """Return the product by "blas", "bfloat16", or "tile" for an instruction set."""
+    if name == "blas":
+        return blas_product()
+    if name == "bfloat16":
+        return find_bfloat16_operations().linear
+    return find_operations(isa, dtype).linear
 
 
 cdef class Memory:

@@ -18,9 +18,9 @@ from fastmlp.engine.core cimport (
     fill_preparation,
     find_kernels,
     find_operations,
-    find_product,
 )
 from fastmlp.engine.csrc cimport *
+from fastmlp.engine.operations cimport find_product
 
 from fastmlp import activations
 from fastmlp.engine.core import ACTIVATION_CODES, LOSS_CODES, SOLVER_CODES
