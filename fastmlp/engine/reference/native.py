@@ -12,8 +12,9 @@ A training step, in full::
     d = linear_backward(W, d, x, activation)  layer by layer downwards
     linear_step(layer, parameters, ...)       the solver's step along the way
 
-This module has a fit, predictions and gradients; the walk up and down the layers is in walk.py, and
-the operations, which can all be had from here, are in the modules named after them.
+This module has a fit, predictions and gradients; the walk up and down the layers is in walk.py, what a
+layer consists of in operations.py, and the kernels, which can all be had from here, in the modules named
+after them.
 """
 
 from __future__ import annotations
@@ -145,15 +146,18 @@ class Training(Walk):
             targets_preparation=targets_preparation,
             sample_weight=sample_weight,
             learns=True,
+            drops=True,
+            input_noise=input_noise,
+            input_dropout=input_dropout,
+            norm_momentum=NORM_MOMENTUM,
+            seed=seed,
         )
-        self.input_noise, self.input_dropout = input_noise, input_dropout
-        self.drops, self.norm_momentum = True, NORM_MOMENTUM
         self.batch_size, self.rows = batch_size, rows
         self.alpha, self.l2, self.l1 = alpha, l2, l1
         self.clip_value, self.clip_norm = clip_value, clip_norm
         self.optimizer = {"nesterov": False, **optimizer}
         self.average, self.ema_decay, self.augmentation = average, ema_decay, augmentation
-        self.moments, self.shuffle, self.seed, self.n_steps = moments, shuffle, seed, n_steps
+        self.moments, self.shuffle, self.n_steps = moments, shuffle, n_steps
 
     def batch_of(self, rows: Any) -> Array:
         """Return the chosen samples, changed if there is an augmentation, and prepared."""
@@ -238,7 +242,7 @@ class Training(Walk):
             else:
                 linear_step(layer, self.parameters, self.moments, d_weight, d_vectors, optimizer)
 
-        self.backward(xs, d, update)
+        self.backward(d, update)
         if self.clip_norm:
             parts = [part for _, d_weight, d_vectors in gradients for part in (d_weight, *d_vectors.values())]
             norm = np.sqrt(sum((part.astype(np.float64) ** 2).sum() for part in parts))
@@ -319,6 +323,7 @@ def gradients(
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight, learns=True,
+        to_inputs=d_inputs is not None,
     )  # fmt: skip
     rows = np.arange(X.shape[0]) if rows is None else rows
     xs = walk.forward(rows)
@@ -331,7 +336,7 @@ def gradients(
         for name, gradient in d_vectors.items():
             layer.vector_of(name, d_parameters)[:] = gradient
 
-    d_x = walk.backward(xs, d, keep, to_inputs=d_inputs is not None)
-    if d_inputs is not None and d_x is not None:
+    d_x = walk.backward(d, keep)
+    if d_inputs is not None:
         d_inputs[:] = d_x.T
     return loss_sum / total

@@ -1,4 +1,4 @@
-"""The walk over a plan in NumPy: up the layers, the loss, and down again; the twin of walk.pyx."""
+"""The walk over a plan's operations in NumPy: up the layers, the loss, and down again; walk.pyx's twin."""
 
 from __future__ import annotations
 
@@ -7,57 +7,32 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import activations
 from fastmlp.engine.plan import LayerPlan, Plan
 from fastmlp.engine.reference import Array, Options, Pair
-from fastmlp.engine.reference.activations import (
-    activation_backward,
-    activation_forward,
-    prelu_backward,
-    prelu_forward,
-)
 from fastmlp.engine.reference.data import gather
 from fastmlp.engine.reference.losses import FROM_LOGITS, LOSSES, weigh
-from fastmlp.engine.reference.norms import (
-    batch_norm_backward,
-    batch_norm_forward,
-    fold_norm,
-    layer_norm_backward,
-    layer_norm_forward,
-)
-from fastmlp.engine.reference.products import (
-    linear_backward,
-    linear_forward,
-    linear_gradient,
-    round_bfloat16,
-)
-from fastmlp.engine.reference.random import (
-    STREAMS,
-    STREAMS_PER_LAYER,
-    dropout_backward,
-    dropout_forward,
-    input_dropout,
-    input_noise,
-)
+from fastmlp.engine.reference.operations import Batch, operations_of
+from fastmlp.engine.reference.random import STREAMS, input_dropout, input_noise
 from fastmlp.engine.sparse_rows import SparseRows, is_sparse
-from fastmlp.layers import NORM_EPSILON
 
 #: What is done with the gradients of a layer's weights and of its vectors.
 Update = Callable[[LayerPlan, Array, dict[str, Array]], None]
 
 
 class Walk:
-    """One plan over one data set: up the layers, the loss, and down again."""
+    """One plan over one data set: up the layers, the loss, and down again.
+
+    ``learns``: batch normalisation is by the batch. ``drops``: outputs are dropped. ``to_inputs``: the
+    gradient of the inputs is wanted.
+    """
 
     def __init__(
         self, plan: Plan, parameters: Array, X: Any, preparation: Pair | None, *, loss: str | None = None,
-        loss_options: Options | None = None, targets: Any = None,
-        targets_preparation: Pair | None = None, sample_weight: Array | None = None, learns: bool = False,
+        loss_options: Options | None = None, targets: Any = None, targets_preparation: Pair | None = None,
+        sample_weight: Array | None = None, learns: bool = False, drops: bool = False,
+        to_inputs: bool = False, input_noise: float = 0.0, input_dropout: float = 0.0,
+        norm_momentum: float = 0.0, seed: int = 0,
     ) -> None:  # fmt: skip
-        self.learns = learns  # batch normalisation is by the batch
-        #: What training does to its inputs and outputs, and to running statistics.
-        self.seed, self.step, self.drops, self.norm_momentum = 0, 0, False, 0.0
-        self.input_noise = self.input_dropout = 0.0
         self.plan, self.parameters, self.preparation = plan, parameters, preparation
         self.X: Any = SparseRows.of(X, plan.dtype) if is_sparse(X) else X
         if loss == "cross_entropy" and np.ndim(targets) == 2:
@@ -66,18 +41,16 @@ class Walk:
         self.loss_options = loss_options or {}
         self.targets, self.targets_preparation = targets, targets_preparation
         self.sample_weight = sample_weight
-        self.activations = [layer.activation for layer in plan.layers]
-        if loss in FROM_LOGITS:
-            self.activations[-1] = "identity"
-        #: What each layer keeps of the last batch for the way back: activation'(z) where its outputs do not
-        #: tell it, or for prelu z; the normed and 1 / deviation; dropout's factors and the outputs before it.
-        self.slopes: list[Any] = [None] * len(plan.layers)
-        self.normed: list[Any] = [None] * len(plan.layers)
-        self.dropped: list[Any] = [None] * len(plan.layers)
-        #: What enters the products.
-        self.operand: Callable[[Array], Array] = (
-            round_bfloat16 if plan.operations == "bfloat16" else np.asarray
-        )
+        self.input_noise, self.input_dropout, self.norm_momentum = input_noise, input_dropout, norm_momentum
+        self.seed, self.step = seed, 0
+        last = len(plan.layers) - 1
+        self.layers = [
+            operations_of(
+                plan, parameters, i, ends_at_logits=i == last and loss in FROM_LOGITS, learns=learns,
+                has_way_back=loss is not None, drops=drops, passes_gradient=i > 0 or to_inputs,
+            )
+            for i in range(len(plan.layers))
+        ]  # fmt: skip
 
     def batch_of(self, rows: Any) -> Array:
         """Return the chosen samples, prepared, (features, samples)."""
@@ -90,83 +63,17 @@ class Walk:
             x = input_noise(x, self.input_noise, self.seed, self.step, STREAMS["input_noise"])
         if self.input_dropout:
             x = input_dropout(x, self.input_dropout, self.seed, self.step, STREAMS["input_dropout"])
+        batch = Batch(self.seed, self.step, self.norm_momentum)
         xs = [x]
-        for i, layer in enumerate(self.plan.layers):
-            weight = self.operand(layer.weight_of(self.parameters))
-            bias = layer.bias_of(self.parameters)
-            if layer.norm:
-                z = self.norm_forward(i, weight @ self.operand(xs[-1]))
-                xs.append(self.activate(i, z))
-            elif activations.split(self.activations[i])[0] == "prelu":
-                xs.append(self.activate(i, weight @ self.operand(xs[-1]) + bias[:, None]))
-            else:
-                slopes = self.room_for_slopes(i, len(rows))
-                xs.append(linear_forward(weight, bias, self.operand(xs[-1]), self.activations[i], slopes))
-            if self.drops and layer.dropout:
-                stream = STREAMS["dropout"] + STREAMS_PER_LAYER * i
-                y = xs[-1]
-                xs[-1], factors = dropout_forward(y, layer.dropout, self.seed, self.step, stream)
-                self.dropped[i] = factors, y
+        for operations in self.layers:
+            for operation in operations:
+                x = operation.forward(x, batch)
+            xs.append(x)
         return xs
 
     def weight_of_batch(self, rows: Array) -> float:
         """Return the sum of the samples' weights; without weights, how many they are."""
         return len(rows) if self.sample_weight is None else self.sample_weight[rows].sum()
-
-    def room_for_slopes(self, i: int, n_samples: int) -> Array | None:
-        """Return an array for activation'(z) if a layer's outputs do not tell it."""
-        if self.loss is None or not activations.has_slopes(self.activations[i]):
-            return None
-        self.slopes[i] = np.empty((self.plan.layers[i].n_out, n_samples), dtype=self.plan.dtype)
-        return self.slopes[i]
-
-    def norm_forward(self, i: int, z: Array) -> Array:
-        """Normalise what a layer's product made."""
-        layer = self.plan.layers[i]
-        vectors = {name: layer.vector_of(name, self.parameters) for name in layer.vectors}
-        scale, bias = vectors["scale"], vectors["bias"]
-        if layer.norm == "layer":
-            z, *self.normed[i] = layer_norm_forward(z, scale, bias, NORM_EPSILON)
-        elif self.learns:
-            statistics = vectors["mean"], vectors["variance"]
-            z, *self.normed[i] = batch_norm_forward(
-                z, *statistics, scale, bias, NORM_EPSILON, self.norm_momentum, is_fixed=not layer.trainable
-            )
-        else:
-            scale, bias = fold_norm(scale, bias, vectors["mean"], vectors["variance"], NORM_EPSILON)
-            z = scale[:, None] * z + bias[:, None]
-        return z
-
-    def activate(self, i: int, z: Array) -> Array:
-        """Apply a layer's activation."""
-        if activations.split(self.activations[i])[0] == "prelu":
-            self.slopes[i] = z
-            return prelu_forward(z, self.plan.layers[i].vector_of("slope", self.parameters))
-        return activation_forward(z, self.activations[i], self.room_for_slopes(i, z.shape[1]))
-
-    def unfinish(self, i: int, d: Array, y: Array) -> tuple[Array, dict[str, Array]]:
-        """Return the gradient before a layer's product, from that of its outputs y, and its vectors' own."""
-        layer, d_vectors = self.plan.layers[i], {}
-        if self.dropped[i]:
-            factors, y = self.dropped[i]
-            d = dropout_backward(d, factors)
-        if activations.split(self.activations[i])[0] == "prelu":
-            slope = layer.vector_of("slope", self.parameters)
-            d, d_vectors["slope"] = prelu_backward(d, self.slopes[i], slope)
-        else:
-            d = activation_backward(d, y, self.activations[i], self.slopes[i])
-        if layer.norm:
-            scale = layer.vector_of("scale", self.parameters)
-            normed, inverse = self.normed[i]
-            if layer.norm == "layer":
-                d, *gradients = layer_norm_backward(d, normed, inverse, scale)
-            else:
-                is_fixed = not layer.trainable
-                d, *gradients = batch_norm_backward(d, normed, inverse, scale, is_fixed=is_fixed)
-            d_vectors["scale"], d_vectors["bias"] = gradients
-        else:
-            d_vectors["bias"] = d.sum(axis=1)
-        return d, d_vectors
 
     def loss_gradient(self, rows: Array, outputs: Array, weight: float) -> tuple[float, Array]:
         """Return the sum of the samples' losses, each times its own weight, and the gradient of ``weight``
@@ -181,19 +88,15 @@ class Walk:
             d, losses = weigh(d, losses, self.sample_weight[rows].astype(self.plan.dtype))
         return losses.astype(np.float64).sum(), d
 
-    def backward(self, xs: list[Array], d: Any, update: Update, to_inputs: bool = False) -> Array | None:
+    def backward(self, d: Array, update: Update) -> Array:
         """Walk down; ``update(layer, d_weight, d_vectors)`` comes after the layer has passed its gradient on.
 
-        Return the gradient of the inputs, if ``to_inputs``: training has no use for it.
+        Return the gradient of the inputs, if it is wanted.
         """
-        for i in reversed(range(len(self.plan.layers))):
-            layer = self.plan.layers[i]
-            d, d_vectors = self.unfinish(i, d, xs[i + 1])
-            d_x = None
-            if i > 0 or to_inputs:
-                weight = layer.weight_of(self.parameters)
-                d_x = linear_backward(self.operand(weight), self.operand(d), xs[i], "identity")
-            # The factors of a product are the operand's, such as `round_bfloat16`; sums are not.
-            update(layer, linear_gradient(self.operand(d), self.operand(xs[i]))[0], d_vectors)
-            d = d_x
+        for layer, operations in zip(reversed(self.plan.layers), reversed(self.layers), strict=True):
+            gradients: dict[str, Array] = {}
+            for operation in reversed(operations):
+                d = operation.backward(d)
+                gradients.update(operation.gradients)
+            update(layer, gradients.pop("weight"), gradients)
         return d
