@@ -2,6 +2,7 @@
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 typedef struct team team_t;
@@ -21,6 +22,18 @@ static inline int64_t share_begin(int64_t n, const member_t *member)
 static inline int64_t share_end(int64_t n, const member_t *member)
 {
     return member->index + 1 == member->count ? n : n * (member->index + 1) / member->count;
+}
+
+/* Something that any member may raise, and that whoever has waited for all of them reads. */
+typedef struct {
+    atomic_int is_raised;
+} flag_t;
+
+static inline void flag_lower(flag_t *flag) { atomic_store_explicit(&flag->is_raised, 0, memory_order_relaxed); }
+static inline void flag_raise(flag_t *flag) { atomic_store_explicit(&flag->is_raised, 1, memory_order_relaxed); }
+static inline int flag_is_raised(flag_t *flag)
+{
+    return atomic_load_explicit(&flag->is_raised, memory_order_relaxed);
 }
 
 /* Call work(context, member) once for each member of a team of n_threads, of which the caller is the first; of

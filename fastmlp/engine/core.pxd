@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from fastmlp.engine.csrc cimport *
 
+cdef member_t ALONE  # a team of one
 cdef const kernels_t *find_kernels(str isa, dtype_t dtype) except NULL
 cdef const operations_t *find_operations(str isa, dtype_t dtype) except NULL
 cdef const bf16_operations_t *find_bfloat16_operations() except NULL

@@ -14,6 +14,9 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.sparse_rows import SparseRows
 
 
+ALONE.index, ALONE.count, ALONE.team = 0, 1, NULL
+
+
 cdef dict codes_of(const char *(*name_of)(int) noexcept nogil):
     """Return the codes of what the C core names, by their names."""
     codes = {}

@@ -82,9 +82,17 @@ cdef extern from "fastmlp.h" nogil:
 
 
 cdef extern from "team.h" nogil:
+    ctypedef struct team_t
     ctypedef struct member_t:
         int64_t index, count
+        team_t *team
 
+    ctypedef struct flag_t:
+        pass
+
+    void flag_lower(flag_t *) noexcept
+    void flag_raise(flag_t *) noexcept
+    bint flag_is_raised(flag_t *) noexcept
     int64_t share_begin(int64_t, const member_t *) noexcept
     int64_t share_end(int64_t, const member_t *) noexcept
     int fastmlp_run_team(int, bint, void (*)(void *, const member_t *) noexcept nogil, void *) noexcept

@@ -10,6 +10,7 @@ from libc.math cimport isfinite, pow, sqrt
 from libc.stdint cimport int64_t, uint64_t
 
 from fastmlp.engine.core cimport (
+    ALONE,
     barrier,
     flush_denormals,
     restore_denormals,
@@ -54,9 +55,6 @@ cdef dict VERDICTS = {}
 cdef enum:
     MAX_VERDICTS = 1000
 
-cdef member_t ALONE
-ALONE.index, ALONE.count = 0, 1
-
 
 ctypedef struct run_t:
     # What a slice of training reads, and where it is. Each member works on a copy of its own; all copies
@@ -86,8 +84,9 @@ ctypedef struct run_t:
 
 ctypedef struct slice_t:
     run_t *run
-    # Member 0 looks at the clock before a batch, all read the verdict after it. Two places in turn, since a
-    # slow member may still be reading when the next batch begins.
+    # Member 0 looks at the clock before a batch, all read the verdict after it: the barriers of the batch lie in
+    # between. Two places in turn, since a slow member may still be reading when the next batch begins; the one
+    # after that begins behind another barrier.
     bint stop[2]
 
 
@@ -194,6 +193,14 @@ cdef void train_slice(void *context, const member_t *member) noexcept nogil:
     restore_denormals(state)
 
 
+cdef check_rows(const int64_t[::1] rows, int64_t n):
+    """Refuse rows that the data do not have."""
+    cdef int64_t i
+    for i in range(rows.shape[0]):
+        if not 0 <= rows[i] < n:
+            raise ValueError(f"rows[{i}]={rows[i]} is not one of the {n} rows of X.")
+
+
 cdef class Training(Walk):
     """A fit in progress: `start_epoch`, then `run` until it returns True."""
 
@@ -225,7 +232,9 @@ cdef class Training(Walk):
             self.progress.n_parameters, self.progress.ema_decay = len(parameters), ema_decay
         if augmentation is not None:
             self.set_augmentation(augmentation, n_threads)
-        self.rows = rows
+        # Copies: callbacks may have the originals, and the engine reads where a row points.
+        self.rows = np.array(rows)
+        check_rows(self.rows, X.shape[0])
         self.order = np.array(rows)
         self.shuffle, self.seed = shuffle, seed
         self.batch.optimizer.solver = SOLVER_CODES[optimizer["solver"]]
@@ -253,7 +262,7 @@ cdef class Training(Walk):
         while measure and self.candidates[0] > 1:
             self.candidates.insert(0, self.candidates[0] // 2)
         self.trials, self.valid_until = [], 0
-        self.key = (plan, batch_size, n_threads)
+        self.key = (hash(plan), batch_size, n_threads)  # a plan itself may be large
         if measure and self.key in VERDICTS:
             self.n_threads = VERDICTS[self.key]
             self.valid_until = seconds() + 0.1 * VERDICT_SECONDS
@@ -275,7 +284,7 @@ cdef class Training(Walk):
             raise ValueError(
                 f"the schedule gives {len(rates)} rates and {len(momenta)} momenta for an epoch of "
                 f"{self.progress.n_batches} batches.")
-        self.rates, self.momenta = rates, momenta
+        self.rates, self.momenta = np.array(rates), np.array(momenta)
         self.progress.rates, self.progress.momenta = &self.rates[0], &self.momenta[0]
         self.order[:] = self.rows
         if self.shuffle:

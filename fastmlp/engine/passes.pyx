@@ -8,7 +8,7 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t
 
-from fastmlp.engine.core cimport barrier, find_kernels, run_team, seconds
+from fastmlp.engine.core cimport ALONE, barrier, find_kernels, run_team, seconds
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport (
     Walk,
@@ -20,16 +20,12 @@ from fastmlp.engine.walk cimport (
     write_outputs,
 )
 
-from fastmlp.engine import core
+from fastmlp.engine import core, plan as plan_module
 from fastmlp.engine.sparse_rows import SparseRows, is_sparse
 
 cdef double SLICE_SECONDS = 0.05  # between two looks at signals such as Ctrl-C
 
-cdef enum:
-    SLAB = 256  # samples at once: products run at full speed, in little memory
-
-cdef member_t ALONE
-ALONE.index, ALONE.count = 0, 1
+cdef int64_t SLAB = plan_module.SLAB
 
 
 cdef void apply_last_activation(const walk_t *walk, const batch_t *batch) noexcept nogil:
@@ -55,7 +51,7 @@ ctypedef struct prediction_t:
     double *losses  # of each slab
 
 
-cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
+cdef void forward_slabs(void *context, const member_t *member) noexcept nogil:
     cdef:
         prediction_t *prediction = <prediction_t *>context
         const walk_t *walk = prediction.walks[member.index]
@@ -64,7 +60,7 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
     while slab < prediction.end_slab:
         start = slab * SLAB
         walk_forward(walk, &batch, &ALONE, prediction.rows + start,
-                     min(<int64_t>SLAB, prediction.n_rows - start))
+                     min(SLAB, prediction.n_rows - start))
         if prediction.with_loss:
             prediction.losses[slab] = loss_gradient(walk, &batch, &ALONE, 1.0)
             apply_last_activation(walk, &batch)
@@ -106,7 +102,7 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
         prediction.end_slab = min(prediction.first_slab + n_walks * slabs_per_slice, n_slabs)
         begun = seconds()
         with nogil:
-            run_team(n_walks, predict_slabs, &prediction)
+            run_team(n_walks, forward_slabs, &prediction)
         if seconds() - begun < SLICE_SECONDS:
             slabs_per_slice *= 2
         prediction.first_slab = prediction.end_slab
@@ -125,8 +121,7 @@ ctypedef struct gradient_pass_t:
     char *d_inputs  # NULL if nobody asks
     int64_t n_rows, slab, start
     double loss_sum, total_weight, stop_at
-    # Member 0 looks at the clock before a slab, all read the verdict after it; two places in turn, as in
-    # native.pyx.
+    # See slice_t in native.pyx.
     bint stop[2]
 
 
@@ -199,7 +194,7 @@ ctypedef struct scan_t:
     const char *x
     size_t itemsize
     int64_t n_groups  # of LANES values
-    bint is_finite
+    flag_t not_finite
 
 
 cdef void scan(void *context, const member_t *member) noexcept nogil:
@@ -207,7 +202,7 @@ cdef void scan(void *context, const member_t *member) noexcept nogil:
     cdef int64_t begin = LANES * share_begin(task.n_groups, member)
     cdef int64_t end = LANES * share_end(task.n_groups, member)
     if not task.kernels.is_finite(task.x + <size_t>begin * task.itemsize, end - begin):
-        task.is_finite = False
+        flag_raise(&task.not_finite)
 
 
 def is_finite(X, n_threads):
@@ -217,9 +212,9 @@ def is_finite(X, n_threads):
     cdef int64_t n = X.size, rest = n % LANES
     task.kernels = find_kernels(core.instruction_set(), DTYPE_F32 if X.dtype == np.float32 else DTYPE_F64)
     task.x, task.itemsize, task.n_groups = <const char *>&view[0], X.itemsize, n // LANES
-    task.is_finite = True
+    flag_lower(&task.not_finite)
     # A million values take longer than the start of a thread.
     cdef int n_members = min(<int>n_threads, <int>(n // 1000000) + 1)
     with nogil:
         run_team(n_members, scan, &task)
-    return bool(task.is_finite) and bool(np.isfinite(X.reshape(-1)[n - rest:]).all())
+    return not flag_is_raised(&task.not_finite) and bool(np.isfinite(X.reshape(-1)[n - rest:]).all())

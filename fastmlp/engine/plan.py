@@ -19,6 +19,8 @@ from fastmlp.layers import learned_vectors, running_statistics
 #: Samples are padded to whole groups of this many, and blocks of memory begin at such a multiple
 #: (64 bytes in float32). The C core calls it LANES.
 LANES = 16
+#: Samples in a batch of a prediction: products run at full speed, in little memory.
+SLAB = 256
 #: The most rows of a prediction that threads share by units, each reading strips of them for all.
 SHARED_ROWS = 64
 

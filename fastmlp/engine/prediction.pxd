@@ -13,7 +13,8 @@ cdef class Predictor:
         list idle
         readonly object dtype
         readonly int64_t n_features, n_outputs
-        int64_t n_layers, itemsize
+        int64_t itemsize
+        readonly int64_t idle_bytes  # of the workspaces that wait in `idle`
         int type_number
         double work_per_row
         bint by_team, float64_only
@@ -26,3 +27,4 @@ cdef class Predictor:
     cdef bint run_shared(self, const source_t *source, int64_t n_rows, char *out, int n_members) except -1
     cdef int point_at(self, walk_t *walk, const source_t *source) except -1
     cdef Walk take(self)
+    cdef int give_back(self, Walk walk) except -1

@@ -5,7 +5,11 @@ from numpy.typing import NDArray
 
 from fastmlp.engine.plan import Plan
 
+IDLE_BYTES: int
+
 class Predictor:
+    @property
+    def idle_bytes(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
     @property

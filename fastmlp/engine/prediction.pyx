@@ -9,21 +9,23 @@ import numpy as np
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
-from fastmlp.engine.core cimport run_awake, run_team, seconds
+from fastmlp.engine.core cimport ALONE, run_awake, run_team, seconds
 from fastmlp.engine.csrc cimport *
-from fastmlp.engine.walk cimport Walk, forward, walk_t, write_outputs
+from fastmlp.engine.walk cimport Walk, forward, walk_t, write_last_outputs
 
 from fastmlp._support.threads import count_threads
 from fastmlp.engine import plan as plan_module
 
 cnp.import_array()
 
-cdef enum:
-    SLAB = 256  # samples at once: products run at full speed, in little memory
-    MAX_IDLE = 64  # workspaces kept
-    MAX_THREADS = 64
+# Workspaces are kept from call to call, in up to so many bytes for a network.
+IDLE_BYTES = 64 << 20
+
+cdef int64_t SLAB = plan_module.SLAB
+# The stride of so many samples, of up to SLAB: looking one up takes less than a call of Python.
+cdef const int64_t[::1] STRIDES = np.array([plan_module.row_stride(n) for n in range(SLAB + 1)])
+cdef const int64_t[::1] IN_ORDER = np.arange(SLAB)  # the rows of a slab
 
 # Multiplications and additions below which starting a second thread costs more than it does, and those for
 # which one that is awake is worth its barriers: some 8 us of them.
@@ -45,42 +47,32 @@ cdef double BURST_SECONDS = 50e-6
 cdef double last_shared = 0  # when the last such prediction ended
 cdef int burst = 0           # how many followed each other; the GIL guards both
 
-cdef int64_t IN_ORDER[SLAB]
-cdef int64_t _i
-for _i in range(SLAB):
-    IN_ORDER[_i] = _i
-
-cdef member_t ALONE
-ALONE.index, ALONE.count = 0, 1
-
 
 ctypedef struct task_t:
     walk_t **walks  # one for each member
     const batch_t *batch
     const char *data
     char *out
-    size_t *addresses  # for each member one per layer, all NULL but the last
     size_t out_row_bytes
-    int64_t n_rows, slab, n_layers
+    int64_t n_rows, slab
     int64_t first_slab, end_slab
-    bint is_finite
+    flag_t not_finite
 
 
 cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
+    """Predict every slab that is the member's turn."""
     cdef:
         task_t *task = <task_t *>context
         walk_t *walk = task.walks[member.index]
         batch_t batch = task.batch[0]
         int64_t slab = task.first_slab + member.index, start
-        size_t *addresses = task.addresses + member.index * task.n_layers
     while slab < task.end_slab:
         start = slab * task.slab
         walk.gather.source.data = task.data + start * walk.gather.source.row_stride
-        if not forward(walk, &batch, &ALONE, IN_ORDER, min(task.slab, task.n_rows - start)):
-            task.is_finite = False
+        if not forward(walk, &batch, &ALONE, &IN_ORDER[0], min(task.slab, task.n_rows - start)):
+            flag_raise(&task.not_finite)
             return
-        addresses[task.n_layers - 1] = <size_t>task.out + <size_t>start * task.out_row_bytes
-        write_outputs(walk, &batch, addresses, 0)
+        write_last_outputs(walk, &batch, task.out + <size_t>start * task.out_row_bytes)
         slab += member.count
 
 
@@ -88,19 +80,19 @@ ctypedef struct shared_t:
     # One batch, of which each member makes its units.
     walk_t *walk
     const batch_t *batch
-    size_t *addresses
+    char *out
     int64_t n_rows
-    bint is_finite
+    flag_t not_finite
 
 
 cdef void predict_units(void *context, const member_t *member) noexcept nogil:
     cdef:
         shared_t *task = <shared_t *>context
         batch_t batch = task.batch[0]
-    if not forward(task.walk, &batch, member, IN_ORDER, task.n_rows):
-        task.is_finite = False
+    if not forward(task.walk, &batch, member, &IN_ORDER[0], task.n_rows):
+        flag_raise(&task.not_finite)
     elif member.index == 0:
-        write_outputs(task.walk, &batch, task.addresses, 0)
+        write_last_outputs(task.walk, &batch, task.out)
 
 
 cdef class Predictor:
@@ -110,7 +102,8 @@ cdef class Predictor:
         self.plan, self.parameters, self.preparation = plan, parameters, preparation
         self.float64_only = float64_only
         self.idle = []
-        self.n_features, self.n_outputs, self.n_layers = plan.n_features, plan.n_outputs, len(plan.layers)
+        self.idle_bytes = 0
+        self.n_features, self.n_outputs = plan.n_features, plan.n_outputs
         self.dtype, self.itemsize = plan.dtype, plan.dtype.itemsize
         self.type_number = cnp.NPY_FLOAT if plan.dtype == np.float32 else cnp.NPY_DOUBLE
         self.work_per_row = sum([layer.n_in * layer.n_out for layer in plan.layers])
@@ -158,11 +151,11 @@ cdef class Predictor:
                 and self.work_per_row * max(n_rows, <int64_t>ROWS_OF_READING) >= SHARED_WORK):
             return self.run_shared(source, n_rows, out, count_threads(n_threads))
         if self.by_team and n_rows > LANES and n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD:
-            n_walks = <int>min(<int64_t>max(1, count_threads(n_threads)), <int64_t>MAX_THREADS,
-                               <int64_t>(n_rows * self.work_per_row / WORK_OF_A_THREAD),
-                               (n_rows + LANES - 1) / LANES)
+            n_walks = <int>min(<int64_t>max(1, count_threads(n_threads)), (n_rows + LANES - 1) / LANES)
+            if n_rows * self.work_per_row < n_walks * WORK_OF_A_THREAD:
+                n_walks = <int>(n_rows * self.work_per_row / WORK_OF_A_THREAD)
             # As many slabs as threads, or more of full size.
-            slab = min(<int64_t>SLAB, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
+            slab = min(SLAB, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
             return self.run_slabs(source, n_rows, out, slab, n_walks)
         if n_rows <= SLAB:
             return self.run_alone(source, n_rows, out)
@@ -173,50 +166,40 @@ cdef class Predictor:
         cdef:
             Walk walk = self.take()
             batch_t batch = walk.batch
-            size_t few_addresses[MAX_THREADS]
-            size_t[::1] many
-            size_t *addresses = few_addresses
             bint is_finite
-        if self.n_layers > MAX_THREADS:
-            many = np.empty(self.n_layers, dtype=np.uintp)
-            addresses = &many[0]
-        memset(addresses, 0, self.n_layers * sizeof(size_t))
-        addresses[self.n_layers - 1] = <size_t>out
         self.point_at(&walk.walk, source)
-        batch.stride = row_stride_of(n_rows)
+        batch.stride = STRIDES[n_rows]
         with nogil:
-            is_finite = forward(&walk.walk, &batch, &ALONE, IN_ORDER, n_rows)
+            is_finite = forward(&walk.walk, &batch, &ALONE, &IN_ORDER[0], n_rows)
             if is_finite:
-                write_outputs(&walk.walk, &batch, addresses, 0)
-        if len(self.idle) < MAX_IDLE:
-            self.idle.append(walk)
+                write_last_outputs(&walk.walk, &batch, out)
+        self.give_back(walk)
         return is_finite
 
     cdef bint run_slabs(self, const source_t *source, int64_t n_rows, char *out, int64_t slab,
                         int n_walks) except -1:
+        """Predict slab after slab, or side by side, each thread with a workspace of its own."""
         cdef:
             list walks = [self.take() for _ in range(n_walks)]
             Walk walk
             task_t task
             batch_t batch
-            size_t[::1] addresses = np.zeros(n_walks * self.n_layers, dtype=np.uintp)
-            walk_t *walk_of[MAX_THREADS]
+            size_t[::1] addresses = np.empty(n_walks, dtype=np.uintp)
             int64_t n_slabs = (n_rows + slab - 1) / slab, per_slice = 1
             int i
             double begun
         for i in range(n_walks):
             walk = walks[i]
-            walk_of[i] = &walk.walk
-            self.point_at(walk_of[i], source)
+            addresses[i] = <size_t>&walk.walk
+            self.point_at(&walk.walk, source)
         batch = walk.batch
-        batch.stride = row_stride_of(slab)
-        task.walks, task.batch, task.data, task.out = walk_of, &batch, source.data, out
+        batch.stride = STRIDES[slab]
+        task.walks, task.batch, task.data, task.out = <walk_t **>&addresses[0], &batch, source.data, out
         task.out_row_bytes = self.n_outputs * self.itemsize
-        task.n_rows, task.slab, task.n_layers = n_rows, slab, self.n_layers
-        task.is_finite, task.addresses = True, &addresses[0]
-        task.first_slab = 0
+        task.n_rows, task.slab, task.first_slab = n_rows, slab, 0
+        flag_lower(&task.not_finite)
         try:
-            while task.first_slab < n_slabs and task.is_finite:
+            while task.first_slab < n_slabs and not flag_is_raised(&task.not_finite):
                 task.end_slab = min(task.first_slab + n_walks * per_slice, n_slabs)
                 begun = seconds()
                 with nogil:
@@ -227,9 +210,9 @@ cdef class Predictor:
                 if task.first_slab < n_slabs:
                     PyErr_CheckSignals()
         finally:
-            if len(self.idle) + n_walks <= MAX_IDLE:
-                self.idle += walks
-        return task.is_finite
+            for walk in walks:
+                self.give_back(walk)
+        return not flag_is_raised(&task.not_finite)
 
     cdef bint run_shared(self, const source_t *source, int64_t n_rows, char *out, int n_members) except -1:
         """Predict a few rows, each thread its units of every layer."""
@@ -238,14 +221,12 @@ cdef class Predictor:
             Walk walk = self.take()
             shared_t task
             batch_t batch = walk.batch
-            size_t[::1] addresses = np.zeros(self.n_layers, dtype=np.uintp)
         self.point_at(&walk.walk, source)
         # The members read their strips at the same time, each into rows of its own.
         walk.walk.gather.keeps_rows = True
-        batch.stride = row_stride_of(n_rows)
-        task.walk, task.batch, task.n_rows, task.is_finite = &walk.walk, &batch, n_rows, True
-        addresses[self.n_layers - 1] = <size_t>out
-        task.addresses = &addresses[0]
+        batch.stride = STRIDES[n_rows]
+        task.walk, task.batch, task.n_rows, task.out = &walk.walk, &batch, n_rows, out
+        flag_lower(&task.not_finite)
         burst = burst + 1 if seconds() - last_shared < BURST_SECONDS else 0
         if n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD or burst >= CALLS_OF_A_BURST:
             with nogil:
@@ -255,9 +236,8 @@ cdef class Predictor:
                 run_awake(n_members, predict_units, &task)
         last_shared = seconds()
         walk.walk.gather.keeps_rows = False  # a slab has more rows than there is room for
-        if len(self.idle) < MAX_IDLE:
-            self.idle.append(walk)
-        return task.is_finite
+        self.give_back(walk)
+        return not flag_is_raised(&task.not_finite)
 
     cdef int point_at(self, walk_t *walk, const source_t *source) except -1:
         """Let a walk read these rows: as they are, if the tiles' kernels can, in whole vectors."""
@@ -274,14 +254,17 @@ cdef class Predictor:
         """Return a workspace that nobody uses: with the GIL held, nobody comes between."""
         cdef Walk walk
         if self.idle:
-            return self.idle.pop()
+            walk = self.idle.pop()
+            self.idle_bytes -= walk.n_bytes
+            return walk
         nothing = np.zeros((1, self.n_features), dtype=np.uint8)
         walk = Walk(self.plan, self.parameters, nothing, self.preparation, SLAB)
         walk.walk.gather.is_checked = True
         return walk
 
-
-cdef inline int64_t row_stride_of(int64_t n) noexcept:
-    """plan.row_stride, without a call in Python."""
-    cdef int64_t padded = (n + LANES - 1) / LANES * LANES
-    return padded + LANES if padded % 256 == 0 else padded
+    cdef int give_back(self, Walk walk) except -1:
+        """Keep a workspace for the next call, unless those that wait take too much memory."""
+        if self.idle_bytes + walk.n_bytes <= IDLE_BYTES:
+            self.idle.append(walk)
+            self.idle_bytes += walk.n_bytes
+        return 0

@@ -52,7 +52,9 @@ class SparseRows:
         columns = np.array(X.indices[: max(starts[-1], 0)] if len(starts) else X.indices)
         values = np.array(X.data[: len(columns)], dtype=dtype)
         check_places(starts, columns, len(values), X.shape)
-        return cls(values, columns.astype(np.int32, copy=False), starts, X.shape)
+        columns = columns.astype(np.int32, copy=False)
+        starts.flags.writeable = columns.flags.writeable = False
+        return cls(values, columns, starts, X.shape)
 
     @cached_property
     def _matrix(self) -> csr_array:

@@ -1,6 +1,6 @@
 """The walk over a network's operations; walk.pyx has the explanations."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.operations cimport Operations
@@ -33,10 +33,12 @@ cdef class Walk:
         walk_t walk
         batch_t batch
         Operations operations
+        size_t n_bytes  # of the workspace
         list keep_alive
 
     cdef int set_inputs(self, plan, layout, X, preparation, bint has_loss) except -1
     cdef int set_loss(self, plan, layout, loss, options, targets, preparation) except -1
+    cdef const int32_t *copy_labels(self, targets, int64_t n_classes) except NULL
     cdef int plan_stages(self, isa) except -1
 
 
@@ -49,3 +51,4 @@ cdef void backward(const walk_t *walk, batch_t *batch, const member_t *member) n
 cdef void refresh(const walk_t *walk, batch_t *batch, const member_t *member) noexcept nogil
 cdef void write_outputs(const walk_t *walk, const batch_t *batch, const size_t *addresses,
                         int64_t start) noexcept nogil
+cdef void write_last_outputs(const walk_t *walk, const batch_t *batch, char *out) noexcept nogil

@@ -57,7 +57,7 @@ cdef class Walk:
         self.batch.norm_momentum = NORM_MOMENTUM if training else 0
         layout = plan_workspace(plan, batch_size, backward=loss is not None, d_inputs=d_inputs,
                                 training=training, sparse=is_sparse(X))
-        self.batch.stride = layout.stride
+        self.batch.stride, self.n_bytes = layout.stride, layout.size * plan.dtype.itemsize
         self.walk.last_is_logits = loss in FROM_LOGITS
         sparse.values = NULL
         if is_sparse(X):
@@ -111,12 +111,22 @@ cdef class Walk:
         objective.batch_targets = self.operations.place(layout.targets)
         objective.losses = self.operations.place(layout.losses)
         if objective.loss.kind == LOSS_CROSS_ENTROPY:
-            objective.labels = <const int32_t *>self.operations.memory.readable(targets)
+            objective.labels = self.copy_labels(targets, last.n_out)
         else:
             self.keep_alive.append(borrow(&objective.targets, targets))
             self.keep_alive.append(fill_preparation(
                 &objective.preparation, preparation, objective.targets.n_columns, plan.dtype))
         return 0
+
+    cdef const int32_t *copy_labels(self, targets, int64_t n_classes) except NULL:
+        """Return the address of a copy: the loss writes where a label points, and callbacks may have the array."""
+        labels = np.array(targets, dtype=np.int32)
+        cdef const int32_t[::1] view = labels
+        cdef int64_t i
+        for i in range(view.shape[0]):
+            if not 0 <= view[i] < n_classes:
+                raise ValueError(f"targets[{i}]={view[i]} is not one of the {n_classes} classes.")
+        return <const int32_t *>self.operations.memory.readable(labels)
 
     cdef int plan_stages(self, isa) except -1:
         """Work out what runs in each pass, and in what order."""
@@ -203,3 +213,9 @@ cdef void write_outputs(const walk_t *walk, const batch_t *batch, const size_t *
         if addresses[i]:
             batch.kernels.scatter_rows(<char *>addresses[i] + <size_t>(start * n_out) * itemsize,
                                        walk.outputs[i].values, n_out, batch.n_samples, batch.stride)
+
+
+cdef void write_last_outputs(const walk_t *walk, const batch_t *batch, char *out) noexcept nogil:
+    """Copy the last layer's outputs to ``out``, row after row."""
+    cdef const output_t *last = &walk.outputs[walk.n_layers - 1]
+    batch.kernels.scatter_rows(out, last.values, last.n_out, batch.n_samples, batch.stride)

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine.plan import LayerPlan, Plan
+from fastmlp.engine.plan import SLAB, LayerPlan, Plan
 from fastmlp.engine.reference import Array, Options, Pair
 from fastmlp.engine.reference.activations import (
     SELU_ALPHA,
@@ -118,9 +118,6 @@ __all__ = [
     "shuffle", "soft_cross_entropy", "softmax", "softplus", "sparse_forward", "sparse_gradient",
     "squared_error", "swap_places", "unit_words", "weigh",
 ]  # fmt: skip
-
-#: Samples in a batch of a prediction.
-SLAB = 256
 
 
 class Training(Walk):
