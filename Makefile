@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-SOURCES = pyproject.toml setup.py $(wildcard csrc/* fastmlp/engine/*.pyx fastmlp/engine/*.pxd)
+SOURCES = pyproject.toml setup.py $(wildcard csrc/*.* csrc/*/*.* fastmlp/engine/*.pyx fastmlp/engine/*.pxd)
+FACES = $(wildcard tests/faces/*.p*)
 
-.PHONY: demo build test campaign lint bench sanitize clean
+.PHONY: demo build faces test campaign lint bench sanitize clean
 
 demo: build                ## train on the embedded digits
 	@mkdir -p models
@@ -19,10 +20,16 @@ $(VENV)/ready: $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[cli,test]'
 	@touch $@
 
-test: build                ## every test but the campaigns, files side by side on the processors
+faces: $(VENV)/faces       ## the kernels as Python functions, which tests and benchmarks call
+
+$(VENV)/faces: $(VENV)/ready $(FACES)
+	$(BIN)/python tests/faces/build.py
+	@touch $@
+
+test: faces                ## every test but the campaigns, files side by side on the processors
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-campaign: build            ## the slower tests: packaging, published accuracies
+campaign: faces            ## the slower tests: packaging, published accuracies
 	$(BIN)/pytest -q -m campaign
 
 lint: build                ## style of Python and Cython, types, and the stubs against what was compiled
@@ -33,17 +40,18 @@ lint: build                ## style of Python and Cython, types, and the stubs a
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --concise --mypy-config-file pyproject.toml --ignore-disjoint-bases --ignore-missing-stub \
 	  fastmlp.engine.core fastmlp.engine.native fastmlp.engine.passes fastmlp.engine.prediction fastmlp.engine.compiled \
-	  fastmlp.engine.kernels fastmlp.engine.finish_kernels fastmlp.engine.blas
+	  fastmlp.engine.blas
 	$(BIN)/python tests/check_types.py
 
-bench: build               ## our training step beside those of other libraries that are installed
+bench: faces               ## our training step beside those of other libraries that are installed
 	$(BIN)/python -m benchmarks
 
 sanitize:                  ## the tests of kernels and engine under GCC's address and undefined-behaviour sanitizers
 	$(PYTHON) -m venv build/sanitized
 	FASTMLP_SANITIZE=address,undefined build/sanitized/bin/pip install --quiet '.[cli,test]'
+	FASTMLP_SANITIZE=address,undefined build/sanitized/bin/python tests/faces/build.py --force
 	cd build && ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 	  sanitized/bin/pytest -q -p no:cacheprovider ../tests/engine -k "not core_alone"
 
 clean:                     ## everything that was made here
-	rm -rf $(VENV) build dist models *.egg-info fastmlp/engine/*.c fastmlp/engine/*.so
+	rm -rf $(VENV) build dist models *.egg-info fastmlp/engine/*.c fastmlp/engine/*.so fastmlp/engine/*.pxi tests/faces/*.c tests/faces/*.so

@@ -30,7 +30,7 @@ PUBLIC = {
     "fastmlp.augmentations": "Augmentation Flip Shift",
     "fastmlp.callbacks": "CSVLog EpochEnd EveryNSteps PrintEpoch StepEnd StopAtScore",
     "fastmlp.datasets": "Dataset FASHION_MNIST_CLASSES load_digits load_fashion_mnist load_mnist",
-    "fastmlp.engine.kernels": "linear_backward linear_forward linear_update",
+    "fastmlp.engine.blas": "linear_backward linear_forward linear_update",
     "fastmlp.estimators": "MLPClassifier MLPRegressor load",
     "fastmlp.initializers": """
         GlorotNormal GlorotUniform HeNormal HeUniform Initializer LecunNormal LecunUniform Normal TorchDefault

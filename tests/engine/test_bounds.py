@@ -32,8 +32,8 @@ def network(n_features, units, dtype="float32", others=()):
 def training(plan, parameters, X, labels, rows=None, **options):
     return native.Training(
         plan, parameters, X, None, 16, loss="cross_entropy", targets=labels, targets_preparation=None,
-        rows=np.arange(X.shape[0]) if rows is None else rows, optimizer={"solver": "sgd"}, moments=[], alpha=0.0,
-        shuffle=True, seed=0, n_steps=0, loss_options={"label_smoothing": 0.0}, **options,
+        rows=np.arange(X.shape[0]) if rows is None else rows, optimizer={"solver": "sgd"}, moments=[],
+        alpha=0.0, shuffle=True, seed=0, n_steps=0, loss_options={"label_smoothing": 0.0}, **options,
     )  # fmt: skip
 
 
