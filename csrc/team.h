@@ -2,6 +2,7 @@
 #ifndef FASTMLP_TEAM_H
 #define FASTMLP_TEAM_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 typedef struct team team_t;
@@ -30,5 +31,21 @@ int fastmlp_run_team(int n_threads, int may_start, void (*work)(void *context, c
 
 /* Wait until every member of the team has come here; what they wrote before can then be read. */
 void fastmlp_barrier(const member_t *member);
+
+/* A flag that any member may raise. Relaxed: who wants to know what was written before must wait at a barrier, or
+ * for the end of the call. */
+typedef struct {
+    atomic_int raised;
+} flag_t;
+
+static inline void flag_raise(flag_t *flag) { atomic_store_explicit(&flag->raised, 1, memory_order_relaxed); }
+
+static inline int flag_is_raised(const flag_t *flag)
+{
+    return atomic_load_explicit(&flag->raised, memory_order_relaxed);
+}
+
+/* Lower it: before the team begins, while no other thread knows of it. */
+static inline void flag_clear(flag_t *flag) { atomic_init(&flag->raised, 0); }
 
 #endif

@@ -152,8 +152,20 @@ cdef extern from "fastmlp.h" nogil:
 
 
 cdef extern from "team.h" nogil:
+    """
+    static const member_t ALONE = {0, 1, NULL}; /* who works without a team */
+    """
     ctypedef struct member_t:
         int64_t index, count
+
+    const member_t ALONE
+
+    ctypedef struct flag_t:
+        pass
+
+    void flag_raise(flag_t *) noexcept
+    bint flag_is_raised(const flag_t *) noexcept
+    void flag_clear(flag_t *) noexcept
 
     int64_t share_begin(int64_t, const member_t *) noexcept
     int64_t share_end(int64_t, const member_t *) noexcept

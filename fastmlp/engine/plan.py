@@ -21,6 +21,8 @@ from fastmlp.layers import learned_vectors, running_statistics
 LANES = 16
 #: The most rows of a prediction that threads share by units, each reading strips of them for all.
 SHARED_ROWS = 64
+#: Samples of a data set that a pass over it takes at once: products run at full speed, in little memory.
+SLAB = 256
 
 #: BLAS takes 32-bit sizes.
 LARGEST_SIZE = 2**31 - 1

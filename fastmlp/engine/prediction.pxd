@@ -10,10 +10,10 @@ from fastmlp.engine.walk cimport Walk, walk_t
 cdef class Predictor:
     cdef:
         object plan, parameters, preparation
-        list idle
+        list idle, held
         readonly object dtype
         readonly int64_t n_features, n_outputs
-        int64_t n_layers, itemsize
+        int64_t n_layers, itemsize, most_idle
         int type_number
         double work_per_row
         bint by_team, float64_only
@@ -26,3 +26,5 @@ cdef class Predictor:
     cdef bint run_shared(self, const source_t *source, int64_t n_rows, char *out, int n_members) except -1
     cdef int point_at(self, walk_t *walk, const source_t *source) except -1
     cdef Walk take(self)
+    cdef int keep(self, Walk walk) except -1
+    cdef int64_t workspace_bytes(self) except -1

@@ -8,22 +8,24 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from fastmlp.engine.core cimport run_awake, run_team, seconds
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport Walk, forward, walk_t, write_outputs
 
 from fastmlp._support.threads import count_threads
+from fastmlp.engine import given
 from fastmlp.engine import plan as plan_module
 
 cnp.import_array()
 
+cdef int64_t SLAB = plan_module.SLAB
+
+# Bytes of workspaces that a predictor keeps from call to call; those beyond are made anew for each call.
 cdef enum:
-    SLAB = 256  # samples at once: products run at full speed, in little memory
-    MAX_IDLE = 64  # workspaces kept
-    MAX_THREADS = 64
+    KEPT_BYTES = 1 << 26
 
 # Multiplications and additions below which starting a second thread costs more than it does, and those for
 # which one that is awake is worth its barriers: some 8 us of them.
@@ -42,16 +44,19 @@ cdef enum:
     CALLS_OF_A_BURST = 8
 cdef double BURST_SECONDS = 50e-6
 
-cdef double last_shared = 0  # when the last such prediction ended
-cdef int burst = 0           # how many followed each other; the GIL guards both
+# When the last such prediction ended, and how many followed each other. They are read and written with the GIL
+# held, which a build of Python without it takes back when it imports this module.
+cdef double last_shared = 0
+cdef int burst = 0
 
-cdef int64_t IN_ORDER[SLAB]
+# The rows of a slab, and plan.row_stride for each number of them: a call in Python takes as long as a row does.
+cdef int64_t *IN_ORDER = <int64_t *>PyMem_Calloc(SLAB, sizeof(int64_t))
+cdef int64_t *STRIDES = <int64_t *>PyMem_Calloc(SLAB + 1, sizeof(int64_t))
+if IN_ORDER == NULL or STRIDES == NULL:
+    raise MemoryError
 cdef int64_t _i
 for _i in range(SLAB):
-    IN_ORDER[_i] = _i
-
-cdef member_t ALONE
-ALONE.index, ALONE.count = 0, 1
+    IN_ORDER[_i], STRIDES[_i + 1] = _i, plan_module.row_stride(_i + 1)
 
 
 ctypedef struct task_t:
@@ -63,7 +68,7 @@ ctypedef struct task_t:
     size_t out_row_bytes
     int64_t n_rows, slab, n_layers
     int64_t first_slab, end_slab
-    bint is_finite
+    flag_t not_finite
 
 
 cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
@@ -77,7 +82,7 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
         start = slab * task.slab
         walk.inputs.data = task.data + start * walk.inputs.row_stride
         if not forward(walk, &step, &ALONE, IN_ORDER, min(task.slab, task.n_rows - start)):
-            task.is_finite = False
+            flag_raise(&task.not_finite)
             return
         addresses[task.n_layers - 1] = <size_t>task.out + <size_t>start * task.out_row_bytes
         write_outputs(walk, &step, addresses, 0)
@@ -90,7 +95,7 @@ ctypedef struct shared_t:
     const step_t *step
     size_t *addresses
     int64_t n_rows
-    bint is_finite
+    flag_t not_finite
 
 
 cdef void predict_units(void *context, const member_t *member) noexcept nogil:
@@ -98,7 +103,7 @@ cdef void predict_units(void *context, const member_t *member) noexcept nogil:
         shared_t *task = <shared_t *>context
         step_t step = task.step[0]
     if not forward(task.walk, &step, member, IN_ORDER, task.n_rows):
-        task.is_finite = False
+        flag_raise(&task.not_finite)
     elif member.index == 0:
         write_outputs(task.walk, &step, task.addresses, 0)
 
@@ -107,9 +112,12 @@ cdef class Predictor:
     """The outputs of one network for one array after another; any number of threads may call it."""
 
     def __init__(self, plan, parameters, preparation, float64_only=False):
-        self.plan, self.parameters, self.preparation = plan, parameters, preparation
+        given.check_vectors(plan, parameters)
+        self.plan, self.parameters, self.preparation = plan, parameters, given.preparation(preparation)
+        self.held = given.hold(parameters)
         self.float64_only = float64_only
         self.idle = []
+        self.most_idle = KEPT_BYTES // self.workspace_bytes()
         self.n_features, self.n_outputs, self.n_layers = plan.n_features, plan.n_outputs, len(plan.layers)
         self.dtype, self.itemsize = plan.dtype, plan.dtype.itemsize
         self.type_number = cnp.NPY_FLOAT if plan.dtype == np.float32 else cnp.NPY_DOUBLE
@@ -158,11 +166,11 @@ cdef class Predictor:
                 and self.work_per_row * max(n_rows, <int64_t>ROWS_OF_READING) >= SHARED_WORK):
             return self.run_shared(source, n_rows, out, count_threads(n_threads))
         if self.by_team and n_rows > LANES and n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD:
-            n_walks = <int>min(<int64_t>max(1, count_threads(n_threads)), <int64_t>MAX_THREADS,
+            n_walks = <int>min(<int64_t>max(1, count_threads(n_threads)),
                                <int64_t>(n_rows * self.work_per_row / WORK_OF_A_THREAD),
                                (n_rows + LANES - 1) / LANES)
             # As many slabs as threads, or more of full size.
-            slab = min(<int64_t>SLAB, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
+            slab = min(SLAB, LANES * ((n_rows + LANES * n_walks - 1) / (LANES * n_walks)))
             return self.run_slabs(source, n_rows, out, slab, n_walks)
         if n_rows <= SLAB:
             return self.run_alone(source, n_rows, out)
@@ -173,23 +181,17 @@ cdef class Predictor:
         cdef:
             Walk walk = self.take()
             step_t step = walk.step
-            size_t few_addresses[MAX_THREADS]
-            size_t[::1] many
-            size_t *addresses = few_addresses
+            size_t *addresses = <size_t *>allocate(self.n_layers, sizeof(size_t))
             bint is_finite
-        if self.n_layers > MAX_THREADS:
-            many = np.empty(self.n_layers, dtype=np.uintp)
-            addresses = &many[0]
-        memset(addresses, 0, self.n_layers * sizeof(size_t))
         addresses[self.n_layers - 1] = <size_t>out
         self.point_at(&walk.walk, source)
-        step.stride = row_stride_of(n_rows)
+        step.stride = STRIDES[n_rows]
         with nogil:
             is_finite = forward(&walk.walk, &step, &ALONE, IN_ORDER, n_rows)
             if is_finite:
                 write_outputs(&walk.walk, &step, addresses, 0)
-        if len(self.idle) < MAX_IDLE:
-            self.idle.append(walk)
+        PyMem_Free(addresses)
+        self.keep(walk)
         return is_finite
 
     cdef bint run_slabs(self, const source_t *source, int64_t n_rows, char *out, int64_t slab,
@@ -199,24 +201,26 @@ cdef class Predictor:
             Walk walk
             task_t task
             step_t step
-            size_t[::1] addresses = np.zeros(n_walks * self.n_layers, dtype=np.uintp)
-            walk_t *walk_of[MAX_THREADS]
+            size_t *addresses = NULL
+            walk_t **walk_of = NULL
             int64_t n_slabs = (n_rows + slab - 1) / slab, per_slice = 1
             int i
             double begun
-        for i in range(n_walks):
-            walk = walks[i]
-            walk_of[i] = &walk.walk
-            self.point_at(walk_of[i], source)
-        step = walk.step
-        step.stride = row_stride_of(slab)
-        task.walks, task.step, task.data, task.out = walk_of, &step, source.data, out
-        task.out_row_bytes = self.n_outputs * self.itemsize
-        task.n_rows, task.slab, task.n_layers = n_rows, slab, self.n_layers
-        task.is_finite, task.addresses = True, &addresses[0]
-        task.first_slab = 0
         try:
-            while task.first_slab < n_slabs and task.is_finite:
+            addresses = <size_t *>allocate(n_walks * self.n_layers, sizeof(size_t))
+            walk_of = <walk_t **>allocate(n_walks, sizeof(walk_t *))
+            for i in range(n_walks):
+                walk = walks[i]
+                walk_of[i] = &walk.walk
+                self.point_at(walk_of[i], source)
+            step = walk.step
+            step.stride = STRIDES[slab]
+            task.walks, task.step, task.data, task.out = walk_of, &step, source.data, out
+            task.out_row_bytes = self.n_outputs * self.itemsize
+            task.n_rows, task.slab, task.n_layers = n_rows, slab, self.n_layers
+            task.addresses, task.first_slab = addresses, 0
+            flag_clear(&task.not_finite)
+            while task.first_slab < n_slabs and not flag_is_raised(&task.not_finite):
                 task.end_slab = min(task.first_slab + n_walks * per_slice, n_slabs)
                 begun = seconds()
                 with nogil:
@@ -227,9 +231,11 @@ cdef class Predictor:
                 if task.first_slab < n_slabs:
                     PyErr_CheckSignals()
         finally:
-            if len(self.idle) + n_walks <= MAX_IDLE:
-                self.idle += walks
-        return task.is_finite
+            PyMem_Free(addresses)
+            PyMem_Free(walk_of)
+            for walk in walks:
+                self.keep(walk)
+        return not flag_is_raised(&task.not_finite)
 
     cdef bint run_shared(self, const source_t *source, int64_t n_rows, char *out, int n_members) except -1:
         """Predict a few rows, each thread its units of every layer."""
@@ -238,14 +244,14 @@ cdef class Predictor:
             Walk walk = self.take()
             shared_t task
             step_t step = walk.step
-            size_t[::1] addresses = np.zeros(self.n_layers, dtype=np.uintp)
+            size_t *addresses = <size_t *>allocate(self.n_layers, sizeof(size_t))
         self.point_at(&walk.walk, source)
         # The members read their strips at the same time, each into rows of its own.
         walk.walk.keeps_rows = True
-        step.stride = row_stride_of(n_rows)
-        task.walk, task.step, task.n_rows, task.is_finite = &walk.walk, &step, n_rows, True
+        step.stride = STRIDES[n_rows]
+        task.walk, task.step, task.n_rows, task.addresses = &walk.walk, &step, n_rows, addresses
+        flag_clear(&task.not_finite)
         addresses[self.n_layers - 1] = <size_t>out
-        task.addresses = &addresses[0]
         burst = burst + 1 if seconds() - last_shared < BURST_SECONDS else 0
         if n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD or burst >= CALLS_OF_A_BURST:
             with nogil:
@@ -255,9 +261,9 @@ cdef class Predictor:
                 run_awake(n_members, predict_units, &task)
         last_shared = seconds()
         walk.walk.keeps_rows = False  # a slab has more rows than there is room for
-        if len(self.idle) < MAX_IDLE:
-            self.idle.append(walk)
-        return task.is_finite
+        PyMem_Free(addresses)
+        self.keep(walk)
+        return not flag_is_raised(&task.not_finite)
 
     cdef int point_at(self, walk_t *walk, const source_t *source) except -1:
         """Let a walk read these rows: as they are, if the tiles' kernels can, in whole vectors."""
@@ -280,8 +286,21 @@ cdef class Predictor:
         walk.walk.checks_inputs = True
         return walk
 
+    cdef int keep(self, Walk walk) except -1:
+        """Keep a workspace for the next call, if all that are kept are at most KEPT_BYTES."""
+        if len(self.idle) < self.most_idle:
+            self.idle.append(walk)
+        return 0
 
-cdef inline int64_t row_stride_of(int64_t n) noexcept:
-    """plan.row_stride, without a call in Python."""
-    cdef int64_t padded = (n + LANES - 1) / LANES * LANES
-    return padded + LANES if padded % 256 == 0 else padded
+    cdef int64_t workspace_bytes(self) except -1:
+        """Return the bytes of a workspace: the buffers, and a number for each unit."""
+        buffers = plan_module.plan_workspace(self.plan, SLAB, backward=False).size * self.plan.dtype.itemsize
+        return buffers + sum([sizeof(double) * layer.n_out for layer in self.plan.layers])
+
+
+cdef void *allocate(int64_t n, size_t size) except NULL:
+    """Return zeroed memory, for addresses: no array, which Python code could find and write to."""
+    cdef void *memory = PyMem_Calloc(n, size)
+    if memory == NULL:
+        raise MemoryError
+    return memory

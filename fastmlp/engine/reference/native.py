@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine.plan import LayerPlan, Plan
+from fastmlp.engine import given
+from fastmlp.engine.plan import SLAB, LayerPlan, Plan
 from fastmlp.engine.reference import Array, Options, Pair
 from fastmlp.engine.reference.activations import (
     SELU_ALPHA,
@@ -118,9 +119,6 @@ __all__ = [
     "squared_error", "swap_places", "unit_words", "weigh",
 ]  # fmt: skip
 
-#: Samples in a batch of a prediction.
-SLAB = 256
-
 
 class Training(Walk):
     """A fit in progress: `start_epoch`, then `run` until it returns True."""
@@ -134,6 +132,13 @@ class Training(Walk):
         input_dropout: float = 0.0, average: Array | None = None, ema_decay: float = 0.0,
         augmentation: Options | None = None, n_threads: int = 1,
     ) -> None:  # fmt: skip
+        X, targets, sample_weight = given.samples(
+            plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
+        )
+        rows = given.rows(rows, X.shape[0])
+        preparation, targets_preparation = (
+            given.preparation(preparation), given.preparation(targets_preparation),
+        )  # fmt: skip
         super().__init__(
             plan,
             parameters,
@@ -165,12 +170,7 @@ class Training(Walk):
     def start_epoch(self, epoch: int, rates: Array, momenta: Array) -> None:
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
         n_batches = -(-len(self.rows) // self.batch_size)
-        if min(len(rates), len(momenta)) < n_batches:
-            raise ValueError(
-                f"the schedule gives {len(rates)} rates and {len(momenta)} momenta for an epoch of "
-                f"{n_batches} batches."
-            )
-        self.rates, self.momenta = rates, momenta
+        self.rates, self.momenta = given.rates_and_momenta(rates, momenta, n_batches)
         self.order = np.array(self.rows)
         if self.shuffle:
             shuffle(self.order, self.seed, epoch)
@@ -287,6 +287,9 @@ def forward(
 
     With a loss and targets, also return the mean loss, weighted if there are weights.
     """
+    X, targets, sample_weight = given.samples(
+        plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
+    )
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight,
@@ -316,11 +319,14 @@ def gradients(
 
     With ``rows``, of these rows of X only.
     """
+    X, targets, sample_weight = given.samples(
+        plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
+    )
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight, learns=True,
     )  # fmt: skip
-    rows = np.arange(X.shape[0]) if rows is None else rows
+    rows = given.rows(np.arange(X.shape[0]) if rows is None else rows, X.shape[0])
     xs = walk.forward(rows)
     total = walk.weight_of_batch(rows)
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)
