@@ -2,10 +2,10 @@
 
 Callbacks run between the slices of a fit and can change every array that they reach. Three rules:
 
-- Arrays that the engines index by (rows, labels, sparse places) are checked, and read-only: copies, unless they
-  are read-only arrays already that own their memory.
-- Arrays of numbers that are as long as the data or the parameters are read in place. Their shapes are checked,
-  and `hold` keeps NumPy from moving their memory; numbers that are not finite end in divergence.
+- Arrays that the engines index by (rows, labels, sparse places) are checked, and read-only: they are copied,
+  unless they are read-only already and own their memory.
+- Arrays of numbers that are as long as the data or the parameters are read in place. Their shapes are
+  checked, and `hold` keeps NumPy from moving their memory; numbers that are not finite end in divergence.
 - Short ones (rates, momenta, centers and scales) are copied.
 """
 
@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 def samples(
     plan: Plan, X: Any, targets: Any = None, sample_weight: Any = None, *, loss: str | None = None,
     loss_options: Mapping[str, Any] | None = None,
-) -> tuple[Any, Array | None, Array | None]:  # fmt: skip
+) -> tuple[Any, Any, Any]:  # fmt: skip
     """Return X, targets and weights as an engine may read them: labels are copied, the rest is not.
 
     Raises
@@ -58,9 +58,7 @@ def samples(
     if sample_weight is not None:
         sample_weight = np.ascontiguousarray(sample_weight, dtype=np.float64).view()
         if sample_weight.shape != (n_samples,):
-            raise ValueError(
-                f"sample_weight has shape {sample_weight.shape}; it must be ({n_samples},)."
-            )
+            raise ValueError(f"sample_weight has shape {sample_weight.shape}; it must be ({n_samples},).")
     return X, targets, sample_weight
 
 
@@ -140,8 +138,8 @@ def check_vectors(plan: Plan, *vectors: Any) -> None:
 def hold(*arrays: Any) -> list[Any]:
     """Keep the memory of these arrays in its place for as long as what is returned lives.
 
-    ``resize(refcheck=False)`` moves the memory of an array even where others read it, but NumPy refuses it for
-    arrays that have a weak reference.
+    ``resize(refcheck=False)`` moves the memory of an array even where others read it, but NumPy refuses it
+    for arrays that have a weak reference.
     """
     held: list[Any] = []
     for array in arrays:

@@ -52,8 +52,8 @@ cdef double TRIAL_SECONDS = 2e-3
 cdef double VERDICT_SECONDS = 2.0
 cdef double VERDICT_RATIO = 50.0
 
-# What the last fit of the same plan, batch and threads found: the next one begins with it. The keys are hashes,
-# so that no plan is kept, and all are forgotten when there are many: some 100 KB.
+# What the last fit of the same plan, batch and threads found: the next one begins with it. The keys are
+# hashes, so that no plan is kept, and all are forgotten when there are many: some 100 KB.
 cdef dict VERDICTS = {}
 cdef enum:
     MAX_VERDICTS = 1000
@@ -88,9 +88,9 @@ ctypedef struct run_t:
 ctypedef struct slice_t:
     run_t *run
     # Member 0 looks at the clock before a batch, all read the verdict after it. Two places in turn, since a
-    # slow member may still be reading when the next batch begins. They need no atomics: every batch has a barrier.
-    # That of this batch is between member 0's writing and the others' reading; that of the next one between their
-    # reading and the next writing to the same place.
+    # slow member may still be reading when the next batch begins. They need no atomics: every batch has a
+    # barrier. That of this batch is between member 0's writing and the others' reading, that of the next one
+    # between their reading and the next writing to the same place.
     bint stop[2]
 
 

@@ -131,8 +131,8 @@ ctypedef struct pass_t:
     char *d_inputs  # NULL if nobody asks
     int64_t n_rows, slab, start
     double loss_sum, total_weight, stop_at
-    # Member 0 looks at the clock before a slab, all read the verdict after it; two places in turn, and why they
-    # need no atomics: see slice_t in native.pyx.
+    # Member 0 looks at the clock before a slab, all read the verdict after it; two places in turn, without
+    # atomics, for the reasons that slice_t in native.pyx gives.
     bint stop[2]
 
 

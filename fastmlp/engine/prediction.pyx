@@ -44,12 +44,12 @@ cdef enum:
     CALLS_OF_A_BURST = 8
 cdef double BURST_SECONDS = 50e-6
 
-# When the last such prediction ended, and how many followed each other. They are read and written with the GIL
-# held, which a build of Python without it takes back when it imports this module.
+# When the last such prediction ended, and how many followed each other. They are read and written with the
+# GIL held; a Python built without it takes it back when it imports this module.
 cdef double last_shared = 0
 cdef int burst = 0
 
-# The rows of a slab, and plan.row_stride for each number of them: a call in Python takes as long as a row does.
+# The rows of a slab, and plan.row_stride for each number of them: a call in Python takes as long as a row.
 cdef int64_t *IN_ORDER = <int64_t *>PyMem_Calloc(SLAB, sizeof(int64_t))
 cdef int64_t *STRIDES = <int64_t *>PyMem_Calloc(SLAB + 1, sizeof(int64_t))
 if IN_ORDER == NULL or STRIDES == NULL:

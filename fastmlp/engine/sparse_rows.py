@@ -63,7 +63,12 @@ class SparseRows:
 
     @cached_property
     def _matrix(self) -> csr_array:
-        return csr_array((self.values, self.columns, self.starts), shape=self.shape)
+        matrix = csr_array((self.values, self.columns, self.starts), shape=self.shape)
+        for part in (matrix.data, matrix.indices, matrix.indptr):
+            while isinstance(part, np.ndarray):  # SciPy may have made copies, and views of them
+                part.setflags(write=False)
+                part = part.base
+        return matrix
 
     def __getitem__(self, rows: Any) -> csr_array:
         """Return the chosen rows as SciPy's matrix."""

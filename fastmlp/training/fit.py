@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._support.checks import some_weight
+from fastmlp._support.checks import frozen, some_weight
 from fastmlp.callbacks import EpochEnd, EveryNSteps, StepEnd
 from fastmlp.network.inputs import check_sparse
 from fastmlp.network.network import Network
@@ -360,7 +360,9 @@ def _check(network: Network, settings: Settings, data: TrainingData) -> None:
 
 
 def _read(network: Network, data: TrainingData) -> TrainingData:
-    """Return the data with their sparse matrices as the engine reads them."""
+    """Return the data with their sparse matrices as the engine reads them, rows and labels read-only."""
+    targets = frozen(data.targets) if data.targets.dtype.kind in "iub" else data.targets
+    data = replace(data, rows=frozen(data.rows), targets=targets)
     if data.is_sparse:
         data = replace(data, X=network.read_sparse(data.X))
     if data.validation is not None:

@@ -136,6 +136,8 @@ class Training(Walk):
             plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
         )
         rows = given.rows(rows, X.shape[0])
+        given.check_vectors(plan, parameters, average, *moments)
+        self.held = given.hold(X, targets, sample_weight, parameters, average, *moments)
         preparation, targets_preparation = (
             given.preparation(preparation), given.preparation(targets_preparation),
         )  # fmt: skip
@@ -174,6 +176,7 @@ class Training(Walk):
         self.order = np.array(self.rows)
         if self.shuffle:
             shuffle(self.order, self.seed, epoch)
+        self.order.setflags(write=False)
         self.batch, self.loss_sum, self.n_skipped, self.has_diverged = 0, 0.0, 0, False
 
     def run(self, budget: float, n_batches: int | None = None) -> bool:
