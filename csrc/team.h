@@ -24,18 +24,6 @@ static inline int64_t share_end(int64_t n, const member_t *member)
     return member->index + 1 == member->count ? n : n * (member->index + 1) / member->count;
 }
 
-/* Something that any member may raise, and that whoever has waited for all of them reads. */
-typedef struct {
-    atomic_int is_raised;
-} flag_t;
-
-static inline void flag_lower(flag_t *flag) { atomic_store_explicit(&flag->is_raised, 0, memory_order_relaxed); }
-static inline void flag_raise(flag_t *flag) { atomic_store_explicit(&flag->is_raised, 1, memory_order_relaxed); }
-static inline int flag_is_raised(flag_t *flag)
-{
-    return atomic_load_explicit(&flag->is_raised, memory_order_relaxed);
-}
-
 /* Call work(context, member) once for each member of a team of n_threads, of which the caller is the first; of
  * fewer, if threads cannot be started or, being not awake from an earlier call, may not be. Returns the number of
  * members, when all are done. */
@@ -44,5 +32,21 @@ int fastmlp_run_team(int n_threads, int may_start, void (*work)(void *context, c
 
 /* Wait until every member of the team has come here; what they wrote before can then be read. */
 void fastmlp_barrier(const member_t *member);
+
+/* A flag that any member may raise. Relaxed: who wants to know what was written before must wait at a barrier, or
+ * for the end of the call. */
+typedef struct {
+    atomic_int raised;
+} flag_t;
+
+static inline void flag_raise(flag_t *flag) { atomic_store_explicit(&flag->raised, 1, memory_order_relaxed); }
+
+static inline int flag_is_raised(const flag_t *flag)
+{
+    return atomic_load_explicit(&flag->raised, memory_order_relaxed);
+}
+
+/* Lower it: before the team begins, while no other thread knows of it. */
+static inline void flag_clear(flag_t *flag) { atomic_init(&flag->raised, 0); }
 
 #endif

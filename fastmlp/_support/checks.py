@@ -222,3 +222,13 @@ def some_weight(argument: str, values: np.ndarray) -> None:
     """Refuse weights that are all zero."""
     if not values.any():
         raise ValueError(f"{argument} is zero for every sample; at least one weight must be above 0.")
+
+
+def frozen(values: Any, dtype: Any = None) -> np.ndarray:
+    """Return numbers as a contiguous read-only array that owns its memory: a copy, unless they are one."""
+    array: np.ndarray = values
+    if not isinstance(values, np.ndarray) or values.flags.writeable or not values.flags.owndata:
+        array = np.array(values, dtype=dtype, order="C")
+    array = np.asarray(array, dtype=dtype, order="C")
+    array.setflags(write=False)
+    return array

@@ -90,9 +90,9 @@ cdef extern from "team.h" nogil:
     ctypedef struct flag_t:
         pass
 
-    void flag_lower(flag_t *) noexcept
+    void flag_clear(flag_t *) noexcept
     void flag_raise(flag_t *) noexcept
-    bint flag_is_raised(flag_t *) noexcept
+    bint flag_is_raised(const flag_t *) noexcept
     int64_t share_begin(int64_t, const member_t *) noexcept
     int64_t share_end(int64_t, const member_t *) noexcept
     int fastmlp_run_team(int, bint, void (*)(void *, const member_t *) noexcept nogil, void *) noexcept

@@ -6,8 +6,10 @@ measured, not guessed: bits do not depend on it, so now and then a few batches a
 
 import numpy as np
 
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport isfinite, pow, sqrt
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
 
 from fastmlp.engine.core cimport (
     ALONE,
@@ -36,7 +38,7 @@ from fastmlp.engine.walk cimport (
     weight_of_batch,
 )
 
-from fastmlp.engine import core
+from fastmlp.engine import core, given
 from fastmlp.engine.core import SOLVER_CODES
 from fastmlp.engine.passes import forward, gradients, is_finite  # no-cython-lint: the rest of the engine's face
 from fastmlp.engine.plan import aligned_zeros
@@ -50,7 +52,8 @@ cdef double TRIAL_SECONDS = 2e-3
 cdef double VERDICT_SECONDS = 2.0
 cdef double VERDICT_RATIO = 50.0
 
-# What the last fit of the same plan, batch and threads found: the next one begins with it.
+# What the last fit of the same plan, batch and threads found: the next one begins with it. The keys are
+# hashes, so that no plan is kept, and all are forgotten when there are many: some 100 KB.
 cdef dict VERDICTS = {}
 cdef enum:
     MAX_VERDICTS = 1000
@@ -193,27 +196,20 @@ cdef void train_slice(void *context, const member_t *member) noexcept nogil:
     restore_denormals(state)
 
 
-cdef check_rows(const int64_t[::1] rows, int64_t n):
-    """Refuse rows that the data do not have."""
-    cdef int64_t i
-    for i in range(rows.shape[0]):
-        if not 0 <= rows[i] < n:
-            raise ValueError(f"rows[{i}]={rows[i]} is not one of the {n} rows of X.")
-
-
 cdef class Training(Walk):
     """A fit in progress: `start_epoch`, then `run` until it returns True."""
 
     cdef:
         run_t progress
         const int64_t[::1] rows
-        int64_t[::1] order
+        int64_t *order  # in no array, which callbacks could find and write to
         const double[::1] rates
         const double[::1] momenta
+        list held
         uint64_t seed
         bint shuffle
         list candidates, trials
-        tuple key
+        Py_hash_t key
         double valid_until
         readonly int n_threads
 
@@ -222,6 +218,12 @@ cdef class Training(Walk):
                  loss_options=None, sample_weight=None, l2=0.0, l1=0.0, clip_value=0.0, clip_norm=0.0,
                  input_noise=0.0, input_dropout=0.0, average=None, ema_decay=0.0, augmentation=None,
                  n_threads=1, measure=True):
+        X, targets, sample_weight = given.samples(plan, X, targets, sample_weight, loss=loss,
+                                                  loss_options=loss_options)
+        given.check_vectors(plan, parameters, average, *moments)
+        self.held = given.hold(X, targets, sample_weight, parameters, average, *moments)
+        preparation, targets_preparation = (
+            given.preparation(preparation), given.preparation(targets_preparation))
         super().__init__(plan, parameters, X, preparation, batch_size, loss=loss, loss_options=loss_options,
                          targets=targets, targets_preparation=targets_preparation,
                          sample_weight=sample_weight, moments=moments,
@@ -232,10 +234,12 @@ cdef class Training(Walk):
             self.progress.n_parameters, self.progress.ema_decay = len(parameters), ema_decay
         if augmentation is not None:
             self.set_augmentation(augmentation, n_threads)
-        # Copies: callbacks may have the originals, and the engine reads where a row points.
-        self.rows = np.array(rows)
-        check_rows(self.rows, X.shape[0])
-        self.order = np.array(rows)
+        self.rows = given.rows(rows, X.shape[0])
+        PyMem_Free(self.order)
+        self.order = <int64_t *>PyMem_Malloc(len(self.rows) * sizeof(int64_t))
+        if self.order == NULL:
+            raise MemoryError
+        memcpy(self.order, &self.rows[0], len(self.rows) * sizeof(int64_t))
         self.shuffle, self.seed = shuffle, seed
         self.batch.optimizer.solver = SOLVER_CODES[optimizer["solver"]]
         self.batch.optimizer.nesterov = optimizer.get("nesterov", False)
@@ -247,8 +251,8 @@ cdef class Training(Walk):
         fastmlp_set_step(&self.batch.random, self.seed, 0)
         self.progress.walk, self.progress.batch = &self.walk, self.batch
         self.batch.norm_momentum = 0  # a look at a batch leaves the running statistics alone
-        self.progress.order, self.progress.n_rows = &self.order[0], len(rows)
-        self.progress.batch_size, self.progress.n_batches = batch_size, -(-len(rows) // batch_size)
+        self.progress.order, self.progress.n_rows = self.order, len(self.rows)
+        self.progress.batch_size, self.progress.n_batches = batch_size, -(-len(self.rows) // batch_size)
         self.progress.alpha, self.progress.l2, self.progress.l1 = alpha, l2, l1
         self.progress.clip_norm = clip_norm
         self.progress.weight_decay = optimizer.get("weight_decay", 0)
@@ -262,10 +266,13 @@ cdef class Training(Walk):
         while measure and self.candidates[0] > 1:
             self.candidates.insert(0, self.candidates[0] // 2)
         self.trials, self.valid_until = [], 0
-        self.key = (hash(plan), batch_size, n_threads)  # a plan itself may be large
+        self.key = hash((plan, batch_size, n_threads))
         if measure and self.key in VERDICTS:
-            self.n_threads = VERDICTS[self.key]
+            self.n_threads = min(VERDICTS[self.key], n_threads)
             self.valid_until = seconds() + 0.1 * VERDICT_SECONDS
+
+    def __dealloc__(self):
+        PyMem_Free(self.order)
 
     cdef int set_augmentation(self, options, n_threads) except -1:
         cdef augmentation_t *augmentation = &self.walk.gather.augmentation
@@ -273,22 +280,18 @@ cdef class Training(Walk):
         augmentation.height, augmentation.width = options["height"], options["width"]
         augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
         augmentation.flip = options["flip"]
-        self.walk.gather.in_order = <const int64_t *>self.operations.memory.readable(np.arange(LANES, dtype=np.int64))
+        self.walk.gather.in_order = <const int64_t *>self.operations.memory.readable(given.rows(np.arange(LANES), LANES))
         self.walk.gather.augmented = self.operations.memory.writable(
             aligned_zeros(max(1, n_threads) * LANES * row_bytes, np.uint8))
         return 0
 
     def start_epoch(self, epoch, rates, momenta):
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
-        if min(len(rates), len(momenta)) < self.progress.n_batches:
-            raise ValueError(
-                f"the schedule gives {len(rates)} rates and {len(momenta)} momenta for an epoch of "
-                f"{self.progress.n_batches} batches.")
-        self.rates, self.momenta = np.array(rates), np.array(momenta)
+        self.rates, self.momenta = given.rates_and_momenta(rates, momenta, self.progress.n_batches)
         self.progress.rates, self.progress.momenta = &self.rates[0], &self.momenta[0]
-        self.order[:] = self.rows
+        memcpy(self.order, &self.rows[0], self.progress.n_rows * sizeof(int64_t))
         if self.shuffle:
-            core.shuffle(self.order, self.seed, epoch)
+            core.shuffle(<int64_t[:self.progress.n_rows]>self.order, self.seed, epoch)
         self.progress.n_done, self.progress.loss_sum, self.progress.diverged = 0, 0.0, False
         self.progress.n_skipped = 0
 

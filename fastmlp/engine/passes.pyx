@@ -6,6 +6,7 @@ A slice of a pass is one ``nogil`` call, made by a team of threads that ends wit
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t, uint8_t
 
 from fastmlp.engine.core cimport ALONE, barrier, find_kernels, run_team, seconds
@@ -20,8 +21,7 @@ from fastmlp.engine.walk cimport (
     write_outputs,
 )
 
-from fastmlp.engine import core, plan as plan_module
-from fastmlp.engine.sparse_rows import SparseRows, is_sparse
+from fastmlp.engine import core, given, plan as plan_module
 
 cdef double SLICE_SECONDS = 0.05  # between two looks at signals such as Ctrl-C
 
@@ -74,8 +74,11 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
 
     With a loss and targets, also return the mean loss, weighted if there are weights.
     """
-    if is_sparse(X):
-        X = SparseRows.of(X, plan.dtype)  # once for all walks
+    X, targets, sample_weight = given.samples(plan, X, targets, sample_weight, loss=loss,
+                                              loss_options=loss_options)
+    preparation, targets_preparation = given.preparation(preparation), given.preparation(targets_preparation)
+    given.check_vectors(plan, parameters)
+    held = given.hold(parameters, X, targets, sample_weight)  # no-cython-lint: until this ends
     cdef int64_t n_slabs = (X.shape[0] + SLAB - 1) // SLAB, slabs_per_slice = 1
     cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
     cdef Walk walk
@@ -83,30 +86,38 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
                             loss_options=loss_options, targets=targets,
                             targets_preparation=targets_preparation, sample_weight=sample_weight)
                        for _ in range(n_walks)]
-    cdef int64_t[::1] rows = np.arange(X.shape[0])
-    walk = walks[0]
-    cdef size_t[::1] addresses = np.array(
-        [0 if out is None else <size_t>walk.operations.memory.writable(out.reshape(-1)) for out in outs], dtype=np.uintp)
+    cdef const int64_t[::1] rows = given.rows(np.arange(X.shape[0]), X.shape[0])
     cdef double[::1] losses = np.zeros(n_slabs)
-    cdef size_t[::1] walk_addresses = np.zeros(n_walks, dtype=np.uintp)
     cdef prediction_t prediction
     cdef double begun
-    for i in range(n_walks):
-        walk = walks[i]
-        walk_addresses[i] = <size_t>&walk.walk
-    prediction.walks, prediction.batch = <const walk_t **>&walk_addresses[0], &walk.batch
-    prediction.rows, prediction.n_rows, prediction.outs = &rows[0], X.shape[0], &addresses[0]
-    prediction.with_loss, prediction.losses = loss is not None, &losses[0]
-    prediction.first_slab = 0
-    while prediction.first_slab < n_slabs:
-        prediction.end_slab = min(prediction.first_slab + n_walks * slabs_per_slice, n_slabs)
-        begun = seconds()
-        with nogil:
-            run_team(n_walks, forward_slabs, &prediction)
-        if seconds() - begun < SLICE_SECONDS:
-            slabs_per_slice *= 2
-        prediction.first_slab = prediction.end_slab
-        PyErr_CheckSignals()
+    # Addresses are in no array, which Python code could find and write to.
+    cdef size_t *addresses = <size_t *>PyMem_Calloc(len(outs), sizeof(size_t))
+    cdef walk_t **walk_addresses = <walk_t **>PyMem_Calloc(n_walks, sizeof(walk_t *))
+    try:
+        if addresses == NULL or walk_addresses == NULL:
+            raise MemoryError
+        for i in range(n_walks):
+            walk = walks[i]
+            walk_addresses[i] = &walk.walk
+        for k, out in enumerate(outs):
+            if out is not None:
+                addresses[<int>k] = <size_t>walk.operations.memory.writable(out.reshape(-1))
+        prediction.walks, prediction.batch = <const walk_t **>walk_addresses, &walk.batch
+        prediction.rows, prediction.n_rows, prediction.outs = &rows[0], X.shape[0], addresses
+        prediction.with_loss, prediction.losses = loss is not None, &losses[0]
+        prediction.first_slab = 0
+        while prediction.first_slab < n_slabs:
+            prediction.end_slab = min(prediction.first_slab + n_walks * slabs_per_slice, n_slabs)
+            begun = seconds()
+            with nogil:
+                run_team(n_walks, forward_slabs, &prediction)
+            if seconds() - begun < SLICE_SECONDS:
+                slabs_per_slice *= 2
+            prediction.first_slab = prediction.end_slab
+            PyErr_CheckSignals()
+    finally:
+        PyMem_Free(addresses)
+        PyMem_Free(walk_addresses)
     if loss is None:
         return None
     return sum(losses) / weight_of_batch(&walk.walk, &rows[0], X.shape[0])
@@ -165,10 +176,15 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
 
     With ``rows``, of these rows of X only. The bits do not depend on the number of threads.
     """
-    cdef int64_t[::1] order = np.arange(X.shape[0]) if rows is None else np.array(rows)
+    X, targets, sample_weight = given.samples(plan, X, targets, sample_weight, loss=loss,
+                                              loss_options=loss_options)
+    preparation, targets_preparation = given.preparation(preparation), given.preparation(targets_preparation)
+    given.check_vectors(plan, parameters, d_parameters)
+    held = given.hold(parameters, d_parameters, d_inputs, X, targets, sample_weight)  # no-cython-lint: as above
+    cdef const int64_t[::1] order = given.rows(np.arange(X.shape[0]) if rows is None else rows, X.shape[0])
     # Batch normalisation is by all the rows, as one batch.
     by_batch = any([layer.norm == "batch" for layer in plan.layers])
-    cdef int64_t slab = len(order) if by_batch else min(len(order), SLAB)
+    cdef int64_t slab = len(order) if by_batch else min(<int64_t>len(order), SLAB)
     cdef Walk walk = Walk(plan, parameters, X, preparation, slab, loss=loss, loss_options=loss_options,
                           targets=targets, targets_preparation=targets_preparation,
                           sample_weight=sample_weight, gradient=d_parameters,
@@ -212,7 +228,7 @@ def is_finite(X, n_threads):
     cdef int64_t n = X.size, rest = n % LANES
     task.kernels = find_kernels(core.instruction_set(), DTYPE_F32 if X.dtype == np.float32 else DTYPE_F64)
     task.x, task.itemsize, task.n_groups = <const char *>&view[0], X.itemsize, n // LANES
-    flag_lower(&task.not_finite)
+    flag_clear(&task.not_finite)
     # A million values take longer than the start of a thread.
     cdef int n_members = min(<int>n_threads, <int>(n // 1000000) + 1)
     with nogil:

@@ -10,7 +10,7 @@ from fastmlp.engine.walk cimport Walk, walk_t
 cdef class Predictor:
     cdef:
         object plan, parameters, preparation
-        list idle
+        list idle, held
         readonly object dtype
         readonly int64_t n_features, n_outputs
         int64_t itemsize

@@ -8,6 +8,7 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int64_t
 
 from fastmlp.engine.core cimport ALONE, run_awake, run_team, seconds
@@ -15,7 +16,7 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport Walk, forward, walk_t, write_last_outputs
 
 from fastmlp._support.threads import count_threads
-from fastmlp.engine import plan as plan_module
+from fastmlp.engine import given, plan as plan_module
 
 cnp.import_array()
 
@@ -23,9 +24,14 @@ cnp.import_array()
 IDLE_BYTES = 64 << 20
 
 cdef int64_t SLAB = plan_module.SLAB
-# The stride of so many samples, of up to SLAB: looking one up takes less than a call of Python.
-cdef const int64_t[::1] STRIDES = np.array([plan_module.row_stride(n) for n in range(SLAB + 1)])
-cdef const int64_t[::1] IN_ORDER = np.arange(SLAB)  # the rows of a slab
+# The rows of a slab, and plan.row_stride of so many: a call of Python takes as long as a row.
+cdef int64_t *IN_ORDER = <int64_t *>PyMem_Calloc(SLAB, sizeof(int64_t))
+cdef int64_t *STRIDES = <int64_t *>PyMem_Calloc(SLAB + 1, sizeof(int64_t))
+if IN_ORDER == NULL or STRIDES == NULL:
+    raise MemoryError
+cdef int64_t _i
+for _i in range(SLAB):
+    IN_ORDER[_i], STRIDES[_i + 1] = _i, plan_module.row_stride(_i + 1)
 
 # Multiplications and additions below which starting a second thread costs more than it does, and those for
 # which one that is awake is worth its barriers: some 8 us of them.
@@ -69,7 +75,7 @@ cdef void predict_slabs(void *context, const member_t *member) noexcept nogil:
     while slab < task.end_slab:
         start = slab * task.slab
         walk.gather.source.data = task.data + start * walk.gather.source.row_stride
-        if not forward(walk, &batch, &ALONE, &IN_ORDER[0], min(task.slab, task.n_rows - start)):
+        if not forward(walk, &batch, &ALONE, IN_ORDER, min(task.slab, task.n_rows - start)):
             flag_raise(&task.not_finite)
             return
         write_last_outputs(walk, &batch, task.out + <size_t>start * task.out_row_bytes)
@@ -89,7 +95,7 @@ cdef void predict_units(void *context, const member_t *member) noexcept nogil:
     cdef:
         shared_t *task = <shared_t *>context
         batch_t batch = task.batch[0]
-    if not forward(task.walk, &batch, member, &IN_ORDER[0], task.n_rows):
+    if not forward(task.walk, &batch, member, IN_ORDER, task.n_rows):
         flag_raise(&task.not_finite)
     elif member.index == 0:
         write_last_outputs(task.walk, &batch, task.out)
@@ -99,7 +105,9 @@ cdef class Predictor:
     """The outputs of one network for one array after another; any number of threads may call it."""
 
     def __init__(self, plan, parameters, preparation, float64_only=False):
-        self.plan, self.parameters, self.preparation = plan, parameters, preparation
+        given.check_vectors(plan, parameters)
+        self.plan, self.parameters, self.preparation = plan, parameters, given.preparation(preparation)
+        self.held = given.hold(parameters)
         self.float64_only = float64_only
         self.idle = []
         self.idle_bytes = 0
@@ -170,7 +178,7 @@ cdef class Predictor:
         self.point_at(&walk.walk, source)
         batch.stride = STRIDES[n_rows]
         with nogil:
-            is_finite = forward(&walk.walk, &batch, &ALONE, &IN_ORDER[0], n_rows)
+            is_finite = forward(&walk.walk, &batch, &ALONE, IN_ORDER, n_rows)
             if is_finite:
                 write_last_outputs(&walk.walk, &batch, out)
         self.give_back(walk)
@@ -184,20 +192,22 @@ cdef class Predictor:
             Walk walk
             task_t task
             batch_t batch
-            size_t[::1] addresses = np.empty(n_walks, dtype=np.uintp)
+            walk_t **addresses = <walk_t **>PyMem_Calloc(n_walks, sizeof(walk_t *))
             int64_t n_slabs = (n_rows + slab - 1) / slab, per_slice = 1
             int i
             double begun
+        if addresses == NULL:
+            raise MemoryError
         for i in range(n_walks):
             walk = walks[i]
-            addresses[i] = <size_t>&walk.walk
+            addresses[i] = &walk.walk
             self.point_at(&walk.walk, source)
         batch = walk.batch
         batch.stride = STRIDES[slab]
-        task.walks, task.batch, task.data, task.out = <walk_t **>&addresses[0], &batch, source.data, out
+        task.walks, task.batch, task.data, task.out = addresses, &batch, source.data, out
         task.out_row_bytes = self.n_outputs * self.itemsize
         task.n_rows, task.slab, task.first_slab = n_rows, slab, 0
-        flag_lower(&task.not_finite)
+        flag_clear(&task.not_finite)
         try:
             while task.first_slab < n_slabs and not flag_is_raised(&task.not_finite):
                 task.end_slab = min(task.first_slab + n_walks * per_slice, n_slabs)
@@ -210,6 +220,7 @@ cdef class Predictor:
                 if task.first_slab < n_slabs:
                     PyErr_CheckSignals()
         finally:
+            PyMem_Free(addresses)
             for walk in walks:
                 self.give_back(walk)
         return not flag_is_raised(&task.not_finite)
@@ -226,7 +237,7 @@ cdef class Predictor:
         walk.walk.gather.keeps_rows = True
         batch.stride = STRIDES[n_rows]
         task.walk, task.batch, task.n_rows, task.out = &walk.walk, &batch, n_rows, out
-        flag_lower(&task.not_finite)
+        flag_clear(&task.not_finite)
         burst = burst + 1 if seconds() - last_shared < BURST_SECONDS else 0
         if n_rows * self.work_per_row > 2 * WORK_OF_A_THREAD or burst >= CALLS_OF_A_BURST:
             with nogil:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from fastmlp._support.checks import frozen
+
 #: Column numbers are 32-bit integers.
 MAX_COLUMNS = 2**31 - 1
 
@@ -17,8 +19,8 @@ MAX_COLUMNS = 2**31 - 1
 class SparseRows:
     """The rows of a CSR matrix, in the type that is computed in.
 
-    It is a copy, made by `of`. The engines read and write where an index points, so a callback, another
-    thread or another process must not change one; SciPy itself does so when it sorts them.
+    The engines read and write where an index points, and callbacks run between their slices: the arrays are
+    copies, checked when this is made, and read-only. SciPy itself changes a matrix when it sorts it.
 
     Attributes
     ----------
@@ -35,6 +37,11 @@ class SparseRows:
     starts: np.ndarray
     shape: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        for name in ("values", "columns", "starts"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        check_places(self.starts, self.columns, len(self.values), self.shape)
+
     @classmethod
     def of(cls, X: Any, dtype: Any) -> SparseRows:
         """Return the rows of a CSR matrix, or those that were already read, with values of this type.
@@ -47,18 +54,21 @@ class SparseRows:
         if isinstance(X, cls):
             if X.values.dtype == dtype:
                 return X
-            return cls(X.values.astype(dtype), X.columns, X.starts, X.shape)
-        starts = np.array(X.indptr, dtype=np.int64)
-        columns = np.array(X.indices[: max(starts[-1], 0)] if len(starts) else X.indices)
-        values = np.array(X.data[: len(columns)], dtype=dtype)
-        check_places(starts, columns, len(values), X.shape)
-        columns = columns.astype(np.int32, copy=False)
-        starts.flags.writeable = columns.flags.writeable = False
-        return cls(values, columns, starts, X.shape)
+            return cls(frozen(X.values, dtype), X.columns, X.starts, X.shape)
+        starts = frozen(X.indptr, np.int64)
+        columns = frozen(X.indices[: max(starts[-1], 0)] if len(starts) else X.indices)
+        values = frozen(X.data[: len(columns)], dtype)
+        check_places(starts, columns, len(values), X.shape)  # before columns are cut to 32 bits
+        return cls(values, frozen(columns, np.int32), starts, X.shape)
 
     @cached_property
     def _matrix(self) -> csr_array:
-        return csr_array((self.values, self.columns, self.starts), shape=self.shape)
+        matrix = csr_array((self.values, self.columns, self.starts), shape=self.shape)
+        for part in (matrix.data, matrix.indices, matrix.indptr):
+            while isinstance(part, np.ndarray):  # SciPy may have made copies, and views of them
+                part.setflags(write=False)
+                part = part.base
+        return matrix
 
     def __getitem__(self, rows: Any) -> csr_array:
         """Return the chosen rows as SciPy's matrix."""

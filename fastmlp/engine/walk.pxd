@@ -1,6 +1,6 @@
 """The walk over a network's operations; walk.pyx has the explanations."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
 from fastmlp.engine.csrc cimport *
 from fastmlp.engine.operations cimport Operations
@@ -38,7 +38,6 @@ cdef class Walk:
 
     cdef int set_inputs(self, plan, layout, X, preparation, bint has_loss) except -1
     cdef int set_loss(self, plan, layout, loss, options, targets, preparation) except -1
-    cdef const int32_t *copy_labels(self, targets, int64_t n_classes) except NULL
     cdef int plan_stages(self, isa) except -1
 
 

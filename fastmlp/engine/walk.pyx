@@ -111,22 +111,12 @@ cdef class Walk:
         objective.batch_targets = self.operations.place(layout.targets)
         objective.losses = self.operations.place(layout.losses)
         if objective.loss.kind == LOSS_CROSS_ENTROPY:
-            objective.labels = self.copy_labels(targets, last.n_out)
+            objective.labels = <const int32_t *>self.operations.memory.readable(targets)
         else:
             self.keep_alive.append(borrow(&objective.targets, targets))
             self.keep_alive.append(fill_preparation(
                 &objective.preparation, preparation, objective.targets.n_columns, plan.dtype))
         return 0
-
-    cdef const int32_t *copy_labels(self, targets, int64_t n_classes) except NULL:
-        """Return the address of a copy: the loss writes where a label points, and callbacks may have the array."""
-        labels = np.array(targets, dtype=np.int32)
-        cdef const int32_t[::1] view = labels
-        cdef int64_t i
-        for i in range(view.shape[0]):
-            if not 0 <= view[i] < n_classes:
-                raise ValueError(f"targets[{i}]={view[i]} is not one of the {n_classes} classes.")
-        return <const int32_t *>self.operations.memory.readable(labels)
 
     cdef int plan_stages(self, isa) except -1:
         """Work out what runs in each pass, and in what order."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp._support.threads import count_threads
+from fastmlp.engine import given
 from fastmlp.engine.selection import ENGINES, in_use, limited_blas
 from fastmlp.losses import Loss
 from fastmlp.network.inputs import Inputs, Readable
@@ -60,7 +61,7 @@ class Fits:
     ) -> Iterator[Training]:  # fmt: skip
         """Yield the engine's `Training`, see `Network.training`."""
         plan = self._parameters.plan
-        with self._held(n_threads):
+        with self._only_fit(n_threads):
             yield import_module(ENGINES[self._engine]).Training(
                 replace(plan, operations="bfloat16") if is_mixed else plan,
                 self._parameters.values if parameters is None else parameters,
@@ -78,12 +79,14 @@ class Fits:
         self, X: Readable, targets: np.ndarray, loss: Loss, *, n_threads: int | None, **options: Any
     ) -> Iterator[Callable[[np.ndarray], float]]:
         """Yield the mean loss as a function that writes its gradient, see `Network.full_batch`."""
-        with self._held(n_threads):
+        X = self._inputs.read_sparse(self._inputs.readable(X))
+        held = given.hold(self._parameters.values, X, targets, options.get("sample_weight"))
+        with self._only_fit(n_threads):
             yield partial(
                 import_module(ENGINES[self._engine]).gradients,
                 self._parameters.plan,
                 self._parameters.values,
-                self._inputs.read_sparse(self._inputs.readable(X)),
+                X,
                 self._inputs.prepared,
                 d_inputs=None,
                 loss=loss.name,
@@ -92,9 +95,10 @@ class Fits:
                 n_threads=count_threads(n_threads),
                 **options,
             )
+        del held  # until here nobody moves their memory
 
     @contextmanager
-    def _held(self, n_threads: int | None) -> Iterator[None]:
+    def _only_fit(self, n_threads: int | None) -> Iterator[None]:
         """Hold the network, and keep BLAS to so many threads, for as long as this is open."""
         with self._lock.held(), limited_blas(in_use(self._engine, self._parameters.plan), n_threads):
             yield

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
 from fastmlp import losses
-from fastmlp._support.checks import shown
+from fastmlp._support.checks import frozen, shown
 from fastmlp._support.dates import refuse_dates
 from fastmlp._support.values import plain
 from fastmlp.losses import Loss
@@ -56,14 +56,14 @@ def check_targets(y: ArrayLike, loss: Loss, n_samples: int, n_outputs: int) -> n
 
 def _labels(y: np.ndarray, loss: Loss, n_outputs: int) -> np.ndarray:
     """Return class labels as int32."""
-    y = y.copy()  # the engines index by labels: nobody else may change them
+    y = frozen(y)  # the engines index by labels: nobody else may change them
     if y.ndim != 1 or y.dtype.kind not in "iub" or y.min() < 0 or y.max() >= n_outputs:
         raise ValueError(
             f"loss={loss.name!r} takes class labels, integers from 0 to {n_outputs - 1} in one "
             f"dimension, or probabilities of shape (n_samples, {n_outputs}); y is {y.dtype} of "
             f"shape {y.shape}" + (f" from {y.min()} to {y.max()}." if y.dtype.kind in "iub" else ".")
         )
-    return np.ascontiguousarray(y, dtype=np.int32)
+    return frozen(y, np.int32)
 
 
 def _matrix(y: np.ndarray, loss: Loss, n_outputs: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp._support.checks import check_together, naming, weights
+from fastmlp._support.checks import check_together, frozen, naming, weights
 from fastmlp.callbacks import EpochEnd
 from fastmlp.losses import Loss
 from fastmlp.network.network import Network
@@ -120,7 +120,7 @@ class TrainingData:
             validation = Validation(X_val, y_val, weight_val)
         elif sample_weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val.")
-        chosen = np.arange(X.shape[0]) if rows is None else _check_rows(rows, X.shape[0])
+        chosen = _check_rows(np.arange(X.shape[0]) if rows is None else rows, X.shape[0])
         return cls(X, targets, chosen, weight, validation)
 
     @property
@@ -143,7 +143,7 @@ class TrainingData:
 
 
 def _check_rows(rows: ArrayLike, n_samples: int) -> NDArray[np.int64]:
-    rows = np.array(rows)  # a copy: the engine reads where they point, and nobody else may change them
+    rows = frozen(rows)  # the engine reads where they point, and nobody else may change them
     if (
         rows.ndim != 1
         or len(rows) == 0
@@ -152,4 +152,4 @@ def _check_rows(rows: ArrayLike, n_samples: int) -> NDArray[np.int64]:
         or rows.max() >= n_samples
     ):
         raise ValueError(f"rows must be one or more row numbers from 0 to {n_samples - 1}.")
-    return np.ascontiguousarray(rows, dtype=np.int64)
+    return frozen(rows, np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,10 @@ def is_sound(parameters: NDArray[np.floating[Any]], predicts_finite: Callable[[]
     return largest < HUGE or bool(np.isfinite(largest) and predicts_finite())
 
 
-def find_broken(network: Network, parameters: NDArray[np.floating[Any]]) -> str:
+def find_broken(network: Network, vectors: Collection[NDArray[np.floating[Any]]]) -> str:
     """Return the words for the layer that broke."""
     for i, layer in enumerate(network.plan.layers):
-        if not np.isfinite(parameters[layer.parameters]).all():
+        if not all(np.isfinite(vector[layer.parameters]).all() for vector in vectors):
             return f"the parameters of layer {i}"
     return f"the outputs of layer {len(network.layers) - 1}"
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp._support.checks import some_weight
+from fastmlp._support.checks import frozen, some_weight
 from fastmlp.callbacks import EpochEnd, EveryNSteps, StepEnd
 from fastmlp.network.inputs import check_sparse
 from fastmlp.network.network import Network
@@ -148,7 +148,8 @@ class Fit:
                 if self.observer is not None:
                     self.observer.begin_epoch()
                 clock = Clock(epoch * n_batches, n_batches, self.n_epochs * n_batches, state.samples_seen)
-                rates = schedule.rates(state.base_rate, clock)
+                # A copy: a schedule may return the same array for every epoch, and change it.
+                rates = np.array(schedule.rates(state.base_rate, clock), dtype=np.float64)
                 session.start_epoch(state.n_epochs, rates, schedule.momenta(momentum, clock))
                 started = time.perf_counter()
                 try:
@@ -156,7 +157,9 @@ class Fit:
                 finally:  # also after Ctrl-C: the moments have made these steps
                     state.n_steps = session.n_steps
                 seconds = time.perf_counter() - started
-                if session.has_diverged or not is_sound(state.trained, session.predicts_finite):
+                if session.has_diverged or not all(
+                    is_sound(vector, session.predicts_finite) for vector in state.vectors
+                ):
                     self._go_back()
                     return
                 if self._end_epoch(session.mean_loss, rates[-1], seconds, session.n_samples_seen) or stops:
@@ -221,7 +224,7 @@ class Fit:
     def _go_back(self) -> None:
         """Go back to the parameters of the last epoch that went well, and note where training broke."""
         state = self.state
-        where = find_broken(self.network, state.trained)
+        where = find_broken(self.network, state.vectors)
         state.restore(self.good)
         for moment in state.moments:
             moment[:] = 0
@@ -357,7 +360,9 @@ def _check(network: Network, settings: Settings, data: TrainingData) -> None:
 
 
 def _read(network: Network, data: TrainingData) -> TrainingData:
-    """Return the data with their sparse matrices as the engine reads them."""
+    """Return the data with their sparse matrices as the engine reads them, rows and labels read-only."""
+    targets = frozen(data.targets) if data.targets.dtype.kind in "iub" else data.targets
+    data = replace(data, rows=frozen(data.rows), targets=targets)
     if data.is_sparse:
         data = replace(data, X=network.read_sparse(data.X))
     if data.validation is not None:

@@ -96,7 +96,8 @@ class State:
         return self.network.parameters if self.raw is None else self.raw
 
     @property
-    def _vectors(self) -> list[Vector]:
+    def vectors(self) -> list[Vector]:
+        """The network's parameters and, where those are an average, the trained ones."""
         return [self.network.parameters] if self.raw is None else [self.network.parameters, self.raw]
 
     def begin(self) -> None:
@@ -113,18 +114,18 @@ class State:
 
     def snapshot(self) -> Snapshot:
         """Return copies of the present parameters."""
-        return Snapshot([vector.copy() for vector in self._vectors], self.history.kept_epoch)
+        return Snapshot([vector.copy() for vector in self.vectors], self.history.kept_epoch)
 
     def update(self, snapshot: Snapshot, epoch: int) -> None:
         """Make a snapshot one of the present parameters, those of ``epoch``."""
         snapshot.epoch = epoch
-        for kept, vector in zip(snapshot.vectors, self._vectors, strict=True):
+        for kept, vector in zip(snapshot.vectors, self.vectors, strict=True):
             np.copyto(kept, vector)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to the parameters of a snapshot."""
         self.history.kept_epoch = snapshot.epoch
-        for kept, vector in zip(snapshot.vectors, self._vectors, strict=True):
+        for kept, vector in zip(snapshot.vectors, self.vectors, strict=True):
             np.copyto(vector, kept)
 
     def best_of_calls(self) -> Snapshot:

@@ -6,6 +6,7 @@ What it prints last is where it was.
 
 import sys
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +15,8 @@ import fastmlp
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer
 from fastmlp.callbacks import EveryNSteps
 from fastmlp.layers import Dense
+from fastmlp.schedules import Constant
+from fastmlp.training.data import TrainingData
 
 N, N_FEATURES = 120, 30
 FAR = 2**30  # as an index, some gigabytes beyond every buffer
@@ -28,6 +31,7 @@ class Data:
         self.y = (X.sum(axis=1) * 2).astype(np.int32) % 3
         self.rows = rng.permutation(N)[: N - 20]
         self.X = sp.csr_array(X) if sparse else X
+        self.weight, self.rates = rng.random(N), np.empty(N)
         if sparse:  # not in SciPy's order, with zeros and with elements that are there twice
             order = np.concatenate(
                 [
@@ -47,6 +51,16 @@ class Data:
 
     def rows_(self):
         self.rows[:] = FAR
+
+    def schedule(self):
+        self.rates[:] = np.nan
+
+    def resized(self):
+        """Give memory that the engine reads to others, who write to it; NumPy refuses what is held."""
+        for array in (self.X, self.y, self.weight, self.rates):
+            with suppress(ValueError):
+                array.resize(1, refcheck=False)
+        self.others = [np.full(n, np.nan) for n in (N // 2, N, N * N_FEATURES // 2) for _ in range(20)]
 
     def indices(self):
         self.X.indices[:] = FAR
@@ -74,6 +88,31 @@ def by_trainer(engine, data, callbacks, **options):
     return trainer.network
 
 
+class SameArray(Constant):
+    """A schedule that returns one array for all epochs."""
+
+    def __init__(self, array):
+        object.__setattr__(self, "array", array)
+
+    def rates(self, learning_rate, clock):
+        if len(self.array) < clock.n_steps:  # somebody has resized it
+            object.__setattr__(self, "array", np.empty(clock.n_steps))
+        self.array[:] = learning_rate
+        return self.array
+
+
+def by_data(engine, data, callbacks, **options):
+    """Train on arrays that nobody has copied."""
+    if "optimizer" not in options:
+        callbacks = [EveryNSteps(1, one) for one in callbacks]
+        options["schedule"] = SameArray(data.rates)
+    trainer = Trainer(
+        network(engine), "cross_entropy", batch_size=16, random_state=0, callbacks=callbacks, **options
+    )
+    trainer.train(TrainingData(data.X, data.y, data.rows, data.weight), 3)
+    return trainer.network
+
+
 def by_estimator(engine, data, callbacks):
     return MLPClassifier((9,), max_iter=3, batch_size=16, random_state=0, engine=engine, callbacks=callbacks)
 
@@ -84,6 +123,8 @@ ENTRIES = {
         engine, data, [EveryNSteps(1, one) for one in callbacks]
     ),
     "lbfgs": lambda engine, data, callbacks: by_trainer(engine, data, callbacks, optimizer="lbfgs"),
+    "data": by_data,
+    "data by lbfgs": lambda *given: by_data(*given, optimizer="lbfgs"),
     "fit": lambda *given: by_estimator(*given).fit(given[1].X, given[1].y).network_,
     "warm_start": lambda *given: (
         by_estimator(*given).set_params(warm_start=True).fit(given[1].X, given[1].y).network_
@@ -118,8 +159,9 @@ ENTRIES = {
 
 
 # Only a trainer takes rows, or labels as they are; an estimator encodes them first.
-OF_TRAINER = ("epochs", "steps", "lbfgs")
-DENSE, SPARSE = ("labels", "negative_labels", "rows_"), ("indices", "indptr", "in_order")
+OF_TRAINER = ("epochs", "steps", "lbfgs", "data", "data by lbfgs")
+DENSE = ("labels", "negative_labels", "rows_", "schedule", "resized")
+SPARSE = ("indices", "indptr", "in_order")
 
 
 def main(entry):

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from fastmlp import DivergenceWarning, Network, Trainer
+from fastmlp.callbacks import EveryNSteps
 from fastmlp.layers import Dense
 from fastmlp.optimizers import SGD, Adam
 from fastmlp.schedules import Schedule
@@ -145,3 +146,17 @@ def test_moderate_rates_do_not_look_like_a_divergence():
     X, y = make_data("squared_error")
     history = make_trainer("squared_error", optimizer=SGD(0.3, 0.5)).fit(1e-3 * X, 1e6 * y, epochs=1)
     assert not history.diverged
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_average_that_a_callback_breaks_is_a_divergence(engine):
+    X, y = make_data("cross_entropy")
+    network = Network([Dense(3, "softmax")], 6, random_state=0, engine=engine)
+    breaks = [lambda event: network.parameters.fill(np.nan) if event.step == 7 else None]
+    trainer = make_trainer(
+        "cross_entropy", network, ema_decay=0.9, callbacks=[EveryNSteps(1, one) for one in breaks]
+    )
+    with pytest.warns(DivergenceWarning, match="the parameters of layer 0"):
+        trainer.fit(X, y, epochs=3)
+    assert len(trainer.history.loss) == 1
+    assert np.isfinite(network.predict(X)).all()

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.engine import given
 from fastmlp.engine.plan import SLAB, LayerPlan, Plan
 from fastmlp.engine.reference import Array, Options, Pair
 from fastmlp.engine.reference.activations import (
@@ -132,6 +133,15 @@ class Training(Walk):
         input_dropout: float = 0.0, average: Array | None = None, ema_decay: float = 0.0,
         augmentation: Options | None = None, n_threads: int = 1,
     ) -> None:  # fmt: skip
+        X, targets, sample_weight = given.samples(
+            plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
+        )
+        rows = given.rows(rows, X.shape[0])
+        given.check_vectors(plan, parameters, average, *moments)
+        self.held = given.hold(X, targets, sample_weight, parameters, average, *moments)
+        preparation, targets_preparation = (
+            given.preparation(preparation), given.preparation(targets_preparation),
+        )  # fmt: skip
         super().__init__(
             plan,
             parameters,
@@ -166,15 +176,11 @@ class Training(Walk):
     def start_epoch(self, epoch: int, rates: Array, momenta: Array) -> None:
         """Set the order of the samples, and the rate and momentum of each of the epoch's batches."""
         n_batches = -(-len(self.rows) // self.batch_size)
-        if min(len(rates), len(momenta)) < n_batches:
-            raise ValueError(
-                f"the schedule gives {len(rates)} rates and {len(momenta)} momenta for an epoch of "
-                f"{n_batches} batches."
-            )
-        self.rates, self.momenta = rates, momenta
+        self.rates, self.momenta = given.rates_and_momenta(rates, momenta, n_batches)
         self.order = np.array(self.rows)
         if self.shuffle:
             shuffle(self.order, self.seed, epoch)
+        self.order.setflags(write=False)
         self.batch, self.loss_sum, self.n_skipped, self.has_diverged = 0, 0.0, 0, False
 
     def run(self, budget: float, n_batches: int | None = None) -> bool:
@@ -288,6 +294,9 @@ def forward(
 
     With a loss and targets, also return the mean loss, weighted if there are weights.
     """
+    X, targets, sample_weight = given.samples(
+        plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
+    )
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight,
@@ -317,12 +326,15 @@ def gradients(
 
     With ``rows``, of these rows of X only.
     """
+    X, targets, sample_weight = given.samples(
+        plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
+    )
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight, learns=True,
         to_inputs=d_inputs is not None,
     )  # fmt: skip
-    rows = np.arange(X.shape[0]) if rows is None else rows
+    rows = given.rows(np.arange(X.shape[0]) if rows is None else rows, X.shape[0])
     xs = walk.forward(rows)
     total = walk.weight_of_batch(rows)
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)
