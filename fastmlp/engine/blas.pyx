@@ -158,13 +158,29 @@ cdef dtype_t dtype_of(floating one) noexcept:
     return DTYPE_F32 if floating is float else DTYPE_F64
 
 
+def _check_types(**arrays):
+    """Refuse what is not arrays of one type, float32 or float64, in as many dimensions."""
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+            kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise TypeError(f"{name} is {kind}; it must be an array of float32 or float64.")
+        if array.dtype != arrays[first].dtype:
+            raise TypeError(f"{name} is {array.dtype}, and {first} {arrays[first].dtype}; all must have one type.")
+        n_dimensions = 1 if "bias" in name else 2
+        if array.ndim != n_dimensions:
+            raise ValueError(f"{name} has shape {array.shape}; it must have {n_dimensions} dimensions.")
+
+
 cdef matrix_t rows_of(const floating[:, :] x, name) except *:
-    """Return a matrix whose rows are contiguous, as BLAS reads them."""
-    if x.shape[1] > 1 and x.strides[1] != sizeof(floating) or x.strides[0] < 0 or x.strides[0] % sizeof(floating):
-        raise ValueError(f"the rows of {name} must be contiguous; numpy.ascontiguousarray({name}) makes them so.")
-    if x.shape[0] < 1 or x.shape[1] < 1 or max(x.shape[0], x.shape[1], x.strides[0]) > LARGEST_SIZE:
+    """Return a matrix whose rows are contiguous and lie one after the other, as BLAS reads them."""
+    cdef int64_t itemsize = sizeof(floating), stride = x.strides[0]
+    if x.shape[0] < 1 or x.shape[1] < 1 or max(x.shape[0], x.shape[1], stride) > LARGEST_SIZE:
         raise ValueError(f"{name} has shape ({x.shape[0]}, {x.shape[1]}); sizes go from 1 to {LARGEST_SIZE}.")
-    return matrix(&x[0, 0], x.shape[0], x.shape[1], max(x.strides[0] // <int64_t>sizeof(floating), x.shape[1]))
+    if (x.shape[1] > 1 and x.strides[1] != itemsize
+            or x.shape[0] > 1 and (stride < x.shape[1] * itemsize or stride % itemsize)):
+        raise ValueError(f"the rows of {name} must be contiguous; numpy.ascontiguousarray({name}) makes them so.")
+    return matrix(&x[0, 0], x.shape[0], x.shape[1], stride // itemsize if x.shape[0] > 1 else x.shape[1])
 
 
 def _check(name, shape, expected, why):
@@ -181,8 +197,7 @@ cdef activation_t activation_from(name) except *:
     return activation
 
 
-def linear_forward(const floating[:, :] weight, const floating[:] bias, const floating[:, :] x,
-                   activation="identity"):
+def linear_forward(weight, bias, x, activation="identity"):
     """Return the outputs of a dense layer, activation(W x + b).
 
     Parameters
@@ -201,6 +216,8 @@ def linear_forward(const floating[:, :] weight, const floating[:] bias, const fl
 
     Raises
     ------
+    TypeError
+        If the arrays are not of one type.
     ValueError
         If shapes do not go together, rows are not contiguous, or the activation is not known.
 
@@ -211,6 +228,11 @@ def linear_forward(const floating[:, :] weight, const floating[:] bias, const fl
     >>> linear_forward(np.array([[1.0, -2.0]]), np.array([0.5]), np.array([[1.0, 3.0], [2.0, 0.0]]), "relu")
     array([[0. , 3.5]])
     """
+    _check_types(weight=weight, bias=bias, x=x)
+    return _forward(weight, bias, x, activation)
+
+
+def _forward(const floating[:, :] weight, const floating[:] bias, const floating[:, :] x, activation):
     cdef:
         matrix_t w = rows_of(weight, "weight"), inputs = rows_of(x, "x"), outputs
         activation_t kind = activation_from(activation)
@@ -236,7 +258,7 @@ cdef void clear_padding(matrix_t x, floating zero) noexcept nogil:
         memset(<floating *>x.data + i * x.stride + x.n_columns, 0, (x.stride - x.n_columns) * sizeof(floating))
 
 
-def linear_backward(const floating[:, :] weight, const floating[:, :] d_y, x=None, activation="identity"):
+def linear_backward(weight, d_y, x=None, activation="identity"):
     """Return the gradient of a dense layer's inputs, W^T d_y, or before the activation that made them.
 
     Parameters
@@ -267,6 +289,11 @@ def linear_backward(const floating[:, :] weight, const floating[:, :] d_y, x=Non
     array([[ 3.],
            [-6.]])
     """
+    _check_types(weight=weight, d_y=d_y, **({} if x is None else {"x": x}))
+    return _backward(weight, d_y, x, activation)
+
+
+def _backward(const floating[:, :] weight, const floating[:, :] d_y, x, activation):
     cdef:
         matrix_t w = rows_of(weight, "weight"), d_outputs = rows_of(d_y, "d_y"), d_inputs
         activation_t kind = activation_from(activation)
@@ -295,8 +322,7 @@ def linear_backward(const floating[:, :] weight, const floating[:, :] d_y, x=Non
     return out[:, : d_y.shape[1]]
 
 
-def linear_update(floating[:, :] weight, floating[::1] bias, const floating[:, :] d_y, const floating[:, :] x, *,
-                  double learning_rate, double momentum=0.0, bint nesterov=False, velocity=None, double l2=0.0):
+def linear_update(weight, bias, d_y, x, *, learning_rate, momentum=0.0, nesterov=False, velocity=None, l2=0.0):
     """Make a step of stochastic gradient descent on a dense layer, in place.
 
     With G = d_y x^T + l2 W it is W <- W - learning_rate G: one product, straight into the weights. With a velocity V
@@ -326,9 +352,11 @@ def linear_update(floating[:, :] weight, floating[::1] bias, const floating[:, :
 
     Raises
     ------
+    TypeError
+        If the arrays are not of one type.
     ValueError
-        If shapes do not go together, rows are not contiguous, a number is out of range, or there is momentum and no
-        velocity.
+        If shapes do not go together, rows are not contiguous, arrays overlap, a number is out of range, or there
+        is momentum and no velocity.
 
     Examples
     --------
@@ -339,11 +367,35 @@ def linear_update(floating[:, :] weight, floating[::1] bias, const floating[:, :
     >>> weight, bias
     (array([[0.5, 0. ]]), array([-0.5]))
     """
+    _check_types(weight=weight, bias=bias, d_y=d_y, x=x)
+    number("learning_rate", learning_rate, at_least=0)
+    number("momentum", momentum, at_least=0, at_most=1)
+    number("l2", l2, at_least=0)
+    written = {"weight": weight, "bias": bias}
+    if velocity is not None:
+        _check_types(weight=weight, velocity_weight=velocity[0], velocity_bias=velocity[1])
+        _check("velocity[0]", velocity[0].shape, weight.shape, "it is like weight")
+        _check("velocity[1]", velocity[1].shape, bias.shape, "it is like bias")
+        written |= {"velocity[0]": velocity[0], "velocity[1]": velocity[1]}
+    elif momentum > 0:
+        raise ValueError(f"momentum={momentum} needs a velocity: two arrays of zeros like weight and bias.")
+    for name, array in written.items():
+        if not array.flags.writeable:
+            raise ValueError(f"{name} is read-only, and the update writes to it.")
+        for other, read in {**written, "d_y": d_y, "x": x}.items():
+            if other != name and np.may_share_memory(array, read):
+                raise ValueError(f"{name} and {other} overlap, and the update writes to {name}.")
+    _update(weight, bias, d_y, x, velocity, learning_rate, momentum, nesterov, l2)
+
+
+def _update(floating[:, :] weight, floating[:] bias, const floating[:, :] d_y, const floating[:, :] x, velocity,
+            double learning_rate, double momentum, bint nesterov, double l2):
     cdef:
         matrix_t w = rows_of(weight, "weight"), d_outputs = rows_of(d_y, "d_y"), inputs = rows_of(x, "x")
         matrix_t gradient
         const kernels_t *kernels = find_kernels(core.instruction_set(), dtype_of(<floating>1))
-        floating[:, ::1] gradient_view, velocity_weight
+        floating[:, ::1] gradient_view
+        floating[:, :] velocity_weight
         floating[::1] d_bias, velocity_bias
         optimizer_t solver
         void *moments[2]
@@ -352,9 +404,8 @@ def linear_update(floating[:, :] weight, floating[::1] bias, const floating[:, :
            f"weight has {weight.shape[0]} rows and x {x.shape[1]} samples")
     _check("x", (x.shape[0], x.shape[1]), (weight.shape[1], x.shape[1]), f"weight has {weight.shape[1]} columns")
     _check("bias", (bias.shape[0],), (weight.shape[0],), f"weight has {weight.shape[0]} rows")
-    number("learning_rate", learning_rate, at_least=0)
-    number("momentum", momentum, at_least=0, at_most=1)
-    number("l2", l2, at_least=0)
+    if bias.strides[0] != sizeof(floating) and bias.shape[0] > 1:
+        raise ValueError("bias must be contiguous.")
     memset(&solver, 0, sizeof(solver))
     memset(moments, 0, sizeof(moments))
     solver.solver, solver.nesterov, solver.learning_rate, solver.momentum = (
@@ -365,15 +416,11 @@ def linear_update(floating[:, :] weight, floating[::1] bias, const floating[:, :
     gradient = matrix(NULL, w.n_rows, w.n_columns, w.n_columns)
     if velocity is not None:
         velocity_weight, velocity_bias = velocity
-        _check("velocity[0]", np.shape(velocity[0]), (weight.shape[0], weight.shape[1]), "it is like weight")
-        _check("velocity[1]", np.shape(velocity[1]), (weight.shape[0],), "it is like bias")
-        if w.stride != w.n_columns:
-            raise ValueError("weight must be contiguous, as its velocity is.")
+        if rows_of(velocity_weight, "velocity[0]").stride != w.stride:
+            raise ValueError("weight and velocity[0] must have the same strides.")
         moments[0], bias_moment = &velocity_weight[0, 0], &velocity_bias[0]
         gradient_view = np.empty((weight.shape[0], weight.shape[1]), dtype=dtype)
         gradient.data = &gradient_view[0, 0]
-    elif momentum > 0:
-        raise ValueError(f"momentum={momentum} needs a velocity: two arrays of zeros like weight and bias.")
     with nogil:
         update(<floating>1, w, moments, gradient, d_outputs, inputs, False, &solver, kernels)
         kernels.row_sums(&d_bias[0], d_outputs.data, d_outputs.n_rows, d_outputs.n_columns, d_outputs.stride, False)

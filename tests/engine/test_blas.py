@@ -125,11 +125,27 @@ CALLS = {
         ("update", {"momentum": 0.9}, "needs a velocity"),
         ("update", {"momentum": 1.5}, "momentum=1.5 must be at least 0 and at most 1"),
         ("update", {"momentum": 0.9, "velocity": (W[:2].copy(), B.copy())}, r"velocity\[0\] has shape"),
+        ("update", {"weight": X[:3, :4], "x": X}, "weight and x overlap"),
+        ("forward", {"x": np.broadcast_to(X[:1], X.shape)}, "rows of x must be contiguous"),
+        ("forward", {"bias": W}, r"bias has shape \(3, 4\); it must have 1 dimensions"),
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name(call, wrong, message):
     with pytest.raises(ValueError, match=message):
         CALLS[call](**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"x": X.astype("float32")}, "x is float32, and weight float64; all must have one type"),
+        ({"weight": W.astype(int)}, "weight is int64; it must be an array of float32 or float64"),
+        ({"bias": [0.0, 0.0, 0.0]}, "bias is list"),
+    ],
+)
+def test_other_types_are_refused_by_name(wrong, message):
+    with pytest.raises(TypeError, match=message):
+        CALLS["forward"](**wrong)
 
 
 def test_read_only_weights_are_not_updated():
