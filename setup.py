@@ -1,4 +1,4 @@
-"""The extension modules, their flags, and how they are compiled side by side; the rest is in pyproject.toml."""
+"""The extension modules, their flags, and how they are compiled; the rest is in pyproject.toml."""
 
 import os
 import re
@@ -69,7 +69,9 @@ def declare_kernels():
     text = re.sub(r"/\*.*?\*/", "", Path("csrc/kernels.def").read_text(), flags=re.DOTALL)
     lines = ['cdef extern from "operations.h" nogil:', "    ctypedef struct kernels_t:"]
     for kind, name, arguments in re.findall(r"KERNEL\((\w+),\s*(\w+),\s*\((.*?)\)\)", text, flags=re.DOTALL):
-        lines.append(f"        {kind} (*{name})({' '.join(arguments.split())}) noexcept nogil")
+        lines.append(f"        {kind} (*{name})(")
+        lines += [f"            {argument.strip()}," for argument in " ".join(arguments.split()).split(",")]
+        lines[-1] = lines[-1].rstrip(",") + ") noexcept nogil"
     lines.append("    ctypedef struct operations_t:")
     lines += [f"        const operation_type_t *{name}" for name in re.findall(r"OPERATION\((\w+)\)", text)]
     declarations, path = "\n".join(lines) + "\n", Path("fastmlp/engine/kernels.pxi")

@@ -8,8 +8,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import fastmlp
+from faces import kernels
 from fastmlp import MLPClassifier, MLPRegressor, Network, Trainer, activations
-from fastmlp.engine import core, kernels, native
+from fastmlp.engine import core, native
 from fastmlp.engine.plan import make_plan, plan_workspace
 from fastmlp.engine.reference import native as reference
 from fastmlp.engine.selection import ENGINES

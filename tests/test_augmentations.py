@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastmlp
+from faces import kernels
 from fastmlp import MLPClassifier, Network, Trainer
 from fastmlp.augmentations import Flip, Shift, engine_options
-from fastmlp.engine import core, kernels, native
+from fastmlp.engine import core, native
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.network.preparation import Preparation

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from faces import kernels
 from fastmlp import Network, Trainer, losses
-from fastmlp.engine import core, kernels, native
+from fastmlp.engine import core, native
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.network.preparation import Preparation

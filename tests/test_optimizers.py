@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import fastmlp
+from faces import kernels
 from fastmlp import MLPClassifier, Network, Trainer
-from fastmlp.engine import core, kernels, native
+from fastmlp.engine import core, native
 from fastmlp.engine.reference import native as reference
 from fastmlp.layers import Dense
 from fastmlp.optimizers import BY_NAME, SGD, AdaDelta, AdaGrad, Adam, AdamW, RMSprop

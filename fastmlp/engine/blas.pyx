@@ -1,9 +1,9 @@
 """The matrix operations of a layer over SciPy's BLAS: float32 and float64, every platform, any shape.
 
-Forward, backward and the fused step of stochastic gradient descent, as functions over typed memoryviews that Python
-can call, and as the product of the compiled walk (engine "blas"), which calls the same bodies. Matrices are
-feature-major, (units, samples): a column is a sample, as vectors of a processor run over the samples.
-docs/matrix-operations.md trains a network with nothing else.
+Forward, backward and the fused step of stochastic gradient descent, as functions over typed memoryviews that
+Python can call, and as the product of the compiled walk (engine "blas"), which calls the same bodies.
+Matrices are feature-major, (units, samples): a column is a sample, as vectors of a processor run over the
+samples. docs/matrix-operations.md trains a network with nothing else.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from fastmlp.engine.csrc cimport *
 
 from fastmlp import activations
 from fastmlp._support.checks import number
-from fastmlp.engine import core
+from fastmlp.engine import core, given
 from fastmlp.engine.core import ACTIVATION_CODES
 from fastmlp.engine.plan import LARGEST_SIZE, padded
 
@@ -27,14 +27,15 @@ ctypedef struct matrix_t:
     int64_t n_rows, n_columns, stride  # elements from row to row
 
 
-cdef inline matrix_t matrix(const void *data, int64_t n_rows, int64_t n_columns, int64_t stride) noexcept nogil:
+cdef inline matrix_t matrix(const void *data, int64_t n_rows, int64_t n_columns,
+                            int64_t stride) noexcept nogil:
     cdef matrix_t out
     out.data, out.n_rows, out.n_columns, out.stride = <void *>data, n_rows, n_columns, stride
     return out
 
 
-cdef inline void gemm(floating alpha, matrix_t a, bint transpose_a, matrix_t b, bint transpose_b, floating beta,
-                      matrix_t c) noexcept nogil:
+cdef inline void gemm(floating alpha, matrix_t a, bint transpose_a, matrix_t b, bint transpose_b,
+                      floating beta, matrix_t c) noexcept nogil:
     """c = alpha op(a) op(b) + beta c, all row-major; sizes fit into an int."""
     # BLAS is column-major: it sees each matrix transposed, so c^T = op(b)^T op(a)^T.
     cdef:
@@ -51,9 +52,11 @@ cdef inline void gemm(floating alpha, matrix_t a, bint transpose_a, matrix_t b, 
               &beta, <double *>c.data, &ld_c)
 
 
-# The bodies. `by_rows`: the inputs lie sample by sample, (n_samples, n_in). The first argument is 1; it tells the type.
+# The bodies. `by_rows`: the inputs lie sample by sample, (n_samples, n_in). The first argument is 1; it tells
+# the type.
 
-cdef void forward(floating one, matrix_t outputs, matrix_t weight, matrix_t inputs, bint by_rows) noexcept nogil:
+cdef void forward(floating one, matrix_t outputs, matrix_t weight, matrix_t inputs,
+                  bint by_rows) noexcept nogil:
     """outputs (n_out, n_samples) = weight (n_out, n_in) inputs (n_in, n_samples)."""
     gemm(one, weight, False, inputs, by_rows, <floating>0, outputs)
 
@@ -72,7 +75,7 @@ cdef void add_gradient(floating one, matrix_t gradient, matrix_t d_outputs, matr
 cdef void update(floating one, matrix_t weight, void *const *moments, matrix_t gradient, matrix_t d_outputs,
                  matrix_t inputs, bint by_rows, const optimizer_t *solver,
                  const kernels_t *kernels) noexcept nogil:
-    """The gradient and the solver's step; for plain gradient descent both are one product, into the weights."""
+    """The gradient and the solver's step; plain gradient descent is one product, into the weights."""
     # With momentum the product could go straight into the velocity, V = momentum V - rate D X^T, but
     # BLAS then scales V in a pass of its own: 1 to 8 % more per step than a gradient and one fused pass
     # over weights and velocity (four nets, one and two threads, paired).
@@ -82,8 +85,8 @@ cdef void update(floating one, matrix_t weight, void *const *moments, matrix_t g
              <floating>(solver.shrink - solver.learning_rate * solver.l2), weight)
     else:
         gemm(one, d_outputs, False, inputs, not by_rows, <floating>0, gradient)
-        kernels.solver_step(weight.data, moments[0], moments[1], gradient.data, weight.n_rows, weight.n_columns,
-                            weight.stride, gradient.stride, solver)
+        kernels.solver_step(weight.data, moments[0], moments[1], gradient.data, weight.n_rows,
+                            weight.n_columns, weight.stride, gradient.stride, solver)
 
 
 # The operation of the walk. A team has one member: BLAS has threads of its own.
@@ -134,15 +137,16 @@ cdef void product_update(const void *operation, batch_t *batch, const block_t *b
     elif batch.accumulate:
         add_gradient[double](1, gradient, d_outputs, inputs, by_rows)
     elif batch.dtype == DTYPE_F32:
-        update[float](1, weight, linear.weight.moments, gradient, d_outputs, inputs, by_rows, &batch.optimizer,
-                      batch.kernels)
+        update[float](1, weight, linear.weight.moments, gradient, d_outputs, inputs, by_rows,
+                      &batch.optimizer, batch.kernels)
     else:
-        update[double](1, weight, linear.weight.moments, gradient, d_outputs, inputs, by_rows, &batch.optimizer,
-                       batch.kernels)
+        update[double](1, weight, linear.weight.moments, gradient, d_outputs, inputs, by_rows,
+                       &batch.optimizer, batch.kernels)
 
 
 cdef operation_type_t product
-product.forward.run, product.backward.run, product.update.run = product_forward, product_backward, product_update
+product.forward.run, product.backward.run = product_forward, product_backward
+product.update.run = product_update
 product.forward.sharing = product.backward.sharing = product.update.sharing = BY_UNITS
 product.forward.reads, product.backward.reads, product.update.reads = READS_ALL, READS_ALL, READS_OWN
 product.forward.makes_matrix = product.backward.makes_matrix = True
@@ -154,22 +158,8 @@ cdef const operation_type_t *blas_product() noexcept nogil:
 
 # The public functions.
 
-cdef dtype_t dtype_of(floating one) noexcept:
-    return DTYPE_F32 if floating is float else DTYPE_F64
-
-
-def _check_types(**arrays):
-    """Refuse what is not arrays of one type, float32 or float64, in as many dimensions."""
-    first = next(iter(arrays))
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
-            kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-            raise TypeError(f"{name} is {kind}; it must be an array of float32 or float64.")
-        if array.dtype != arrays[first].dtype:
-            raise TypeError(f"{name} is {array.dtype}, and {first} {arrays[first].dtype}; all must have one type.")
-        n_dimensions = 1 if "bias" in name else 2
-        if array.ndim != n_dimensions:
-            raise ValueError(f"{name} has shape {array.shape}; it must have {n_dimensions} dimensions.")
+cdef const kernels_t *kernels_for(floating one) except NULL:
+    return find_kernels(core.instruction_set(), DTYPE_F32 if floating is float else DTYPE_F64)
 
 
 cdef matrix_t rows_of(const floating[:, :] x, name) except *:
@@ -179,13 +169,9 @@ cdef matrix_t rows_of(const floating[:, :] x, name) except *:
         raise ValueError(f"{name} has shape ({x.shape[0]}, {x.shape[1]}); sizes go from 1 to {LARGEST_SIZE}.")
     if (x.shape[1] > 1 and x.strides[1] != itemsize
             or x.shape[0] > 1 and (stride < x.shape[1] * itemsize or stride % itemsize)):
-        raise ValueError(f"the rows of {name} must be contiguous; numpy.ascontiguousarray({name}) makes them so.")
+        raise ValueError(
+            f"the rows of {name} must be contiguous; numpy.ascontiguousarray({name}) makes them so.")
     return matrix(&x[0, 0], x.shape[0], x.shape[1], stride // itemsize if x.shape[0] > 1 else x.shape[1])
-
-
-def _check(name, shape, expected, why):
-    if shape != expected:
-        raise ValueError(f"{name} has shape {shape}, but {why}: it must be {expected}.")
 
 
 cdef activation_t activation_from(name) except *:
@@ -216,10 +202,8 @@ def linear_forward(weight, bias, x, activation="identity"):
 
     Raises
     ------
-    TypeError
-        If the arrays are not of one type.
-    ValueError
-        If shapes do not go together, rows are not contiguous, or the activation is not known.
+    TypeError, ValueError
+        If types or shapes do not go together, rows are not contiguous, or the activation is not known.
 
     Examples
     --------
@@ -228,7 +212,9 @@ def linear_forward(weight, bias, x, activation="identity"):
     >>> linear_forward(np.array([[1.0, -2.0]]), np.array([0.5]), np.array([[1.0, 3.0], [2.0, 0.0]]), "relu")
     array([[0. , 3.5]])
     """
-    _check_types(weight=weight, bias=bias, x=x)
+    given.one_type(weight=weight, bias=bias, x=x)
+    given.shape("x", x.shape, (weight.shape[1], x.shape[1]), f"weight has {weight.shape[1]} columns")
+    given.shape("bias", bias.shape, weight.shape[:1], f"weight has {weight.shape[0]} rows")
     return _forward(weight, bias, x, activation)
 
 
@@ -236,26 +222,17 @@ def _forward(const floating[:, :] weight, const floating[:] bias, const floating
     cdef:
         matrix_t w = rows_of(weight, "weight"), inputs = rows_of(x, "x"), outputs
         activation_t kind = activation_from(activation)
-        const kernels_t *kernels = find_kernels(core.instruction_set(), dtype_of(<floating>1))
-    _check("x", (x.shape[0], x.shape[1]), (weight.shape[1], x.shape[1]), f"weight has {weight.shape[1]} columns")
-    _check("bias", (bias.shape[0],), (weight.shape[0],), f"weight has {weight.shape[0]} rows")
+        const kernels_t *kernels = kernels_for(<floating>1)
     cdef const floating[::1] b = np.ascontiguousarray(bias)
-    out = np.empty((weight.shape[0], padded(x.shape[1])), dtype=np.float32 if floating is float else np.float64)
+    dtype = np.float32 if floating is float else np.float64
+    out = np.zeros((weight.shape[0], padded(x.shape[1])), dtype=dtype)
     cdef floating[:, ::1] view = out
     outputs = matrix(&view[0, 0], weight.shape[0], x.shape[1], view.shape[1])
     with nogil:
         forward(<floating>1, outputs, w, inputs, False)
-        # The last columns are padding: whatever they hold, the kernels compute whole vectors and nobody reads them.
-        clear_padding(outputs, <floating>0)
         kernels.activation_forward(outputs.data, NULL, NULL, &b[0], outputs.n_rows, outputs.n_columns,
                                    outputs.stride, kind)
     return out[:, : x.shape[1]]
-
-
-cdef void clear_padding(matrix_t x, floating zero) noexcept nogil:
-    cdef int64_t i
-    for i in range(x.n_rows):
-        memset(<floating *>x.data + i * x.stride + x.n_columns, 0, (x.stride - x.n_columns) * sizeof(floating))
 
 
 def linear_backward(weight, d_y, x=None, activation="identity"):
@@ -278,8 +255,8 @@ def linear_backward(weight, d_y, x=None, activation="identity"):
 
     Raises
     ------
-    ValueError
-        If shapes do not go together, rows are not contiguous, or the activation is not one of these.
+    TypeError, ValueError
+        If types or shapes do not go together, rows are not contiguous, or the activation is not one of these.
 
     Examples
     --------
@@ -289,7 +266,10 @@ def linear_backward(weight, d_y, x=None, activation="identity"):
     array([[ 3.],
            [-6.]])
     """
-    _check_types(weight=weight, d_y=d_y, **({} if x is None else {"x": x}))
+    given.one_type(weight=weight, d_y=d_y, **({} if x is None else {"x": x}))
+    given.shape("d_y", d_y.shape, (weight.shape[0], d_y.shape[1]), f"weight has {weight.shape[0]} rows")
+    if x is not None:
+        given.shape("x", x.shape, (weight.shape[1], d_y.shape[1]), "it is as the gradient that is returned")
     return _backward(weight, d_y, x, activation)
 
 
@@ -297,39 +277,36 @@ def _backward(const floating[:, :] weight, const floating[:, :] d_y, x, activati
     cdef:
         matrix_t w = rows_of(weight, "weight"), d_outputs = rows_of(d_y, "d_y"), d_inputs
         activation_t kind = activation_from(activation)
-        const kernels_t *kernels = find_kernels(core.instruction_set(), dtype_of(<floating>1))
+        const kernels_t *kernels = kernels_for(<floating>1)
     dtype = np.float32 if floating is float else np.float64
-    _check("d_y", (d_y.shape[0], d_y.shape[1]), (weight.shape[0], d_y.shape[1]),
-           f"weight has {weight.shape[0]} rows")
     if activations.split(activations.canonical(activation))[0] in activations.WITH_SLOPES:
         raise ValueError(f"activation={activation!r}: its values do not tell its derivative.")
     if x is None and kind.kind != ACTIVATION_IDENTITY:
         raise ValueError(f"activation={activation!r} made x; its derivative needs x.")
-    out = np.empty((weight.shape[1], padded(d_y.shape[1])), dtype=dtype)
+    out = np.zeros((weight.shape[1], padded(d_y.shape[1])), dtype=dtype)
     values = np.zeros((0, 0), dtype=dtype)
     if x is not None:
-        _check("x", np.shape(x), (weight.shape[1], d_y.shape[1]), "it is as the gradient that is returned")
         values = np.zeros_like(out)
         values[:, : d_y.shape[1]] = x
     cdef floating[:, ::1] view = out, y = values
     d_inputs = matrix(&view[0, 0], weight.shape[1], d_y.shape[1], view.shape[1])
     with nogil:
         backward(<floating>1, d_inputs, w, d_outputs)
-        clear_padding(d_inputs, <floating>0)
         if y.shape[0]:
             kernels.activation_backward(d_inputs.data, &y[0, 0], NULL, d_inputs.n_rows, d_inputs.n_columns,
                                         d_inputs.stride, kind)
     return out[:, : d_y.shape[1]]
 
 
-def linear_update(weight, bias, d_y, x, *, learning_rate, momentum=0.0, nesterov=False, velocity=None, l2=0.0):
+def linear_update(weight, bias, d_y, x, *, learning_rate, momentum=0.0, nesterov=False, velocity=None,
+                  l2=0.0):
     """Make a step of stochastic gradient descent on a dense layer, in place.
 
-    With G = d_y x^T + l2 W it is W <- W - learning_rate G: one product, straight into the weights. With a velocity V
-    it is V <- momentum V - learning_rate G, W <- W + V, or with Nesterov's momentum
-    W <- W + momentum V - learning_rate G (I. Sutskever et al., "On the importance of initialization and momentum in
-    deep learning", 2013): a product, and one pass over W and V. The same for b, whose gradient is the sum of d_y
-    over the samples, without l2.
+    With G = d_y x^T + l2 W it is W <- W - learning_rate G: one product, straight into the weights. With a
+    velocity V it is V <- momentum V - learning_rate G, W <- W + V, or with Nesterov's momentum W <- W +
+    momentum V - learning_rate G (I. Sutskever et al., "On the importance of initialization and momentum in
+    deep learning", 2013): a product, and one pass over W and V. The same for b, whose gradient is the sum of
+    d_y over the samples, without l2.
 
     Parameters
     ----------
@@ -346,17 +323,14 @@ def linear_update(weight, bias, d_y, x, *, learning_rate, momentum=0.0, nesterov
         From 0 to 1; above 0 it takes a velocity.
     nesterov : bool, default=False
     velocity : (ndarray, ndarray), optional
-        Like weight and bias, contiguous; zeros at first. Overwritten.
+        Like weight and bias; zeros at first. Overwritten.
     l2 : float, default=0.0
         The gradient of the weights gains l2 times them.
 
     Raises
     ------
-    TypeError
-        If the arrays are not of one type.
-    ValueError
-        If shapes do not go together, rows are not contiguous, arrays overlap, a number is out of range, or there
-        is momentum and no velocity.
+    TypeError, ValueError
+        If types or shapes do not go together, rows are not contiguous, arrays overlap, or a number is out of range.
 
     Examples
     --------
@@ -367,49 +341,41 @@ def linear_update(weight, bias, d_y, x, *, learning_rate, momentum=0.0, nesterov
     >>> weight, bias
     (array([[0.5, 0. ]]), array([-0.5]))
     """
-    _check_types(weight=weight, bias=bias, d_y=d_y, x=x)
+    given.one_type(weight=weight, bias=bias, d_y=d_y, x=x)
+    given.shape("x", x.shape, (weight.shape[1], x.shape[1]), f"weight has {weight.shape[1]} columns")
+    given.shape("bias", bias.shape, weight.shape[:1], f"weight has {weight.shape[0]} rows")
+    given.shape("d_y", d_y.shape, (weight.shape[0], x.shape[1]), "it is as the outputs")
     number("learning_rate", learning_rate, at_least=0)
     number("momentum", momentum, at_least=0, at_most=1)
     number("l2", l2, at_least=0)
     written = {"weight": weight, "bias": bias}
     if velocity is not None:
-        _check_types(weight=weight, velocity_weight=velocity[0], velocity_bias=velocity[1])
-        _check("velocity[0]", velocity[0].shape, weight.shape, "it is like weight")
-        _check("velocity[1]", velocity[1].shape, bias.shape, "it is like bias")
+        given.one_type(weight=weight, velocity_weight=velocity[0], velocity_bias=velocity[1])
+        given.shape("velocity[0]", velocity[0].shape, weight.shape, "it is like weight")
+        given.shape("velocity[1]", velocity[1].shape, bias.shape, "it is like bias")
         written |= {"velocity[0]": velocity[0], "velocity[1]": velocity[1]}
     elif momentum > 0:
         raise ValueError(f"momentum={momentum} needs a velocity: two arrays of zeros like weight and bias.")
-    for name, array in written.items():
-        if not array.flags.writeable:
-            raise ValueError(f"{name} is read-only, and the update writes to it.")
-        for other, read in {**written, "d_y": d_y, "x": x}.items():
-            if other != name and np.may_share_memory(array, read):
-                raise ValueError(f"{name} and {other} overlap, and the update writes to {name}.")
+    given.apart(written, {"d_y": d_y, "x": x})
     _update(weight, bias, d_y, x, velocity, learning_rate, momentum, nesterov, l2)
 
 
-def _update(floating[:, :] weight, floating[:] bias, const floating[:, :] d_y, const floating[:, :] x, velocity,
-            double learning_rate, double momentum, bint nesterov, double l2):
+def _update(floating[:, :] weight, floating[::1] bias, const floating[:, :] d_y, const floating[:, :] x,
+            velocity, double learning_rate, double momentum, bint nesterov, double l2):
     cdef:
         matrix_t w = rows_of(weight, "weight"), d_outputs = rows_of(d_y, "d_y"), inputs = rows_of(x, "x")
         matrix_t gradient
-        const kernels_t *kernels = find_kernels(core.instruction_set(), dtype_of(<floating>1))
+        const kernels_t *kernels = kernels_for(<floating>1)
         floating[:, ::1] gradient_view
         floating[:, :] velocity_weight
         floating[::1] d_bias, velocity_bias
         optimizer_t solver
         void *moments[2]
         void *bias_moment = NULL
-    _check("d_y", (d_y.shape[0], d_y.shape[1]), (weight.shape[0], x.shape[1]),
-           f"weight has {weight.shape[0]} rows and x {x.shape[1]} samples")
-    _check("x", (x.shape[0], x.shape[1]), (weight.shape[1], x.shape[1]), f"weight has {weight.shape[1]} columns")
-    _check("bias", (bias.shape[0],), (weight.shape[0],), f"weight has {weight.shape[0]} rows")
-    if bias.strides[0] != sizeof(floating) and bias.shape[0] > 1:
-        raise ValueError("bias must be contiguous.")
     memset(&solver, 0, sizeof(solver))
     memset(moments, 0, sizeof(moments))
-    solver.solver, solver.nesterov, solver.learning_rate, solver.momentum = (
-        SOLVER_SGD, nesterov, learning_rate, momentum)
+    solver.solver, solver.nesterov = SOLVER_SGD, nesterov
+    solver.learning_rate, solver.momentum = learning_rate, momentum
     solver.l2, solver.shrink, solver.scale = l2, 1, 1
     dtype = np.float32 if floating is float else np.float64
     d_bias = np.empty(weight.shape[0], dtype=dtype)
@@ -423,6 +389,7 @@ def _update(floating[:, :] weight, floating[:] bias, const floating[:, :] d_y, c
         gradient.data = &gradient_view[0, 0]
     with nogil:
         update(<floating>1, w, moments, gradient, d_outputs, inputs, False, &solver, kernels)
-        kernels.row_sums(&d_bias[0], d_outputs.data, d_outputs.n_rows, d_outputs.n_columns, d_outputs.stride, False)
+        kernels.row_sums(&d_bias[0], d_outputs.data, d_outputs.n_rows, d_outputs.n_columns,
+                         d_outputs.stride, False)
         solver.l2 = 0  # penalties are for weights
         kernels.solver_step(&bias[0], bias_moment, NULL, &d_bias[0], 1, w.n_rows, 0, 0, &solver)

@@ -175,7 +175,8 @@ cdef extern from "operations.h" nogil:
         void *augmented
         const int64_t *in_order
 
-    void fastmlp_look_ahead(prefetch_t *, const gather_t *, const member_t *, const int64_t *, int64_t) noexcept
+    void fastmlp_look_ahead(prefetch_t *, const gather_t *, const member_t *, const int64_t *,
+                            int64_t) noexcept
 
     ctypedef struct linear_t:
         int64_t n_in, n_out

@@ -149,3 +149,55 @@ def hold(*arrays: Any) -> list[Any]:
                 held.append(weakref.ref(part))
                 part = part.obj if isinstance(part, memoryview) else part.base
     return held
+
+
+def one_type(**arrays: Any) -> None:
+    """Refuse what is not arrays of one type, float32 or float64: biases are vectors, the others matrices.
+
+    Raises
+    ------
+    TypeError
+        If one is not an array, or of another type.
+    ValueError
+        If one has other dimensions.
+    """
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+            kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise TypeError(f"{name} is {kind}; it must be an array of float32 or float64.")
+        if array.dtype != arrays[first].dtype:
+            raise TypeError(
+                f"{name} is {array.dtype}, and {first} {arrays[first].dtype}; all must have one type."
+            )
+        n_dimensions = 1 if "bias" in name else 2
+        if array.ndim != n_dimensions:
+            raise ValueError(f"{name} has shape {array.shape}; it must have {n_dimensions} dimensions.")
+
+
+def shape(name: str, found: tuple[int, ...], expected: tuple[int, ...], why: str) -> None:
+    """Refuse an array of another shape than expected.
+
+    Raises
+    ------
+    ValueError
+        If it has one; the message names both shapes.
+    """
+    if found != expected:
+        raise ValueError(f"{name} has shape {found}, but {why}: it must be {expected}.")
+
+
+def apart(written: Mapping[str, Array], read: Mapping[str, Array]) -> None:
+    """Refuse arrays that are written to and overlap with others, or are read-only.
+
+    Raises
+    ------
+    ValueError
+        If there is one; the message names it.
+    """
+    for name, array in written.items():
+        if not array.flags.writeable:
+            raise ValueError(f"{name} is read-only, and would be written to.")
+        for other, beside in {**written, **read}.items():
+            if other != name and np.may_share_memory(array, beside):
+                raise ValueError(f"{name} and {other} overlap, and {name} is written to.")

@@ -87,9 +87,9 @@ ctypedef struct run_t:
 
 ctypedef struct slice_t:
     run_t *run
-    # Member 0 looks at the clock before a batch, all read the verdict after it: the barriers of the batch lie in
-    # between. Two places in turn, since a slow member may still be reading when the next batch begins; the one
-    # after that begins behind another barrier.
+    # Member 0 looks at the clock before a batch, all read the verdict after it: the barriers of the batch lie
+    # in between. Two places in turn, since a slow member may still be reading when the next batch begins; the
+    # one after that begins behind another barrier.
     bint stop[2]
 
 
@@ -102,7 +102,7 @@ cdef void average_parameters(const run_t *run, const member_t *member) noexcept 
         int64_t begin = LANES * share_begin(n_groups, member), end = LANES * share_end(n_groups, member)
         double decay = min(run.ema_decay, (1.0 + run.n_steps) / (10.0 + run.n_steps))
     run.batch.kernels.average(run.average + <size_t>begin * itemsize,
-                             run.parameters + <size_t>begin * itemsize, end - begin, 1 - decay)
+                              run.parameters + <size_t>begin * itemsize, end - begin, 1 - decay)
 
 
 cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
@@ -162,7 +162,7 @@ cdef void train_batch(run_t *run, const member_t *member) noexcept nogil:
     barrier(member)  # the next batch overwrites what others may still be reading
     if run.average != NULL:
         average_parameters(run, member)
-        if walk.n_reading == 0:  # no barrier comes before the first layer, which may normalise: see the average
+        if walk.n_reading == 0:  # no barrier comes before the first layer, which may have a running mean
             barrier(member)
     run.loss_sum += loss * (n_samples / weight)
     run.n_done += 1
@@ -280,7 +280,8 @@ cdef class Training(Walk):
         augmentation.height, augmentation.width = options["height"], options["width"]
         augmentation.channels, augmentation.pixels = options["channels"], options["pixels"]
         augmentation.flip = options["flip"]
-        self.walk.gather.in_order = <const int64_t *>self.operations.memory.readable(given.rows(np.arange(LANES), LANES))
+        self.walk.gather.in_order = <const int64_t *>self.operations.memory.readable(
+            given.rows(np.arange(LANES), LANES))
         self.walk.gather.augmented = self.operations.memory.writable(
             aligned_zeros(max(1, n_threads) * LANES * row_bytes, np.uint8))
         return 0

@@ -1,8 +1,9 @@
-"""From a plan to the operations of its layers (csrc/operations.h), each with pointers to what it reads and writes.
+"""From a plan to the operations of its layers (csrc/operations.h), each with pointers to what it reads and
+writes.
 
-A layer is a product, which applies the bias and mostly the activation while the sums are in registers, and what
-else it does: a normalisation, an activation that looks at other units or follows a normalisation, dropout. This
-module alone decides of what a layer consists.
+A layer is a product, which applies the bias and mostly the activation while the sums are in registers, and
+what else it does: a normalisation, an activation that looks at other units or follows a normalisation,
+dropout. This module alone decides of what a layer consists.
 """
 
 import numpy as np
@@ -56,8 +57,9 @@ cdef class Memory:
 cdef class Operations:
     """The operations of a plan over the vectors of its parameters and a workspace that ``layout`` divides.
 
-    With a gradient, batch normalisation is by the batch; with a loss there is a way back. Of the addresses ``gather``,
-    of a gather_t, and ``sparse``, of a csr_t, one is 0: a batch is gathered, or the first product reads it itself.
+    With a gradient, batch normalisation is by the batch; with a loss there is a way back. Of the addresses
+    ``gather``, of a gather_t, and ``sparse``, of a csr_t, one is 0: a batch is gathered, or the first product
+    reads it itself.
     """
 
     def __cinit__(self, plan, *args, **kwargs):
@@ -74,8 +76,8 @@ cdef class Operations:
         PyMem_Free(self.products)
         PyMem_Free(self.parameters)
 
-    def __init__(self, plan, layout, isa, workspace, values, gradient, moments, *, size_t gather, size_t sparse,
-                 ends_at_logits, has_loss, training, to_inputs):
+    def __init__(self, plan, layout, isa, workspace, values, gradient, moments, *, size_t gather,
+                 size_t sparse, ends_at_logits, has_loss, training, to_inputs):
         cdef Py_ssize_t i, n_layers = len(plan.layers)
         cdef dtype_t dtype = DTYPE_F32 if plan.dtype == np.float32 else DTYPE_F64
         self.plan, self.layout = plan, layout
@@ -141,8 +143,8 @@ cdef class Operations:
         activation.kind = <activation_kind_t><int>ACTIVATION_CODES["identity" if ends_at_logits else kind]
         none.kind, none.parameter = ACTIVATION_IDENTITY, 0
         is_normed = layer.norm == "layer" or layer.norm == "batch" and self.learns
-        # The product applies the activation, unless something comes between, it looks at all units of a sample, it
-        # learns, or its outputs have to be known on the way back and would be dropped.
+        # The product applies the activation, unless something comes between, it looks at all units of a
+        # sample, it learns, or its outputs have to be known on the way back and would be dropped.
         is_applied = not (is_normed or activation.kind in (ACTIVATION_SOFTMAX, ACTIVATION_PRELU)
                           or self.layout.undropped[i] >= 0)
         product.activation = activation if is_applied else none

@@ -33,8 +33,9 @@ cdef void apply_last_activation(const walk_t *walk, const batch_t *batch) noexce
     cdef const objective_t *objective = &walk.objective
     cdef activation_t activation
     if walk.last_is_logits:
-        activation.kind = (ACTIVATION_SOFTMAX if objective.loss.kind in (LOSS_CROSS_ENTROPY, LOSS_SOFT_CROSS_ENTROPY)
-                           else ACTIVATION_LOGISTIC)
+        activation.kind = (
+            ACTIVATION_SOFTMAX if objective.loss.kind in (LOSS_CROSS_ENTROPY, LOSS_SOFT_CROSS_ENTROPY)
+            else ACTIVATION_LOGISTIC)
         activation.parameter = 0
         batch.kernels.activation_forward(<void *>objective.outputs, NULL, NULL, NULL, objective.n_outputs,
                                          batch.n_samples, batch.stride, activation)
@@ -145,7 +146,8 @@ cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
         batch_t batch = shared.batch[0]
         int64_t start = shared.start, n, begin
         double loss_sum = shared.loss_sum
-        size_t itemsize = sizeof(float) if batch.dtype == DTYPE_F32 else sizeof(double), row_bytes = <size_t>n_features * itemsize
+        size_t itemsize = sizeof(float) if batch.dtype == DTYPE_F32 else sizeof(double)
+        size_t row_bytes = <size_t>n_features * itemsize
         bint *stop
     while start < shared.n_rows:
         stop = &shared.stop[start / shared.slab % 2]

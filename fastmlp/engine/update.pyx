@@ -1,7 +1,7 @@
 """The penalties on the weights, the norm of the whole gradient, and the solver's step once it is known.
 
-Mostly parameters make their step within the backward walk, operation by operation; here is what needs the whole
-gradient before. Each member of a team looks after its units. Frozen layers are left out.
+Mostly parameters make their step within the backward walk, operation by operation; here is what needs the
+whole gradient before. Each member of a team looks after its units. Frozen layers are left out.
 """
 
 from libc.math cimport sqrt
@@ -12,8 +12,8 @@ from fastmlp.engine.csrc cimport *
 from fastmlp.engine.walk cimport refresh, walk_t
 
 
-cdef void penalise_weights(const walk_t *walk, const batch_t *batch, const member_t *member, double of_squares,
-                           double of_magnitudes) noexcept nogil:
+cdef void penalise_weights(const walk_t *walk, const batch_t *batch, const member_t *member,
+                           double of_squares, double of_magnitudes) noexcept nogil:
     """Leave the penalty on each unit's weights in ``penalties``."""
     cdef int64_t i, begin, first_of_layer = 0
     cdef const parameters_t *layer

@@ -1,9 +1,10 @@
 """The walk of a training step over a network's operations, compiled; reference/walk.py is its twin.
 
-Design. A `Walk` has the list of operations of a plan over one data set, and works out once in what order their
-passes run (csrc/program.c). From then on everything is C structs, which any thread may read. The functions below
-are called by every member of a team (csrc/team.h), each for its share; a barrier stands where the next operation
-reads what others wrote. Nothing here allocates, or touches a Python object, after a `Walk` is made.
+Design. A `Walk` has the list of operations of a plan over one data set, and works out once in what order
+their passes run (csrc/program.c). From then on everything is C structs, which any thread may read. The
+functions below are called by every member of a team (csrc/team.h), each for its share; a barrier stands where
+the next operation reads what others wrote. Nothing here allocates, or touches a Python object, after a `Walk`
+is made.
 """
 
 import numpy as np
@@ -24,7 +25,7 @@ from fastmlp.engine.core cimport (
     run_stages,
 )
 from fastmlp.engine.csrc cimport *
-from fastmlp.engine.operations cimport Memory, Operations
+from fastmlp.engine.operations cimport Operations
 
 from fastmlp.engine import core
 from fastmlp.engine.core import LOSS_CODES
@@ -86,7 +87,8 @@ cdef class Walk:
         cdef gather_t *gather = &self.walk.gather
         cdef linear_t *first = self.operations.products[0]
         self.keep_alive.append(borrow(&gather.source, X))
-        self.keep_alive.append(fill_preparation(&gather.preparation, preparation, plan.n_features, plan.dtype))
+        self.keep_alive.append(
+            fill_preparation(&gather.preparation, preparation, plan.n_features, plan.dtype))
         gather.n_features, gather.row_stride = first.n_in, first.weight.stride
         gather.rows = <void *>first.inputs_rows
         gather.columns = <void *>first.inputs if plan.operations == "tile" else NULL

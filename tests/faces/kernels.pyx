@@ -322,7 +322,8 @@ cdef linear_t product_for(floating[:, ::1] weight, floating[:, ::1] x) noexcept:
     cdef linear_t product
     memset(&product, 0, sizeof(product))
     product.n_out, product.n_in = weight.shape[0], x.shape[0]
-    product.weight.value, product.weight.stride, product.weight.is_penalised = &weight[0, 0], weight.shape[1], True
+    product.weight.value, product.weight.stride = &weight[0, 0], weight.shape[1]
+    product.weight.is_penalised = True
     product.inputs = &x[0, 0]
     return product
 
@@ -347,8 +348,8 @@ def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1]
         product.scale = &scale_view[0]
     find_product(operations, isa, batch.dtype).forward.run(&product, &batch, &block)
     if activation == "softmax":
-        batch.kernels.activation_forward(&view[0, 0], NULL, NULL, NULL, product.n_out, n_samples, batch.stride,
-                                         activation_from(activation))
+        batch.kernels.activation_forward(&view[0, 0], NULL, NULL, NULL, product.n_out, n_samples,
+                                         batch.stride, activation_from(activation))
     return outputs[:, :n_samples]
 
 
@@ -361,7 +362,8 @@ def linear_backward(floating[:, ::1] weight, floating[:, ::1] d_y, floating[:, :
     d_x = np.full_like(x, np.nan)
     cdef floating[:, ::1] view = d_x
     check_slopes(activations.split(input_activation)[0], input_slopes)
-    product.input_activation = activation_from("identity" if input_activation == "softmax" else input_activation)
+    kind = "identity" if input_activation == "softmax" else input_activation
+    product.input_activation = activation_from(kind)
     product.input_slopes = address_of(x, input_slopes)
     product.d_outputs, product.d_inputs = &d_y[0, 0], &view[0, 0]
     find_product(operations, isa, batch.dtype).backward.run(&product, &batch, &block)
@@ -382,7 +384,8 @@ def linear_update(floating[:, ::1] weight, floating[::1] bias, moments, floating
     cdef floating[::1] d_bias = np.empty_like(bias), moment_bias
     cdef floating[:, ::1] x_rows = transpose(x, n_samples, isa)
     memset(&own, 0, sizeof(own))
-    product.inputs_rows, product.weight.gradient, product.d_outputs = &x_rows[0, 0], &d_weight[0, 0], &d_y[0, 0]
+    product.inputs_rows, product.d_outputs = &x_rows[0, 0], &d_y[0, 0]
+    product.weight.gradient = &d_weight[0, 0]
     own.bias.value, own.bias.gradient, own.bias.stride, own.d_outputs = &bias[0], &d_bias[0], 1, &d_y[0, 0]
     for k, (of_weight, of_bias) in enumerate(moments):
         moment_weight, moment_bias = of_weight, of_bias

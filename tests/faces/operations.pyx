@@ -208,8 +208,8 @@ def input_dropout(floating[:, ::1] x, int64_t n_features, double rate, seed, ste
     out = np.array(x)
     cdef floating[:, ::1] out_view = out
     cdef random_t random = random_of(seed, step, stream)
-    find_kernels(isa, dtype_of(x)).input_dropout(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
-                                      x.shape[1], rate)
+    find_kernels(isa, dtype_of(x)).input_dropout(
+        &out_view[0, 0], &random, first_sample, x.shape[0], n_features, x.shape[1], rate)
     return out
 
 
@@ -219,6 +219,6 @@ def input_noise(floating[:, ::1] x, int64_t n_features, double deviation, seed, 
     out = np.array(x)
     cdef floating[:, ::1] out_view = out
     cdef random_t random = random_of(seed, step, stream)
-    find_kernels(isa, dtype_of(x)).input_noise(&out_view[0, 0], &random, first_sample, x.shape[0], n_features,
-                                    x.shape[1], deviation)
+    find_kernels(isa, dtype_of(x)).input_noise(
+        &out_view[0, 0], &random, first_sample, x.shape[0], n_features, x.shape[1], deviation)
     return out
