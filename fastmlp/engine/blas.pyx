@@ -330,7 +330,8 @@ def linear_update(weight, bias, d_y, x, *, learning_rate, momentum=0.0, nesterov
     Raises
     ------
     TypeError, ValueError
-        If types or shapes do not go together, rows are not contiguous, arrays overlap, or a number is out of range.
+        If types or shapes do not go together, rows are not contiguous, arrays overlap, or a number is out of
+        range.
 
     Examples
     --------
