@@ -62,8 +62,11 @@ typedef enum {
     READS_NONE, /* nothing of it */
 } access_t;
 
+/* What a member does of an operation in one pass. */
+typedef void (*work_t)(const void *operation, batch_t *batch, const block_t *block);
+
 typedef struct {
-    void (*run)(const void *operation, batch_t *batch, const block_t *block); /* NULL: nothing to do */
+    work_t run; /* NULL: nothing to do */
     sharing_t sharing;
     access_t reads;
     int makes_matrix; /* what runs on is another matrix, of which each member has written its block */
@@ -86,7 +89,7 @@ typedef struct {
 
 /* One entry of the program that a walk runs. */
 typedef struct {
-    const pass_t *pass;
+    work_t run;
     const void *self;
     sharing_t sharing;
     int64_t n_units;
@@ -151,7 +154,8 @@ static inline void fastmlp_look_ahead(prefetch_t *ahead, const gather_t *gather,
 {
     const source_t *source = &gather->source;
     const int64_t begin = strip_begin(n_samples, member);
-    *ahead = (prefetch_t){.source = source, .rows = rows + begin, .n_rows = strip_end(n_samples, member) - begin};
+    *ahead =
+        (prefetch_t){.source = source, .rows = rows + begin, .n_rows = strip_end(n_samples, member) - begin};
     if (source->column_stride > 0 && source->column_stride <= 8)
         ahead->n_lines = ahead->n_rows * (source->n_columns * source->column_stride / 64 + 1);
 }

@@ -41,24 +41,25 @@ INLINE void few_units(const linear_t *linear, ptrdiff_t stride, const block_t *b
 {
     enum { GROUPS = 2 }; /* their chains of additions overlap */
     const real_t *x = (const real_t *)linear->inputs + sample;
-    const int64_t end = block->unit + block->n_units, weight_stride = linear->weight.stride;
+    const int64_t end = block->unit + block->n_units, weight_stride = linear->weight.stride,
+                  n_k = linear->n_in;
     for (int64_t unit = block->unit; unit < end; unit += GROUPS * VECTOR_LENGTH) {
         vector_t sum[GROUPS][4];
         for (int g = 0; g < GROUPS; g++)
             for (int s = 0; s < n_samples; s++)
                 sum[g][s] = vector_zero();
         const real_t *weight = (const real_t *)linear->weight.value + unit * weight_stride;
-        for (int64_t k = 0; k < linear->n_in; k += VECTOR_LENGTH) {
+        for (int64_t k = 0; k < n_k; k += VECTOR_LENGTH) {
             UNROLL
             for (int g = 0; g < GROUPS; g++) {
                 const int64_t at = g * VECTOR_LENGTH * weight_stride + k;
                 const int64_t n_units = end - unit - g * VECTOR_LENGTH;
                 if (n_units >= VECTOR_LENGTH) /* without a question at every row */
                     few_block(sum[g], weight + at, weight_stride, VECTOR_LENGTH, x + k * stride, stride,
-                              linear->n_in - k, n_samples);
+                              n_k - k, n_samples);
                 else if (n_units > 0)
-                    few_block(sum[g], weight + at, weight_stride, n_units, x + k * stride, stride,
-                              linear->n_in - k, n_samples);
+                    few_block(sum[g], weight + at, weight_stride, n_units, x + k * stride, stride, n_k - k,
+                              n_samples);
             }
         }
         for (int g = 0; g < GROUPS; g++)
@@ -71,7 +72,7 @@ INLINE void few_units(const linear_t *linear, ptrdiff_t stride, const block_t *b
     }
 }
 
-INLINE void few_forward(const linear_t *linear, const batch_t *batch, const block_t *block)
+static NOINLINE void few_forward(const linear_t *linear, const batch_t *batch, const block_t *block)
 {
     int64_t sample = 0;
     for (; sample + 4 <= batch->n_samples; sample += 4)
@@ -120,7 +121,7 @@ INLINE void few_inputs(const linear_t *linear, ptrdiff_t stride, const block_t *
     }
 }
 
-INLINE void few_backward(const linear_t *linear, const batch_t *batch, const block_t *block)
+static NOINLINE void few_backward(const linear_t *linear, const batch_t *batch, const block_t *block)
 {
     int64_t sample = 0;
     for (; sample + 4 <= batch->n_samples; sample += 4)

@@ -141,7 +141,6 @@ cdef extern from "operations.h" nogil:
         bint is_trainable, passes_gradient
 
     ctypedef struct stage_t:
-        const pass_t *pass_ "pass"
         const void *self
 
     int64_t fastmlp_plan_forward(stage_t *, const operation_t *, int64_t) noexcept
