@@ -338,15 +338,17 @@ static const operation_type_t pack_outputs_operation = {.forward = {pack_outputs
 static const operation_type_t pack_gradient_operation = {.backward = {pack_gradient, BY_PAIRS, READS_OWN}};
 
 END_TARGET_REGION
+#else
+#include "bfloat16.h"
+#endif
 
 const bf16_operations_t *fastmlp_bfloat16_operations(void)
 {
+#if defined(__x86_64__)
     static const bf16_operations_t operations = {&linear_operation, &pack_inputs_operation,
                                                  &pack_outputs_operation, &pack_gradient_operation};
     return fastmlp_has_bfloat16() ? &operations : NULL;
-}
 #else
-#include "bfloat16.h"
-
-const bf16_operations_t *fastmlp_bfloat16_operations(void) { return NULL; }
+    return NULL;
 #endif
+}
