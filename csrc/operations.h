@@ -197,33 +197,12 @@ typedef struct {
     const void *d_outputs;
 } bias_t;
 
-/* Batch or layer normalisation of z (n_units, stride): scale n + bias. */
-typedef struct {
-    int64_t n_units;
-    learned_t scale, bias;
-    void *z, *d_z;
-    void *normed;          /* n, like z; with inverse NULL where there is no way back */
-    void *inverse;         /* 1 / deviation: (n_units), or for layer normalisation (stride) */
-    void *mean, *variance; /* the running ones of batch normalisation, (n_units) */
-    int is_fixed;          /* it normalises by the running ones, which stay */
-    double epsilon;
-    /* In predictions a batch normalisation is this scale and bias (n_units), which the product applies. */
-    void *folded_scale, *folded_bias;
-} norm_t;
-
 /* An activation that the product does not apply itself. */
 typedef struct {
     activation_t activation;
     void *outputs, *slopes, *d_outputs; /* slopes: see linear_t */
     const void *y;                      /* the outputs as the way back wants them: before dropout */
 } activation_operation_t;
-
-/* The parametric ReLU. */
-typedef struct {
-    learned_t slope;
-    void *outputs, *d_outputs;
-    void *kept; /* what came in, (n_units, stride); NULL where there is no way back */
-} prelu_t;
 
 typedef struct {
     void *outputs, *d_outputs;

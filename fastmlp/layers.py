@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from fastmlp import activations
 from fastmlp._support import converting
@@ -77,6 +78,11 @@ class Dense:
         return "batch" if self.batch_norm else "layer" if self.layer_norm else ""
 
     @property
+    def plan_options(self) -> dict[str, Any]:
+        """What the plan of the layer has beside sizes and activation, by the names of `LayerPlan`."""
+        return {"norm": self.norm, "dropout": float(self.dropout), "trainable": self.trainable}
+
+    @property
     def vectors(self) -> tuple[str, ...]:
         """What the layer has beside its weights, a number for each unit."""
         return learned_vectors(self.activation, self.norm) + running_statistics(self.norm)
@@ -100,3 +106,12 @@ def learned_vectors(activation: str, norm: str) -> tuple[str, ...]:
 def running_statistics(norm: str) -> tuple[str, ...]:
     """Return the names of the vectors that training moves but does not learn."""
     return ("mean", "variance") * (norm == "batch")
+
+
+def initial_value(vector: str, activation: str) -> float:
+    """Return what the numbers of a layer's vector are before training; initializers choose the biases."""
+    return {"scale": 1.0, "variance": 1.0, "slope": activations.split(activation)[1]}.get(vector, 0.0)
+
+
+#: What a layer can have beside units, an activation and an initializer.
+SETTINGS = tuple(one.name for one in fields(Dense) if one.name not in ("units", "activation", "initializer"))

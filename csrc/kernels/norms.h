@@ -7,6 +7,35 @@
  *   d_scale = sum_samples d n, d_bias = sum_samples d,
  *   d_z = (g - mean(g) - n mean(g n)) / sqrt(variance + epsilon) with g = scale d, means as on the way up.
  */
+#ifndef FASTMLP_NORMS_H
+#define FASTMLP_NORMS_H
+
+#include "operations.h"
+
+/* Batch or layer normalisation of z (n_units, stride): scale n + bias. */
+typedef struct {
+    int64_t n_units;
+    learned_t scale, bias;
+    void *z, *d_z;
+    void *normed;          /* n, like z; with inverse NULL where there is no way back */
+    void *inverse;         /* 1 / deviation: (n_units), or for layer normalisation (stride) */
+    void *mean, *variance; /* the running ones of batch normalisation, (n_units) */
+    int is_fixed;          /* it normalises by the running ones, which stay */
+    double epsilon;
+    /* In predictions a batch normalisation is this scale and bias (n_units), which the product applies. */
+    void *folded_scale, *folded_bias;
+} norm_t;
+
+/* The parametric ReLU. */
+typedef struct {
+    learned_t slope;
+    void *outputs, *d_outputs;
+    void *kept; /* what came in, (n_units, stride); NULL where there is no way back */
+} prelu_t;
+
+#endif
+
+#ifdef FASTMLP_UNIT
 
 /* Sums over a row's samples as row_sums takes them, of x or of x y. */
 INLINE real_t row_sum_of(const real_t *restrict x, const real_t *restrict y, int64_t n_samples)
@@ -295,3 +324,5 @@ static const operation_type_t prelu_operation = {
     .backward = {prelu_backward, BY_UNITS, READS_OWN},
     .update = {prelu_update, BY_UNITS, READS_NONE},
 };
+
+#endif

@@ -204,32 +204,12 @@ cdef extern from "operations.h" nogil:
         learned_t bias
         const void *d_outputs
 
-    ctypedef struct norm_t:
-        int64_t n_units
-        learned_t scale, bias
-        void *z
-        void *d_z
-        void *normed
-        void *inverse
-        void *mean
-        void *variance
-        bint is_fixed
-        double epsilon
-        void *folded_scale
-        void *folded_bias
-
     ctypedef struct activation_operation_t:
         activation_t activation
         void *outputs
         void *slopes
         void *d_outputs
         const void *y
-
-    ctypedef struct prelu_t:
-        learned_t slope
-        void *outputs
-        void *d_outputs
-        void *kept
 
     ctypedef struct dropout_t:
         void *outputs
@@ -251,6 +231,28 @@ cdef extern from "operations.h" nogil:
         void *batch_targets
         void *batch_weights
         void *losses
+
+
+cdef extern from "kernels/norms.h" nogil:
+    ctypedef struct norm_t:
+        int64_t n_units
+        learned_t scale, bias
+        void *z
+        void *d_z
+        void *normed
+        void *inverse
+        void *mean
+        void *variance
+        bint is_fixed
+        double epsilon
+        void *folded_scale
+        void *folded_bias
+
+    ctypedef struct prelu_t:
+        learned_t slope
+        void *outputs
+        void *d_outputs
+        void *kept
 
 
 # What follows lists every kernel and operation; setup.py makes it from csrc/kernels.def.

@@ -17,7 +17,7 @@ from fastmlp.engine.selection import DTYPES
 from fastmlp.formats.model import FittedModel, Record
 from fastmlp.formats.plain_model import PREPARATIONS, PlainModel, derived_attributes
 from fastmlp.formats.plain_values import describe_labels, describe_value, labels_of, value_of
-from fastmlp.layers import Dense
+from fastmlp.layers import SETTINGS, Dense
 
 #: What goes wrong in a description that does not fit together.
 MISFITS = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
@@ -45,8 +45,6 @@ _AS_TRAINED = (
     "hidden_layer_sizes", "activation", "dropout", "batch_norm", "layer_norm", "dtype", "engine", "prepare",
     "output_activation", "loss", "label_smoothing",
 )  # fmt: skip
-# What a layer can have beside units and an activation.
-_LAYER_SETTINGS = ("dropout", "batch_norm", "layer_norm", "trainable")
 
 
 def describe(
@@ -201,7 +199,7 @@ def _parameters(estimator_name: str, described: Mapping[str, Any], known: Collec
 
 def _describe_layer(layer: Dense) -> list[Any]:
     """Return a layer's units and activation, and of its other settings those that are not the default."""
-    others = {name: getattr(layer, name) for name in _LAYER_SETTINGS}
+    others = {name: getattr(layer, name) for name in SETTINGS}
     plain = Dense(layer.units)
     others = {name: value for name, value in others.items() if value != getattr(plain, name)}
     return [layer.units, layer.activation, others] if others else [layer.units, layer.activation]
@@ -209,7 +207,7 @@ def _describe_layer(layer: Dense) -> list[Any]:
 
 def _layer(units: int, activation: str, others: dict[str, Any] | None = None) -> Dense:
     others = others or {}
-    if not others.keys() <= set(_LAYER_SETTINGS):
+    if not others.keys() <= set(SETTINGS):
         raise ValueError(f"a layer with {', '.join(others)}")
     return Dense(units, activations.canonical(activation), **others)
 

@@ -56,10 +56,7 @@ def plan_of(layers: Sequence[Dense], n_features: int, computed_in: str, operatio
         tuple(layer.activation for layer in layers),
         np.dtype("float32" if computed_in == "bfloat16" else computed_in),
         operations,
-        tuple(
-            {"norm": layer.norm, "dropout": float(layer.dropout), "trainable": layer.trainable}
-            for layer in layers
-        ),
+        tuple(layer.plan_options for layer in layers),
     )
 
 

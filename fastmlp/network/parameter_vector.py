@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastmlp import activations
 from fastmlp.engine.plan import LayerPlan, Plan, aligned_zeros
 from fastmlp.initializers import Initializer
+from fastmlp.layers import initial_value
 
 
 class ParameterVector:
@@ -91,7 +91,5 @@ class ParameterVector:
             weight, bias = initializer.draw(random_state, layer.n_in, layer.n_out)
             parts = self.layer_parts(layer)
             parts["weight"][:], parts["bias"][:] = weight.T, bias
-            for name in parts.keys() & {"scale", "variance"}:
-                parts[name][:] = 1
-            if "slope" in parts:
-                parts["slope"][:] = activations.split(layer.activation)[1]
+            for name in layer.vectors[1:]:
+                parts[name][:] = initial_value(name, layer.activation)

@@ -7,6 +7,7 @@
  * of a team runs them as fastmlp/engine/walk.pyx and native.pyx do.
  */
 #define _POSIX_C_SOURCE 200809L
+#include "kernels/norms.h"
 #include "operations.h"
 
 #include <stdio.h>
