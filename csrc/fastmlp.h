@@ -67,7 +67,7 @@ typedef struct {
     const double *center_f64, *scale_f64;
 } preparation_t;
 
-/* What tells a draw, but the unit or feature and the sample, from all others (random.inc.c). */
+/* What tells a draw, but the unit or feature and the sample, from all others (random.h). */
 typedef struct {
     uint32_t key[2]; /* the seed, see fastmlp_set_step */
     uint32_t step;

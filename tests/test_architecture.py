@@ -252,15 +252,15 @@ def test_a_long_file_is_found(tmp_path):
         ("a.c", 401),
         ("b.h", 400),
         ("c.toml", 500),
-        ("d.inc.c", 403),
+        ("d.h", 403),
         ("e.c", 500),
         ("e.pyx", 9),
     ):
         (tmp_path / "csrc" / name).write_text("\n" * n_lines)
     assert long_files(tmp_path, ("csrc",), {"csrc/a.c": 401}) == [
-        "csrc/d.inc.c:401: it has 403 lines; a file has at most 400"
+        "csrc/d.h:401: it has 403 lines; a file has at most 400"
     ]
-    assert long_files(tmp_path, ("csrc",), {"csrc/d.inc.c": 403}) == [
+    assert long_files(tmp_path, ("csrc",), {"csrc/d.h": 403}) == [
         "csrc/a.c:401: it has 401 lines; a file has at most 400"
     ]
 

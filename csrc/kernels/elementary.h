@@ -6,7 +6,7 @@
  * a minimax fit would save one or two terms.
  *
  * The largest errors in float32 over some millions of points where the result is a normal number, in units
- * in the last place, with fused multiply-add: exp 1.2, tanh 2.5, logistic 2.8; and of what activations.inc.c
+ * in the last place, with fused multiply-add: exp 1.2, tanh 2.5, logistic 2.8; and of what activations.h
  * makes of them: elu 1.2, selu 2.1, softplus 2.8, silu 3.5, mish 4.2, gelu 7.5, and gelu_tanh, whose exponent
  * is a rounded polynomial, 17 above z = -3 and 191 down to -9.9, where y is 1e-37. Without fused
  * multiply-add gelu has 8 above z = -3 and 69 down to -12.9; the others have about the same.

@@ -1,4 +1,4 @@
-/* words.h: one 32-bit word for each of LANES samples, as the random numbers of random.inc.c are made. */
+/* words.h: one 32-bit word for each of LANES samples, as the random numbers of random.h are made. */
 #ifndef FASTMLP_WORDS_H
 #define FASTMLP_WORDS_H
 

@@ -1,6 +1,6 @@
 """How accurate the activations are, in units in the last place, and what they do at the ends of the numbers.
 
-The bounds are those that csrc/elementary.inc.c states, rounded up.
+The bounds are those that csrc/kernels/elementary.h states, rounded up.
 """
 
 import numpy as np

@@ -6,7 +6,7 @@ import pytest
 from fastmlp import activations
 from fastmlp.engine import core
 
-#: Those of these kernels; prelu has its own (test_finish_kernels.py).
+#: Those of these kernels; prelu has its own (test_operations.py).
 NAMES = activations.NAMES[:-1]
 
 ISAS = core.instruction_sets()
