@@ -1,4 +1,4 @@
-"""The optimizers, by their settings; their steps are in engine/reference/solvers.py, csrc/kernels/optimizers.h.
+"""The optimizers, by their settings; their steps: engine/reference/solvers.py, csrc/kernels/optimizers.h.
 
 All of them but `LBFGS` take ``weight_decay``, which is decoupled: every step first multiplies the weights,
 not the biases, by 1 - learning rate * ``weight_decay`` (I. Loshchilov, F. Hutter, "Decoupled Weight Decay
