@@ -91,6 +91,13 @@ def rows(chosen: Any, n_samples: int) -> Array:
     return frozen(chosen, np.int64)
 
 
+def all_rows(n_samples: int) -> Array:
+    """Return the numbers of all rows in their order, read-only."""
+    every = np.arange(n_samples, dtype=np.int64)
+    every.setflags(write=False)
+    return every
+
+
 def rates_and_momenta(rates: Any, momenta: Any, n_batches: int) -> tuple[Array, Array]:
     """Return copies of what a schedule gives for an epoch: its arrays may be those of the next epoch, too.
 

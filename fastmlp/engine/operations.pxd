@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 from fastmlp.engine.csrc cimport *
 
 
-cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL
+cdef const operation_type_t *find_product(str name, const operations_t *kinds) except NULL
 
 
 cdef class Memory:
@@ -13,7 +13,6 @@ cdef class Memory:
 
     cdef char *readable(self, array) except NULL
     cdef char *writable(self, array) except NULL
-    cdef void *new(self, size_t size) except NULL
 
 
 cdef class Operations:
@@ -24,6 +23,8 @@ cdef class Operations:
         int64_t first_trained    # the operation below which nothing learns
         linear_t **products      # of each layer
         parameters_t *parameters  # of each layer
+        char *structs            # of the operations, one behind the other
+        size_t structs_used, structs_end
         bint last_is_logits
         # Where these begin; all but the first two may be NULL.
         char *workspace
@@ -38,8 +39,9 @@ cdef class Operations:
         object plan, layout
         bint learns, has_loss, training, to_inputs
 
-    cdef int add(self, const operation_type_t *kind, const void *own, Py_ssize_t layer) except -1
-    cdef char *place(self, offset) noexcept
+    cdef void *new(self, size_t size) except NULL
+    cdef int add(self, const operation_type_t *kind, const void *own, Py_ssize_t layer) noexcept
+    cdef char *place(self, int64_t offset) noexcept
     cdef learned_t learned(self, int64_t offset, int64_t stride, bint is_penalised) noexcept
     cdef int learn(self, Py_ssize_t i, const learned_t *vector) except -1
     cdef learned_t vector(self, Py_ssize_t i, name) noexcept

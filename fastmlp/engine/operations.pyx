@@ -21,20 +21,23 @@ from fastmlp.engine.plan import padded
 from fastmlp.layers import NORM_EPSILON
 
 cdef enum:
-    MOST_PER_LAYER = 9  # operations
+    # Operations of a layer, and bytes of their structs: one allocation for all of them, since small networks
+    # are walked in less time than many take.
+    MOST_PER_LAYER = 9
+    STRUCTS_PER_LAYER = 2048
 
 
-cdef const operation_type_t *find_product(str name, str isa, dtype_t dtype) except NULL:
-    """Return the product by "blas", "bfloat16", or "tile" for an instruction set."""
+cdef const operation_type_t *find_product(str name, const operations_t *kinds) except NULL:
+    """Return the product by "blas", "bfloat16", or "tile", which is that of an instruction set."""
     if name == "blas":
         return blas_product()
     if name == "bfloat16":
         return find_bfloat16_operations().linear
-    return find_operations(isa, dtype).linear
+    return kinds.linear
 
 
 cdef class Memory:
-    """Addresses of arrays, and C structs: all that operations point at, for as long as this is there."""
+    """Addresses of arrays that stay where they are for as long as this is there."""
 
     def __cinit__(self):
         self.views = []
@@ -48,10 +51,6 @@ cdef class Memory:
         cdef const uint8_t[::1] view = array.view(np.uint8)
         self.views.append(view)
         return <char *>&view[0]
-
-    cdef void *new(self, size_t size) except NULL:
-        """Return so many bytes of zeros."""
-        return self.writable(np.zeros(size, dtype=np.uint8))
 
 
 cdef class Operations:
@@ -68,13 +67,16 @@ cdef class Operations:
         self.list = <operation_t *>PyMem_Calloc(MOST_PER_LAYER * n_layers + 1, sizeof(operation_t))
         self.products = <linear_t **>PyMem_Calloc(n_layers, sizeof(linear_t *))
         self.parameters = <parameters_t *>PyMem_Calloc(n_layers, sizeof(parameters_t))
-        if self.list == NULL or self.products == NULL or self.parameters == NULL:
+        self.structs_end = n_layers * STRUCTS_PER_LAYER
+        self.structs = <char *>PyMem_Calloc(self.structs_end, 1)
+        if self.list == NULL or self.products == NULL or self.parameters == NULL or self.structs == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         PyMem_Free(self.list)
         PyMem_Free(self.products)
         PyMem_Free(self.parameters)
+        PyMem_Free(self.structs)
 
     def __init__(self, plan, layout, isa, workspace, values, gradient, moments, *, size_t gather,
                  size_t sparse, ends_at_logits, has_loss, training, to_inputs):
@@ -89,7 +91,8 @@ cdef class Operations:
         for i, moment in enumerate(moments):
             self.moments[i] = self.memory.writable(moment)
         self.itemsize = plan.dtype.itemsize
-        self.kinds, self.product_kind = find_operations(isa, dtype), find_product(plan.operations, isa, dtype)
+        self.kinds = find_operations(isa, dtype)
+        self.product_kind = find_product(plan.operations, self.kinds)
         # A product that reads sparse inputs has a gradient for all of them.
         self.sparse_kind = self.kinds.sparse_linear[0]
         self.sparse_kind.backward = self.product_kind.backward
@@ -110,17 +113,24 @@ cdef class Operations:
                           and self.list[i].type.update.run != NULL)
             self.list[i].passes_gradient = to_inputs or not is_product
 
-    cdef int add(self, const operation_type_t *kind, const void *own, Py_ssize_t layer) except -1:
+    cdef void *new(self, size_t size) except NULL:
+        """Return a struct of zeros, which lives as long as the operations."""
+        cdef char *struct = self.structs + self.structs_used
+        self.structs_used += (size + 15) / 16 * 16
+        if self.structs_used > self.structs_end:
+            raise MemoryError(f"the structs of a layer take more than {STRUCTS_PER_LAYER} bytes.")
+        return struct
+
+    cdef int add(self, const operation_type_t *kind, const void *own, Py_ssize_t layer) noexcept:
         """Append an operation of a layer."""
         cdef operation_t *operation = &self.list[self.n]
-        plan = self.plan.layers[layer]
         operation.type, operation.self = kind, own
-        operation.n_units = operation.n_inputs = plan.n_out
-        operation.is_trainable = plan.trainable or not self.training
+        operation.n_units = operation.n_inputs = self.parameters[layer].n_units
+        operation.is_trainable = self.parameters[layer].is_trainable
         self.n += 1
         return 0
 
-    cdef char *place(self, offset) noexcept:
+    cdef char *place(self, int64_t offset) noexcept:
         """Return where this offset of the workspace is; NULL for -1."""
         return NULL if offset < 0 else self.workspace + <size_t>offset * self.itemsize
 
@@ -180,12 +190,12 @@ cdef class Operations:
         cdef linear_t *product
         layer, layout = self.plan.layers[i], self.layout
         if self.bf16 != NULL:
-            product = <linear_t *>self.memory.new(sizeof(bf16_linear_t))
+            product = <linear_t *>self.new(sizeof(bf16_linear_t))
         elif sparse != NULL:
-            product = <linear_t *>self.memory.new(sizeof(sparse_linear_t))
+            product = <linear_t *>self.new(sizeof(sparse_linear_t))
             (<sparse_linear_t *>product).x = sparse[0]
         else:
-            product = <linear_t *>self.memory.new(sizeof(linear_t))
+            product = <linear_t *>self.new(sizeof(linear_t))
         product.n_in, product.n_out = layer.n_in, layer.n_out
         product.weight = self.learned(layer.weight_offset, layer.weight_stride, True)
         product.bias = self.learned(layer.bias_offset, 1, False).value
@@ -225,21 +235,22 @@ cdef class Operations:
             if i == 0:
                 self.add(self.bf16.pack_inputs, product, i)
         elif i > 0 and product.inputs_rows != NULL:
-            transposition = <transposition_t *>self.memory.new(sizeof(transposition_t))
+            transposition = <transposition_t *>self.new(sizeof(transposition_t))
             transposition.inputs, transposition.rows = product.inputs, <void *>product.inputs_rows
             transposition.n, transposition.row_stride = product.n_in, product.weight.stride
             self.add(self.kinds.transposition, transposition, i)
         return 0
 
     cdef int add_bias(self, Py_ssize_t i, linear_t *product) except -1:
-        cdef bias_t *bias = <bias_t *>self.memory.new(sizeof(bias_t))
-        bias.bias, bias.d_outputs = self.vector(i, "bias"), product.d_outputs
+        cdef bias_t *bias = <bias_t *>self.new(sizeof(bias_t))
+        bias.bias = self.learned(self.plan.layers[i].bias_offset, 1, False)
+        bias.d_outputs = product.d_outputs
         self.learn(i, &bias.bias)
         self.add(self.kinds.bias, bias, i)
         return 0
 
     cdef norm_t *new_norm(self, Py_ssize_t i, linear_t *product) except NULL:
-        cdef norm_t *norm = <norm_t *>self.memory.new(sizeof(norm_t))
+        cdef norm_t *norm = <norm_t *>self.new(sizeof(norm_t))
         layer, layout = self.plan.layers[i], self.layout
         norm.n_units, norm.epsilon, norm.is_fixed = layer.n_out, NORM_EPSILON, not layer.trainable
         norm.bias, norm.scale = self.vector(i, "bias"), self.vector(i, "scale")
@@ -272,7 +283,7 @@ cdef class Operations:
 
     cdef activation_operation_t *new_activation(self, Py_ssize_t i, linear_t *product,
                                                 activation_t activation) except NULL:
-        cdef activation_operation_t *operation = <activation_operation_t *>self.memory.new(
+        cdef activation_operation_t *operation = <activation_operation_t *>self.new(
             sizeof(activation_operation_t))
         operation.activation = activation
         operation.outputs, operation.slopes = product.outputs, product.slopes
@@ -301,7 +312,7 @@ cdef class Operations:
         return 0
 
     cdef int add_prelu(self, Py_ssize_t i, linear_t *product) except -1:
-        cdef prelu_t *prelu = <prelu_t *>self.memory.new(sizeof(prelu_t))
+        cdef prelu_t *prelu = <prelu_t *>self.new(sizeof(prelu_t))
         prelu.slope, prelu.kept = self.vector(i, "slope"), product.slopes
         prelu.outputs, prelu.d_outputs = product.outputs, product.d_outputs
         self.learn(i, &prelu.slope)
@@ -309,7 +320,7 @@ cdef class Operations:
         return 0
 
     cdef int add_dropout(self, Py_ssize_t i, linear_t *product) except -1:
-        cdef dropout_t *dropout = <dropout_t *>self.memory.new(sizeof(dropout_t))
+        cdef dropout_t *dropout = <dropout_t *>self.new(sizeof(dropout_t))
         dropout.outputs, dropout.d_outputs = product.outputs, product.d_outputs
         dropout.factors = self.place(self.layout.factors[i])
         dropout.undropped = self.place(self.layout.undropped[i])

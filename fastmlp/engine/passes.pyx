@@ -87,7 +87,7 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
                             loss_options=loss_options, targets=targets,
                             targets_preparation=targets_preparation, sample_weight=sample_weight)
                        for _ in range(n_walks)]
-    cdef const int64_t[::1] rows = given.rows(np.arange(X.shape[0]), X.shape[0])
+    cdef const int64_t[::1] rows = given.all_rows(X.shape[0])
     cdef double[::1] losses = np.zeros(n_slabs)
     cdef prediction_t prediction
     cdef double begun
@@ -183,7 +183,7 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
     preparation, targets_preparation = given.preparation(preparation), given.preparation(targets_preparation)
     given.check_vectors(plan, parameters, d_parameters)
     held = given.hold(parameters, d_parameters, d_inputs, X, targets, sample_weight)  # no-cython-lint: as above
-    cdef const int64_t[::1] order = given.rows(np.arange(X.shape[0]) if rows is None else rows, X.shape[0])
+    cdef const int64_t[::1] order = given.all_rows(X.shape[0]) if rows is None else given.rows(rows, X.shape[0])
     # Batch normalisation is by all the rows, as one batch.
     by_batch = any([layer.norm == "batch" for layer in plan.layers])
     cdef int64_t slab = len(order) if by_batch else min(<int64_t>len(order), SLAB)

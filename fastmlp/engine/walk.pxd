@@ -38,7 +38,7 @@ cdef class Walk:
 
     cdef int set_inputs(self, plan, layout, X, preparation, bint has_loss) except -1
     cdef int set_loss(self, plan, layout, loss, options, targets, preparation) except -1
-    cdef int plan_stages(self, isa) except -1
+    cdef int plan_stages(self) except -1
 
 
 cdef bint forward(const walk_t *walk, batch_t *batch, const member_t *member, const int64_t *rows,

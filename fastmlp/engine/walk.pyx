@@ -18,7 +18,6 @@ from fastmlp.engine.core cimport (
     borrow_csr,
     fill_preparation,
     find_kernels,
-    find_operations,
     plan_backward,
     plan_forward,
     plan_refresh,
@@ -80,7 +79,7 @@ cdef class Walk:
             self.keep_alive.append(borrow(&self.walk.objective.sample_weight, sample_weight[:, None]))
             self.walk.objective.batch_weights = self.operations.memory.writable(
                 aligned_zeros(layout.stride, plan.dtype))
-        self.plan_stages(isa)
+        self.plan_stages()
 
     cdef int set_inputs(self, plan, layout, X, preparation, bint has_loss) except -1:
         """Point the reading of a batch at the data and at the first product's inputs."""
@@ -120,9 +119,8 @@ cdef class Walk:
                 &objective.preparation, preparation, objective.targets.n_columns, plan.dtype))
         return 0
 
-    cdef int plan_stages(self, isa) except -1:
+    cdef int plan_stages(self) except -1:
         """Work out what runs in each pass, and in what order."""
-        cdef const operations_t *kinds = find_operations(isa, self.batch.dtype)
         cdef operation_t ends
         cdef operation_t *list = self.operations.list
         cdef int64_t n = self.operations.n, first = self.operations.first_trained
@@ -141,7 +139,7 @@ cdef class Walk:
         self.walk.refresh = self.walk.backward + self.walk.n_backward
         self.walk.n_refresh = plan_refresh(self.walk.refresh, list, n)
         self.walk.loss = self.walk.refresh + self.walk.n_refresh
-        ends.type, ends.self, ends.n_units = kinds.loss, &self.walk.objective, 0
+        ends.type, ends.self, ends.n_units = self.operations.kinds.loss, &self.walk.objective, 0
         plan_forward(self.walk.loss, &ends, 1)
         return 0
 

@@ -346,7 +346,7 @@ def linear_forward(floating[:, ::1] weight, floating[::1] bias, floating[:, ::1]
     if scale is not None:
         scale_view = scale
         product.scale = &scale_view[0]
-    find_product(operations, isa, batch.dtype).forward.run(&product, &batch, &block)
+    find_product(operations, find_operations(isa, batch.dtype)).forward.run(&product, &batch, &block)
     if activation == "softmax":
         batch.kernels.activation_forward(&view[0, 0], NULL, NULL, NULL, product.n_out, n_samples,
                                          batch.stride, activation_from(activation))
@@ -366,7 +366,7 @@ def linear_backward(floating[:, ::1] weight, floating[:, ::1] d_y, floating[:, :
     product.input_activation = activation_from(kind)
     product.input_slopes = address_of(x, input_slopes)
     product.d_outputs, product.d_inputs = &d_y[0, 0], &view[0, 0]
-    find_product(operations, isa, batch.dtype).backward.run(&product, &batch, &block)
+    find_product(operations, find_operations(isa, batch.dtype)).backward.run(&product, &batch, &block)
     if input_activation == "softmax":
         batch.kernels.activation_backward(&view[0, 0], &x[0, 0], NULL, product.n_in, n_samples, batch.stride,
                                           activation_from(input_activation))
@@ -391,5 +391,5 @@ def linear_update(floating[:, ::1] weight, floating[::1] bias, moments, floating
         moment_weight, moment_bias = of_weight, of_bias
         product.weight.moments[<int>k], own.bias.moments[<int>k] = &moment_weight[0, 0], &moment_bias[0]
     batch.optimizer = optimizer_from(options)
-    find_product(operations, isa, batch.dtype).update.run(&product, &batch, &block)
+    find_product(operations, find_operations(isa, batch.dtype)).update.run(&product, &batch, &block)
     find_operations(isa, batch.dtype).bias.update.run(&own, &batch, &block)
