@@ -183,7 +183,8 @@ def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss,
     preparation, targets_preparation = given.preparation(preparation), given.preparation(targets_preparation)
     given.check_vectors(plan, parameters, d_parameters)
     held = given.hold(parameters, d_parameters, d_inputs, X, targets, sample_weight)  # no-cython-lint: as above
-    cdef const int64_t[::1] order = given.all_rows(X.shape[0]) if rows is None else given.rows(rows, X.shape[0])
+    cdef const int64_t[::1] order = (
+        given.all_rows(X.shape[0]) if rows is None else given.rows(rows, X.shape[0]))
     # Batch normalisation is by all the rows, as one batch.
     by_batch = any([layer.norm == "batch" for layer in plan.layers])
     cdef int64_t slab = len(order) if by_batch else min(<int64_t>len(order), SLAB)
