@@ -66,11 +66,12 @@ def _labels(targets: Any, n_samples: int, n_outputs: int) -> Array:
     labels = frozen(targets)
     if len(labels) != n_samples or labels.dtype.kind not in "iub":
         raise ValueError(f"the labels are {labels.dtype} of shape {labels.shape}, for {n_samples} samples.")
-    if labels.min() < 0 or labels.max() >= n_outputs:
-        raise ValueError(
-            f"labels are integers from 0 to {n_outputs - 1}; they go from {labels.min()} to {labels.max()}."
-        )
-    return frozen(labels, np.int32)
+    if labels.dtype != np.int32 or labels.view(np.uint32).max() >= n_outputs:  # negative ones are large there
+        if labels.min() < 0 or labels.max() >= n_outputs:
+            low, high = labels.min(), labels.max()
+            raise ValueError(f"labels are integers from 0 to {n_outputs - 1}; they go from {low} to {high}.")
+        labels = frozen(labels, np.int32)
+    return labels
 
 
 def rows(chosen: Any, n_samples: int) -> Array:

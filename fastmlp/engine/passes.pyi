@@ -38,4 +38,5 @@ def gradients(
     sample_weight: NDArray[np.float64] | None = None,
     rows: NDArray[np.int64] | None = None,
     n_threads: int = 1,
+    is_checked: bool = False,
 ) -> float: ...

@@ -79,7 +79,6 @@ def forward(plan, parameters, X, preparation, outs, *, loss=None, loss_options=N
                                               loss_options=loss_options)
     preparation, targets_preparation = given.preparation(preparation), given.preparation(targets_preparation)
     given.check_vectors(plan, parameters)
-    held = given.hold(parameters, X, targets, sample_weight)  # no-cython-lint: until this ends
     cdef int64_t n_slabs = (X.shape[0] + SLAB - 1) // SLAB, slabs_per_slice = 1
     cdef int n_walks = 1 if plan.operations == "blas" else max(1, min(<int64_t>n_threads, n_slabs)), i
     cdef Walk walk
@@ -172,19 +171,21 @@ cdef void gather_gradient(void *context, const member_t *member) noexcept nogil:
 
 
 def gradients(plan, parameters, X, preparation, d_parameters, d_inputs, *, loss, targets,
-              loss_options=None, targets_preparation=None, sample_weight=None, rows=None, n_threads=1):
+              loss_options=None, targets_preparation=None, sample_weight=None, rows=None, n_threads=1,
+              is_checked=False):
     """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
     (a vector like them) and, unless ``d_inputs`` is None, to the prepared inputs, (n_samples, n_features).
 
-    With ``rows``, of these rows of X only. The bits do not depend on the number of threads.
+    With ``rows``, of these rows of X only. The bits do not depend on the number of threads. ``is_checked``:
+    X, targets, weights and rows are as given.samples and given.rows have returned them.
     """
-    X, targets, sample_weight = given.samples(plan, X, targets, sample_weight, loss=loss,
-                                              loss_options=loss_options)
+    if not is_checked:
+        X, targets, sample_weight = given.samples(plan, X, targets, sample_weight, loss=loss,
+                                                  loss_options=loss_options)
+        rows = given.all_rows(X.shape[0]) if rows is None else given.rows(rows, X.shape[0])
     preparation, targets_preparation = given.preparation(preparation), given.preparation(targets_preparation)
     given.check_vectors(plan, parameters, d_parameters)
-    held = given.hold(parameters, d_parameters, d_inputs, X, targets, sample_weight)  # no-cython-lint: as above
-    cdef const int64_t[::1] order = (
-        given.all_rows(X.shape[0]) if rows is None else given.rows(rows, X.shape[0]))
+    cdef const int64_t[::1] order = rows
     # Batch normalisation is by all the rows, as one batch.
     by_batch = any([layer.norm == "batch" for layer in plan.layers])
     cdef int64_t slab = len(order) if by_batch else min(<int64_t>len(order), SLAB)

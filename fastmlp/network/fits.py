@@ -79,12 +79,23 @@ class Fits:
         self, X: Readable, targets: np.ndarray, loss: Loss, *, n_threads: int | None, **options: Any
     ) -> Iterator[Callable[[np.ndarray], float]]:
         """Yield the mean loss as a function that writes its gradient, see `Network.full_batch`."""
-        X = self._inputs.read_sparse(self._inputs.readable(X))
-        held = given.hold(self._parameters.values, X, targets, options.get("sample_weight"))
+        # Checked once for all calls: what the engine indexes by is then read-only.
+        plan, sample_weight = self._parameters.plan, options.pop("sample_weight", None)
+        X, targets, sample_weight = given.samples(
+            plan,
+            self._inputs.readable(X),
+            targets,
+            sample_weight,
+            loss=loss.name,
+            loss_options=loss.options(),
+        )
+        rows = options.pop("rows", None)
+        rows = given.all_rows(X.shape[0]) if rows is None else given.rows(rows, X.shape[0])
+        held = given.hold(self._parameters.values, X, targets, sample_weight)
         with self._only_fit(n_threads):
             yield partial(
                 import_module(ENGINES[self._engine]).gradients,
-                self._parameters.plan,
+                plan,
                 self._parameters.values,
                 X,
                 self._inputs.prepared,
@@ -92,7 +103,10 @@ class Fits:
                 loss=loss.name,
                 loss_options=loss.options(),
                 targets=targets,
+                sample_weight=sample_weight,
+                rows=rows,
                 n_threads=count_threads(n_threads),
+                is_checked=True,
                 **options,
             )
         del held  # until here nobody moves their memory

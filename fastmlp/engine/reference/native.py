@@ -319,22 +319,25 @@ def gradients(
     plan: Plan, parameters: Array, X: Any, preparation: Pair | None, d_parameters: Array,
     d_inputs: Array | None, *, loss: str, targets: Array, loss_options: Options | None = None,
     targets_preparation: Pair | None = None, sample_weight: Array | None = None, rows: Array | None = None,
-    n_threads: int = 1,
+    n_threads: int = 1, is_checked: bool = False,
 ) -> float:  # fmt: skip
     """Return the mean loss, weighted if there are weights; write its gradient with respect to the parameters
     (a vector like them) and, unless ``d_inputs`` is None, to the prepared inputs, (n_samples, n_features).
 
-    With ``rows``, of these rows of X only.
+    With ``rows``, of these rows of X only. ``is_checked``: X, targets, weights and rows are as given.samples
+    and given.rows have returned them.
     """
-    X, targets, sample_weight = given.samples(
-        plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
-    )
+    if not is_checked:
+        X, targets, sample_weight = given.samples(
+            plan, X, targets, sample_weight, loss=loss, loss_options=loss_options
+        )
+        rows = None if rows is None else given.rows(rows, X.shape[0])
+    rows = given.all_rows(X.shape[0]) if rows is None else rows
     walk = Walk(
         plan, parameters, X, preparation, loss=loss, loss_options=loss_options, targets=targets,
         targets_preparation=targets_preparation, sample_weight=sample_weight, learns=True,
         to_inputs=d_inputs is not None,
     )  # fmt: skip
-    rows = given.rows(np.arange(X.shape[0]) if rows is None else rows, X.shape[0])
     xs = walk.forward(rows)
     total = walk.weight_of_batch(rows)
     loss_sum, d = walk.loss_gradient(rows, xs[-1], 1 / total)
