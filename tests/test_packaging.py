@@ -62,6 +62,15 @@ def test_wheel_holds_what_runs_and_nothing_else(distributions):
 
 
 @pytest.mark.campaign
+def test_the_wheel_is_small_and_has_no_debug_symbols(distributions):
+    assert distributions[1].stat().st_size < 3_000_000
+    with zipfile.ZipFile(distributions[1]) as wheel:
+        modules = [name for name in wheel.namelist() if name.endswith(".so")]
+        assert modules
+        assert not [name for name in modules if b".debug_info" in wheel.read(name)]
+
+
+@pytest.mark.campaign
 def test_an_installed_wheel_trains_from_another_folder(distributions, tmp_path):
     python = tmp_path / "venv" / "bin" / "python"
     assert run(sys.executable, "-m", "venv", tmp_path / "venv").returncode == 0

@@ -7,18 +7,22 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-SOURCES = [
-    *FOLDER.glob("*.pyx"),
-    *ROOT.glob("csrc/*.[dh]*"),
+SHARED = [
+    *(ROOT / "csrc").rglob("*.h"),
+    *ROOT.glob("csrc/*.def"),
     *(ROOT / "fastmlp" / "engine" / name for name in ("csrc.pxd", "core.pxd")),
 ]
+SOURCES = {
+    "kernels": [*SHARED, FOLDER / "kernels.pyx", ROOT / "fastmlp" / "engine" / "operations.pxd"],
+    "operations": [*SHARED, FOLDER / "operations.pyx"],
+}
 
 
 def is_built(name: str) -> bool:
     """Return whether a module is there, and no older than what it is built from."""
     built = [path.stat().st_mtime for path in FOLDER.glob(f"{name}.*.so")]
-    return bool(built) and min(built) >= max(path.stat().st_mtime for path in SOURCES)
+    return bool(built) and min(built) >= max(path.stat().st_mtime for path in SOURCES[name])
 
 
-if not (is_built("kernels") and is_built("operations")):
+if not all(map(is_built, SOURCES)):
     raise ImportError("the faces of the kernels are not built; run `python tests/faces/build.py`")
